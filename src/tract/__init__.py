@@ -1,0 +1,1 @@
+"""Version control for LLM context: commit, compile, branch, merge, undo."""
