@@ -1,0 +1,436 @@
+"""Says what can go wrong: one tree, each error with attributes, a sentence and a hint.
+
+Every error is a `TractError`. Where Python users expect a built-in (`KeyError` for a missing
+name, `ValueError` for bad input, `TimeoutError` for a deadline) the class inherits it too.
+Hints name real methods; a gate resolves them against the public API.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Collection, Sequence
+from typing import ClassVar
+
+
+class TractError(Exception):
+    """Base of every error this package raises.
+
+    Attributes:
+        code: Stable identifier for programs, equal for all errors of one class.
+        message: One sentence for people.
+        hint: What to do next, or `None`.
+    """
+
+    code: ClassVar[str] = "error"
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        # KeyError would show repr(message); people get the sentence itself.
+        return self.message
+
+
+def _nearest(name: str, known: Collection[str], otherwise: str) -> str:
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"Did you mean `{near[0]}`?" if near else otherwise
+
+
+# --- not found -----------------------------------------------------------------------------------
+
+
+class NotFoundError(TractError, KeyError):
+    """Something was named that does not exist."""
+
+    code = "not_found"
+
+
+class RevisionNotFoundError(NotFoundError):
+    """No commit, branch or tag answers to this revision."""
+
+    code = "revision_not_found"
+
+    def __init__(self, revision: str, known: Collection[str] = ()) -> None:
+        super().__init__(
+            f"No commit, branch or tag matches `{revision}`.",
+            hint=_nearest(revision, known, "List recent commits with `t.log()`."),
+        )
+        self.revision = revision
+
+
+class BranchNotFoundError(NotFoundError):
+    """No branch has this name."""
+
+    code = "branch_not_found"
+
+    def __init__(self, name: str, known: Collection[str] = ()) -> None:
+        super().__init__(f"No branch `{name}`.", hint=_nearest(name, known, "Look at `t.branches` for what exists."))
+        self.name = name
+
+
+class TagNotFoundError(NotFoundError):
+    """No tag has this name."""
+
+    code = "tag_not_found"
+
+    def __init__(self, name: str, known: Collection[str] = ()) -> None:
+        super().__init__(f"No tag `{name}`.", hint=_nearest(name, known, "Look at `t.tags` for what exists."))
+        self.name = name
+
+
+class StoreNotFoundError(NotFoundError):
+    """The file holds no store and creating one was not allowed."""
+
+    code = "store_not_found"
+
+    def __init__(self, path: str) -> None:
+        super().__init__(f"No tract store at `{path}`.", hint="Create one with `Tract.open(path)` or `tract init`.")
+        self.path = path
+
+
+class TractNotFoundError(NotFoundError):
+    """The store holds no tract of this name and creating one was not allowed."""
+
+    code = "tract_not_found"
+
+    def __init__(self, name: str, known: Collection[str] = ()) -> None:
+        super().__init__(
+            f"No tract `{name}` in this store.",
+            hint=_nearest(name, known, "Create it with `Tract.open(path, tract=name)`."),
+        )
+        self.name = name
+
+
+class AmbiguousRevisionError(TractError, ValueError):
+    """A prefix names more than one commit."""
+
+    code = "ambiguous_revision"
+
+    def __init__(self, prefix: str, candidates: Sequence[str]) -> None:
+        super().__init__(
+            f"`{prefix}` is the start of {len(candidates)} commits.",
+            hint=f"Use more characters: {', '.join(c[: len(prefix) + 6] for c in candidates[:5])}.",
+        )
+        self.prefix = prefix
+        self.candidates = tuple(candidates)
+
+
+# --- bad input -----------------------------------------------------------------------------------
+
+
+class InvalidInputError(TractError, ValueError):
+    """An argument has a value this call cannot take."""
+
+    code = "invalid_input"
+
+
+class InvalidContentError(InvalidInputError):
+    """The content given cannot be stored as it is.
+
+    Attributes:
+        field: Path to the offending part, such as `messages[3].role`, or `None`.
+    """
+
+    code = "invalid_content"
+
+    def __init__(self, message: str, *, field: str | None = None, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.field = field
+
+
+class NotCanonicalError(InvalidContentError):
+    """A value has no canonical JSON form (lone surrogate, NaN, huge integer, bad key, too deep)."""
+
+    code = "not_canonical"
+
+
+class ContentTooLargeError(InvalidContentError):
+    """A payload is larger than the store accepts."""
+
+    code = "content_too_large"
+
+    def __init__(self, size_bytes: int, limit_bytes: int) -> None:
+        super().__init__(
+            f"The content has {size_bytes:,} bytes; the limit is {limit_bytes:,}.",
+            hint="Split it, or raise `max_content_bytes` in `TractConfig`.",
+        )
+        self.size_bytes = size_bytes
+        self.limit_bytes = limit_bytes
+
+
+class UnknownContentTypeError(InvalidContentError):
+    """No content type has this name."""
+
+    code = "unknown_content_type"
+
+    def __init__(self, name: str, known: Collection[str]) -> None:
+        super().__init__(
+            f"Unknown content type `{name}`.",
+            hint=_nearest(name, known, "Register it first with `t.register_content_type(name, model)`."),
+        )
+        self.name = name
+
+
+class InvalidTargetError(InvalidInputError):
+    """An edit, annotation or revert names a commit it cannot act on."""
+
+    code = "invalid_target"
+
+    def __init__(self, message: str, *, target: str | None = None, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.target = target
+
+
+class InvalidRefNameError(InvalidInputError):
+    """A branch, tag or tract name breaks the naming rules.
+
+    Attributes:
+        name: The name given.
+        reason: The rule it breaks.
+    """
+
+    code = "invalid_ref_name"
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(f"`{name!a}` is not a valid name: {reason}.", hint="Use letters, digits, `-`, `_` and `/`.")
+        self.name = name
+        self.reason = reason
+
+
+class UnknownTokenizerError(InvalidInputError):
+    """No token counter has this name."""
+
+    code = "unknown_tokenizer"
+
+    def __init__(self, name: str, known: Collection[str]) -> None:
+        super().__init__(f"Unknown tokenizer `{name}`.", hint=f"Known are {', '.join(sorted(known))}.")
+        self.name = name
+        self.known = tuple(sorted(known))
+
+
+class FormatError(InvalidInputError):
+    """Messages in a provider's format could not be read.
+
+    Attributes:
+        path: Where in the input, such as `messages[3].tool_calls[0]`.
+    """
+
+    code = "format"
+
+    def __init__(self, message: str, *, path: str = "", hint: str | None = None) -> None:
+        super().__init__(f"{path}: {message}" if path else message, hint=hint)
+        self.path = path
+
+
+# --- state ---------------------------------------------------------------------------------------
+
+
+class StateError(TractError):
+    """The call is fine but not in the state this handle or branch is in."""
+
+    code = "state"
+
+
+class ClosedHandleError(StateError):
+    """The handle was closed."""
+
+    code = "closed"
+
+    def __init__(self) -> None:
+        super().__init__("This tract is closed.", hint="Open it again with `Tract.open(path)`.")
+
+
+class ForkedHandleError(StateError):
+    """The handle was opened by another process; a database connection must not cross a fork."""
+
+    code = "forked"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This tract was opened before the process forked.", hint="Call `Tract.open(path)` in the child process."
+        )
+
+
+class ReadOnlyError(StateError):
+    """The handle was opened for reading only."""
+
+    code = "read_only"
+
+    def __init__(self) -> None:
+        super().__init__("This tract is open read-only.", hint="Open it with `Tract.open(path)` to write.")
+
+
+class DetachedHeadError(StateError):
+    """HEAD names a commit and no branch, so there is nothing a commit could move."""
+
+    code = "detached_head"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "HEAD is detached: it names a commit, not a branch.",
+            hint="Keep working here with `t.branch(name)`, or go back with `t.switch(name)`.",
+        )
+
+
+class OperationOpenError(StateError):
+    """A batch is open on this handle and the call needs its own operation."""
+
+    code = "operation_open"
+
+    def __init__(self, verb: str) -> None:
+        super().__init__(f"`{verb}` cannot run inside `t.batch()`.", hint="Leave the `with t.batch():` block first.")
+        self.verb = verb
+
+
+class RefConflictError(StateError):
+    """The ref moved: somebody else wrote since the value this call was based on.
+
+    Attributes:
+        name: Short name of the ref.
+        expected: Hash the caller expected, or `None` for "does not exist".
+        actual: Hash found, or `None`.
+    """
+
+    code = "ref_conflict"
+
+    def __init__(self, name: str, expected: str | None, actual: str | None) -> None:
+        super().__init__(
+            f"`{name}` is at {(actual or 'nothing')[:12]}, not at {(expected or 'nothing')[:12]} as expected.",
+            hint="Look at what came in with `t.log()`, then try again.",
+        )
+        self.name = name
+        self.expected = expected
+        self.actual = actual
+
+
+class RefExistsError(StateError):
+    """A ref of this name exists already."""
+
+    code = "ref_exists"
+
+    def __init__(self, kind: str, name: str) -> None:
+        super().__init__(f"A {kind} `{name}` exists already.", hint="Choose another name, or delete it first.")
+        self.kind = kind
+        self.name = name
+
+
+class BudgetExceededError(StateError):
+    """The commit would take the compiled context over its token budget.
+
+    Attributes:
+        tokens: Compiled size after the commit.
+        limit_tokens: Largest compiled size allowed.
+    """
+
+    code = "budget_exceeded"
+
+    def __init__(self, tokens: int, limit_tokens: int) -> None:
+        super().__init__(
+            f"The context would hold {tokens:,} tokens; the budget is {limit_tokens:,}.",
+            hint="Leave something out with `t.skip(commit)`, or raise the `TokenBudget`.",
+        )
+        self.tokens = tokens
+        self.limit_tokens = limit_tokens
+
+
+# --- storage -------------------------------------------------------------------------------------
+
+
+class StorageError(TractError):
+    """The database refused or failed; nothing of the operation was kept."""
+
+    code = "storage"
+
+
+class BusyError(StorageError, TimeoutError):
+    """Other writers held the store for longer than the deadline."""
+
+    code = "busy"
+
+    def __init__(self, waited_seconds: float) -> None:
+        super().__init__(
+            f"The store stayed locked for {waited_seconds:.1f} seconds.",
+            hint="Raise `busy_timeout_seconds` in `TractConfig`, or look for a process that holds it.",
+        )
+        self.waited_seconds = waited_seconds
+
+
+class DiskFullError(StorageError, OSError):
+    """There is no room for the write."""
+
+    code = "disk_full"
+
+
+class NotAStoreError(StorageError):
+    """The file is no tract store; it was not touched."""
+
+    code = "not_a_store"
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(f"`{path}` is not a tract store: {reason}.", hint="Name another file in `Tract.open(path)`.")
+        self.path = path
+        self.reason = reason
+
+
+class SchemaTooNewError(StorageError):
+    """The store was written by a newer version of this package; it was not touched."""
+
+    code = "schema_too_new"
+
+    def __init__(self, found: int, supported: int) -> None:
+        super().__init__(
+            f"The store has schema {found}; this version knows schemas up to {supported}.",
+            hint="Install a newer `tract-sdk`.",
+        )
+        self.found = found
+        self.supported = supported
+
+
+class CorruptStoreError(StorageError):
+    """Stored data contradicts itself."""
+
+    code = "corrupt"
+
+    def __init__(self, message: str, *, hint: str | None = "Run `tract fsck` to see all of it.") -> None:
+        super().__init__(message, hint=hint)
+
+
+class CorruptObjectError(CorruptStoreError):
+    """A stored object does not match its hash, or is missing.
+
+    Attributes:
+        kind: `blob`, `commit`, `config`, `operation` or `ref`.
+        object_id: Hash or name of the object.
+    """
+
+    code = "corrupt_object"
+
+    def __init__(self, kind: str, object_id: str, reason: str) -> None:
+        super().__init__(f"The {kind} {object_id[:12]} is damaged: {reason}.")
+        self.kind = kind
+        self.object_id = object_id
+        self.reason = reason
+
+
+class CorruptGraphError(CorruptStoreError):
+    """The commit graph has a cycle or a missing parent."""
+
+    code = "corrupt_graph"
+
+
+class ContentErasedError(StateError):
+    """The content was erased on purpose; only its tombstone is left."""
+
+    code = "content_erased"
+
+    def __init__(self, commit: str) -> None:
+        super().__init__(f"The content of {commit[:12]} was erased.", hint="Its commit is still there: `t.get(commit)`.")
+        self.commit = commit
+
+
+class MigrationError(StorageError):
+    """Bringing the schema up to date failed; the store is as it was."""
+
+    code = "migration"

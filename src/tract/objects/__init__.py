@@ -1,0 +1,1 @@
+"""What tract's values are: contents, commits, refs, messages, configs, and their hashes."""

@@ -1,0 +1,100 @@
+"""Answers what can be set: generation settings of a commit, and the settings of a tract."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from tract.errors import InvalidInputError
+from tract.objects.hashing import canonical_json
+
+OnExceed: TypeAlias = Literal["warn", "reject"] | Callable[[int, int], None]
+
+
+class TokenBudget(BaseModel):
+    """How many tokens the compiled context may hold.
+
+    Attributes:
+        limit_tokens: The context window to stay within.
+        reserve_tokens: Kept free of it for the reply.
+        on_exceed: `warn` (a Python `TokenBudgetWarning`), `reject` (`BudgetExceededError`, nothing
+            written) or a function called with `(tokens, limit_tokens)` before the commit is written;
+            raising from it refuses the commit.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    limit_tokens: int = Field(gt=0)
+    reserve_tokens: int = Field(default=0, ge=0)
+    on_exceed: OnExceed = "warn"
+
+    @property
+    def usable_tokens(self) -> int:
+        """The limit less the reserve, at least 0."""
+        return max(0, self.limit_tokens - self.reserve_tokens)
+
+
+class TokenBudgetWarning(UserWarning):
+    """A commit took the compiled context over its token budget."""
+
+
+class TractConfig(BaseModel):
+    """Settings of a tract; those given to `Tract.open` are kept in the store for the next opening.
+
+    Attributes:
+        budget: Token budget checked at each commit, or `None`.
+        tokenizer: Name of the token counter, or of the model it is for; `None` for `o200k_base`.
+        max_content_bytes: Largest payload or file accepted.
+        busy_timeout_seconds: How long a write waits for other writers.
+        default_branch: Branch a new tract starts on.
+        cached_states: How many compiled states a handle keeps.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    budget: TokenBudget | None = None
+    tokenizer: str | None = None
+    max_content_bytes: int = Field(default=16 * 1024 * 1024, gt=0)
+    busy_timeout_seconds: float = Field(default=30.0, gt=0)
+    default_branch: str = "main"
+    cached_states: int = Field(default=16, ge=1)
+
+    def persisted(self) -> dict[str, Any]:
+        """Return the settings that differ from their defaults, as JSON; functions are left out."""
+        fields = self.model_dump(exclude_defaults=True)
+        budget = fields.get("budget")
+        if budget and callable(budget.get("on_exceed")):
+            del budget["on_exceed"]
+        return fields
+
+
+class GenerationConfig(BaseModel):
+    """Settings a reply was generated with. Any further field of a provider is kept as it is."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", protected_namespaces=())
+
+    model: str | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    max_tokens: int | None = None
+    seed: int | None = None
+    stop: tuple[str, ...] | None = None
+
+
+def encode_config(config: GenerationConfig | Mapping[str, Any]) -> bytes:
+    """Return the canonical JSON of *config*, without the fields that are `None`.
+
+    Raises:
+        InvalidInputError: The values do not fit `GenerationConfig`.
+        NotCanonicalError: A value has no JSON form.
+    """
+    if not isinstance(config, GenerationConfig):
+        try:
+            config = GenerationConfig.model_validate(config)
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            where = ".".join(str(step) for step in first["loc"])
+            raise InvalidInputError(f"`{where}` of the generation config: {first['msg']}.") from error
+    return canonical_json(config.model_dump(mode="json", exclude_none=True))
