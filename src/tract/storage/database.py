@@ -1,0 +1,145 @@
+"""Answers how statements, transactions and driver errors work, whatever the database.
+
+A `Database` is one held connection. SQLAlchemy owns the engine, the DDL and the dialect; each
+`Query` is compiled by it once and then run on the driver's connection, which is what keeps a
+commit near the cost of raw SQL. Nothing here retries a statement: only the beginning of a write
+transaction waits for others.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.sql.expression import Executable
+
+from tract.errors import TractError
+
+
+class Query:
+    """A statement built once; each database compiles it once more into its own SQL."""
+
+    __slots__ = ("statement",)
+
+    def __init__(self, statement: Executable) -> None:
+        self.statement = statement
+
+
+class Database(ABC):
+    """One held connection to a store's database.
+
+    Not safe for concurrent use: the store's lock serialises callers.
+    """
+
+    dialect: ClassVar[str]
+    driver_errors: ClassVar[tuple[type[Exception], ...]]
+
+    def __init__(self, engine: Engine, connection: Connection, *, location: str, read_only: bool) -> None:
+        self.engine = engine
+        self.connection = connection
+        self.location = location
+        self.read_only = read_only
+        self.in_transaction = False
+        raw = connection.connection.driver_connection
+        assert raw is not None
+        self._execute = raw.execute
+        self.raw: Any = raw
+        self._sql: dict[Query, str] = {}
+
+    # --- statements ------------------------------------------------------------------------------
+
+    def execute(self, query: Query, parameters: Mapping[str, Any] | None = None) -> Any:
+        """Run *query* and return the driver's cursor.
+
+        Raises:
+            StorageError: The database refused or failed.
+        """
+        sql = self._sql.get(query) or self._compile(query)
+        try:
+            return self._execute(sql, parameters or {})
+        except self.driver_errors as error:
+            raise self.translate(error) from error
+
+    def one(self, query: Query, **parameters: Any) -> tuple[Any, ...] | None:
+        """Return the first row of *query*, or `None`."""
+        cursor = self.execute(query, parameters)
+        try:
+            row: tuple[Any, ...] | None = cursor.fetchone()
+        except self.driver_errors as error:
+            raise self.translate(error) from error
+        return row
+
+    def all(self, query: Query, **parameters: Any) -> list[tuple[Any, ...]]:
+        """Return every row of *query*."""
+        cursor = self.execute(query, parameters)
+        try:
+            rows: list[tuple[Any, ...]] = cursor.fetchall()
+        except self.driver_errors as error:
+            raise self.translate(error) from error
+        return rows
+
+    def select(self, statement: Executable) -> Sequence[Sequence[Any]]:
+        """Return every row of a statement built for this call (lists of ids, filters)."""
+        try:
+            return self.connection.execute(statement).fetchall()
+        except Exception as error:
+            translated = self.translate(getattr(error, "orig", None) or error)
+            raise translated from error
+
+    def _compile(self, query: Query) -> str:
+        compiled = query.statement.compile(dialect=self.engine.dialect)  # type: ignore[attr-defined]
+        sql = self._sql[query] = str(compiled)
+        # A constant SQLAlchemy made a parameter of would be missing at run time: write literal_column().
+        assert all(value is None for value in compiled.params.values()), sql
+        return sql
+
+    # --- transactions ----------------------------------------------------------------------------
+
+    @abstractmethod
+    def begin_write(self, tract_id: int | None) -> None:
+        """Begin a transaction that no other writer of the tract can interleave with.
+
+        Raises:
+            BusyError: Others held the lock past the deadline.
+        """
+
+    @abstractmethod
+    def begin_read(self) -> None:
+        """Begin a transaction in which all reads see one moment."""
+
+    def commit(self) -> None:
+        """Make the transaction durable."""
+        self._control("COMMIT")
+        self.in_transaction = False
+
+    def rollback(self) -> None:
+        """Drop the transaction; does nothing when none is open."""
+        if self.in_transaction:
+            self.in_transaction = False
+            self._control_quietly("ROLLBACK")
+
+    def _control(self, sql: str) -> None:
+        try:
+            self._execute(sql)
+        except self.driver_errors as error:
+            raise self.translate(error) from error
+
+    def _control_quietly(self, sql: str) -> None:
+        try:
+            self._execute(sql)
+        except self.driver_errors:
+            # SQLite has already rolled back by itself after a full disk or an I/O error; a lost
+            # PostgreSQL connection has too. The error that brought us here is the one to report.
+            return
+
+    def close(self) -> None:
+        """Close the connection; any open transaction is dropped."""
+        self.rollback()
+        self.connection.close()
+        self.engine.dispose()
+
+    @abstractmethod
+    def translate(self, error: BaseException) -> TractError:
+        """Return the `TractError` that stands for a driver's error."""

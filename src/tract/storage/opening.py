@@ -1,0 +1,122 @@
+"""Answers how a path or URL becomes a connected store: found, created, migrated or refused."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any, Final
+
+from sqlalchemy.engine import Connection
+
+from tract.errors import CorruptStoreError, SchemaTooNewError, StorageError, StoreNotFoundError, TractError
+from tract.storage import schema, sqlite
+from tract.storage.database import Database
+
+_EXPECTED_OBJECTS: Final = frozenset({"table", "index"})
+
+
+def open_database(path: str, *, create: bool, read_only: bool, durability: str) -> Database:
+    """Return a connection to the store at *path*: a file, `":memory:"` or a PostgreSQL URL.
+
+    An older store is migrated first (after a backup), unless *read_only*.
+
+    Raises:
+        StoreNotFoundError: Nothing there, and *create* is false or *read_only* true.
+        NotAStoreError: Something else is there; it was not touched.
+        SchemaTooNewError: Written by a newer version; it was not touched.
+    """
+    if "://" in path:
+        return _open_postgres(path, create=create and not read_only, read_only=read_only, durability=durability)
+    return _open_sqlite(path, create=create and not read_only, read_only=read_only, durability=durability)
+
+
+def _open_sqlite(path: str, *, create: bool, read_only: bool, durability: str) -> Database:
+    if path == sqlite.MEMORY:
+        database = sqlite.connect(path, read_only=False, durability=durability)
+        _fill(database.connection)
+        if read_only:
+            database.raw.execute("PRAGMA query_only=1")
+        return database
+    version = sqlite.inspect(path)
+    if version is None:
+        if not create:
+            raise StoreNotFoundError(path)
+        sqlite.create(path, _fill)
+        version = sqlite.inspect(path)
+    if version is not None and version < schema.SCHEMA_VERSION:
+        _migrate(path, version, read_only=read_only)
+    database = sqlite.connect(path, read_only=read_only, durability=durability)
+    return _checked(database, _refuse_foreign_objects)
+
+
+def _open_postgres(url: str, *, create: bool, read_only: bool, durability: str) -> Database:
+    from tract.storage import postgres
+
+    database = postgres.connect(url, read_only=read_only, durability=durability)
+
+    def prepare(_: Database) -> None:
+        if not postgres.has_tables(database.connection):
+            if not create:
+                raise StoreNotFoundError(database.location)
+            postgres.create(database.connection, _fill)
+        version = stored_version(database.connection)
+        if version > schema.SCHEMA_VERSION:
+            raise SchemaTooNewError(version, schema.SCHEMA_VERSION)
+        if version < schema.SCHEMA_VERSION:
+            _migrate(url, version, read_only=read_only)
+
+    return _checked(database, prepare)
+
+
+def _checked(database: Database, check: Any) -> Database:
+    try:
+        check(database)
+    except TractError:
+        database.close()
+        raise
+    except Exception as error:
+        database.close()
+        raise database.translate(getattr(error, "orig", None) or error) from error
+    return database
+
+
+def _migrate(path: str, version: int, *, read_only: bool) -> None:
+    if read_only:
+        raise StorageError(
+            f"The store has schema {version} and must be brought up to date first.",
+            hint="Open it once for writing with `Tract.open(path)`.",
+        )
+    from tract.storage.migrate import migrate
+
+    migrate(path)
+
+
+def _refuse_foreign_objects(database: Database) -> None:
+    # A trigger or view we did not make would run inside our transactions.
+    rows = database.raw.execute("SELECT type, name FROM sqlite_schema").fetchall()
+    foreign = [f"{kind} `{name}`" for kind, name in rows if kind not in _EXPECTED_OBJECTS]
+    if foreign:
+        raise CorruptStoreError(
+            f"The file holds what no tract store has: {', '.join(foreign)}.",
+            hint="Somebody changed the file by hand; drop what does not belong, then run `tract fsck`.",
+        )
+
+
+def _fill(connection: Connection) -> None:
+    """Create the tables and the rows every store starts with."""
+    schema.metadata.create_all(connection)
+    connection.execute(
+        schema.meta.insert(),
+        [
+            {"key": "store_id", "value": secrets.token_hex(16)},
+            {"key": "schema_version", "value": str(schema.SCHEMA_VERSION)},
+            {"key": "created_by", "value": "tract"},
+        ],
+    )
+
+
+def stored_version(connection: Connection) -> int:
+    """Return the schema version kept in `meta`."""
+    value = connection.execute(schema.meta.select().where(schema.meta.c.key == "schema_version")).first()
+    if value is None or not value[1].isdecimal():
+        raise CorruptStoreError("The store does not say which schema it has.")
+    return int(value[1])

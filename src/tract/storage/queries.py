@@ -1,0 +1,352 @@
+"""Answers which statements a store runs; each is built once here and compiled once per connection."""
+
+from __future__ import annotations
+
+from typing import Any, Final, NamedTuple
+
+from sqlalchemy import and_, bindparam, delete, func, literal_column, select, true, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.sql.selectable import Select
+
+from tract.storage import schema as s
+from tract.storage.database import Query
+
+
+def _p(name: str, column: Any = None) -> Any:
+    return bindparam(name, type_=None if column is None else column.type)
+
+
+# --- meta and tracts -----------------------------------------------------------------------------
+
+META: Final = Query(select(s.meta.c.value).where(s.meta.c.key == _p("key")))
+SET_META: Final = Query(
+    insert(s.meta)
+    .values(key=_p("key"), value=_p("value"))
+    .on_conflict_do_update(index_elements=["key"], set_={"value": _p("value", s.meta.c.value)})
+)
+TRACT: Final = Query(select(s.tracts.c.id).where(s.tracts.c.name == _p("name")))
+TRACT_NAMES: Final = Query(select(s.tracts.c.name).order_by(s.tracts.c.id))
+ADD_TRACT: Final = Query(
+    insert(s.tracts).values(name=_p("name"), created_at=_p("created_at")).on_conflict_do_nothing()
+)
+COUNTER: Final = Query(select(s.counters.c.id).where(s.counters.c.name == _p("name")))
+ADD_COUNTER: Final = Query(insert(s.counters).values(name=_p("name")).on_conflict_do_nothing())
+
+# --- refs ----------------------------------------------------------------------------------------
+
+REF: Final = Query(
+    select(s.refs.c.commit_id, s.refs.c.symbolic, s.commits.c.hash)
+    .select_from(s.refs.outerjoin(s.commits, s.commits.c.id == s.refs.c.commit_id))
+    .where(s.refs.c.tract_id == _p("tract_id"), s.refs.c.name == _p("name"))
+)
+# One statement answers "has anything changed since I compiled?": the branch and the recorded usage.
+HEAD_CHECK: Final = Query(
+    select(s.commits.c.hash, select(func.max(s.usage.c.id)).scalar_subquery())
+    .select_from(s.refs.join(s.commits, s.commits.c.id == s.refs.c.commit_id))
+    .where(s.refs.c.tract_id == _p("tract_id"), s.refs.c.name == _p("name"))
+)
+REFS: Final = Query(
+    select(s.refs.c.name, s.commits.c.hash)
+    .select_from(s.refs.join(s.commits, s.commits.c.id == s.refs.c.commit_id))
+    .where(s.refs.c.tract_id == _p("tract_id"))
+    .order_by(s.refs.c.name)
+)
+ADD_REF: Final = Query(
+    insert(s.refs)
+    .values(tract_id=_p("tract_id"), name=_p("name"), commit_id=_p("commit_id"), symbolic=_p("symbolic"))
+    .on_conflict_do_nothing()
+)
+MOVE_REF: Final = Query(
+    update(s.refs)
+    .where(s.refs.c.tract_id == _p("in_tract"), s.refs.c.name == _p("of_name"), s.refs.c.commit_id == _p("old_id"))
+    .values(commit_id=_p("new_id"))
+)
+MOVE_SYMBOLIC: Final = Query(
+    update(s.refs)
+    .where(s.refs.c.tract_id == _p("in_tract"), s.refs.c.name == _p("of_name"))
+    .values(symbolic=_p("symbolic"))
+)
+DROP_REF: Final = Query(
+    delete(s.refs).where(
+        s.refs.c.tract_id == _p("tract_id"), s.refs.c.name == _p("name"), s.refs.c.commit_id == _p("old_id")
+    )
+)
+
+# --- the write gate ------------------------------------------------------------------------------
+
+_last = (
+    select(s.operations.c.no, s.operations.c.hash, s.operations.c.created_at)
+    .where(s.operations.c.tract_id == _p("tract_id"))
+    .order_by(s.operations.c.no.desc())
+    .limit(literal_column("1"))
+    .subquery("last_operation")
+)
+_tip = (
+    select(
+        s.commits.c.id,
+        s.commits.c.hash,
+        s.commits.c.generation,
+        s.commits.c.lane_id,
+        s.commits.c.context_tokens,
+        s.commits.c.counter_id,
+    )
+    .select_from(s.refs.join(s.commits, s.commits.c.id == s.refs.c.commit_id))
+    .where(s.refs.c.tract_id == _p("tract_id"), s.refs.c.name == _p("name"))
+    .subquery("tip")
+)
+_one = select(literal_column("1").label("one")).subquery("one")
+# The last operation and the tip of the current branch, either of which may be missing, in one statement.
+GATE: Final = Query(
+    select(*_last.c, *_tip.c).select_from(_one.outerjoin(_last, true()).outerjoin(_tip, true()))
+)
+TIP: Final = Query(
+    select(
+        s.commits.c.id,
+        s.commits.c.hash,
+        s.commits.c.generation,
+        s.commits.c.lane_id,
+        s.commits.c.context_tokens,
+        s.commits.c.counter_id,
+    ).where(s.commits.c.hash == _p("hash"))
+)
+ADD_OPERATION: Final = Query(
+    s.operations.insert().values(
+        tract_id=_p("tract_id"),
+        no=_p("no"),
+        prev_hash=_p("prev_hash"),
+        hash=_p("hash"),
+        verb=_p("verb"),
+        args=_p("args"),
+        actor=_p("actor"),
+        created_at=_p("created_at"),
+        undoes=_p("undoes"),
+    )
+)
+ADD_CHANGE: Final = Query(
+    s.ref_changes.insert().values(
+        tract_id=_p("tract_id"),
+        operation_no=_p("operation_no"),
+        name=_p("name"),
+        old_id=_p("old_id"),
+        new_id=_p("new_id"),
+        old_symbolic=_p("old_symbolic"),
+        new_symbolic=_p("new_symbolic"),
+    )
+)
+
+# --- objects -------------------------------------------------------------------------------------
+
+ADD_BLOB: Final = Query(
+    insert(s.blobs)
+    .values(hash=_p("hash"), kind=_p("kind"), size=_p("size"), codec=literal_column("0"), data=_p("data"))
+    .on_conflict_do_nothing()
+    .returning(s.blobs.c.id)
+)
+BLOB_ID: Final = Query(select(s.blobs.c.id).where(s.blobs.c.hash == _p("hash")))
+BLOB: Final = Query(select(s.blobs.c.data, s.blobs.c.erased_at).where(s.blobs.c.hash == _p("hash")))
+ADD_CONFIG: Final = Query(
+    insert(s.configs).values(hash=_p("hash"), json=_p("json")).on_conflict_do_nothing().returning(s.configs.c.id)
+)
+CONFIG_ID: Final = Query(select(s.configs.c.id).where(s.configs.c.hash == _p("hash")))
+CONFIG: Final = Query(select(s.configs.c.hash, s.configs.c.json).where(s.configs.c.id == _p("id")))
+ADD_LANE: Final = Query(
+    s.lanes.insert()
+    .values(fork_lane_id=_p("fork_lane_id"), fork_generation=_p("fork_generation"))
+    .returning(s.lanes.c.id)
+)
+LANE: Final = Query(select(s.lanes.c.fork_lane_id, s.lanes.c.fork_generation).where(s.lanes.c.id == _p("id")))
+ADD_COMMIT: Final = Query(
+    insert(s.commits)
+    .values({column.name: _p(column.name) for column in s.commits.c if column.name != "id"})
+    .on_conflict_do_nothing()
+    .returning(s.commits.c.id)
+)
+ADD_PARENT: Final = Query(
+    s.commit_parents.insert().values(commit_id=_p("commit_id"), position=_p("position"), parent_id=_p("parent_id"))
+)
+ADD_TARGET: Final = Query(
+    s.commit_targets.insert().values(commit_id=_p("commit_id"), position=_p("position"), target_id=_p("target_id"))
+)
+
+
+class CommitRow(NamedTuple):
+    """One stored commit with its content's bytes; the column order of every query that reads commits."""
+
+    id: int
+    hash: bytes
+    generation: int
+    lane_id: int
+    parent_id: int | None
+    op: str
+    content_type: str | None
+    config_id: int | None
+    origin: str
+    author: str
+    created_at: int
+    tokens: int | None
+    context_tokens: int | None
+    counter_id: int | None
+    content: bytes | None
+    data: bytes | None
+    erased_at: int | None
+    config: bytes | None
+    note: bytes | None
+    blob_id: int | None
+    note_id: int | None
+
+
+_note = s.blobs.alias("note")
+_COMMIT_COLUMNS: Final = (
+    s.commits.c.id,
+    s.commits.c.hash,
+    s.commits.c.generation,
+    s.commits.c.lane_id,
+    s.commits.c.parent_id,
+    s.commits.c.op,
+    s.commits.c.content_type,
+    s.commits.c.config_id,
+    s.commits.c.origin,
+    s.commits.c.author,
+    s.commits.c.created_at,
+    s.commits.c.tokens,
+    s.commits.c.context_tokens,
+    s.commits.c.counter_id,
+    s.blobs.c.hash.label("content"),
+    s.blobs.c.data,
+    s.blobs.c.erased_at,
+    s.configs.c.hash.label("config"),
+    _note.c.hash.label("note"),
+    s.commits.c.blob_id,
+    s.commits.c.note_id,
+)
+
+
+def commit_rows() -> Select[Any]:
+    """Return a select of `CommitRow` columns, to be narrowed and ordered by the caller."""
+    return select(*_COMMIT_COLUMNS).select_from(
+        s.commits.outerjoin(s.blobs, s.blobs.c.id == s.commits.c.blob_id)
+        .outerjoin(s.configs, s.configs.c.id == s.commits.c.config_id)
+        .outerjoin(_note, _note.c.id == s.commits.c.note_id)
+    )
+
+
+COMMIT: Final = Query(commit_rows().where(s.commits.c.hash == _p("hash")))
+COMMIT_BY_ID: Final = Query(commit_rows().where(s.commits.c.id == _p("id")))
+# A run of one lane, oldest first: how history is read.
+LANE_RUN: Final = Query(
+    commit_rows()
+    .where(s.commits.c.lane_id == _p("lane_id"), s.commits.c.generation.between(_p("low"), _p("high")))
+    .order_by(s.commits.c.generation)
+)
+_target = s.commits.alias("target")
+LANE_TARGETS: Final = Query(
+    select(s.commit_targets.c.commit_id, _target.c.id, _target.c.hash)
+    .select_from(
+        s.commits.join(s.commit_targets, s.commit_targets.c.commit_id == s.commits.c.id).join(
+            _target, _target.c.id == s.commit_targets.c.target_id
+        )
+    )
+    .where(s.commits.c.lane_id == _p("lane_id"), s.commits.c.generation.between(_p("low"), _p("high")))
+    .order_by(s.commit_targets.c.commit_id, s.commit_targets.c.position)
+)
+TARGETS: Final = Query(
+    select(_target.c.id, _target.c.hash)
+    .select_from(s.commit_targets.join(_target, _target.c.id == s.commit_targets.c.target_id))
+    .where(s.commit_targets.c.commit_id == _p("commit_id"))
+    .order_by(s.commit_targets.c.position)
+)
+_parent = s.commits.alias("parent")
+PARENTS: Final = Query(
+    select(_parent.c.id, _parent.c.hash)
+    .select_from(s.commit_parents.join(_parent, _parent.c.id == s.commit_parents.c.parent_id))
+    .where(s.commit_parents.c.commit_id == _p("commit_id"))
+    .order_by(s.commit_parents.c.position)
+)
+HASH_OF: Final = Query(select(s.commits.c.hash).where(s.commits.c.id == _p("id")))
+AT_GENERATION: Final = Query(
+    select(s.commits.c.hash).where(s.commits.c.lane_id == _p("lane_id"), s.commits.c.generation == _p("generation"))
+)
+BY_PREFIX: Final = Query(
+    select(s.commits.c.hash)
+    .where(s.commits.c.hash >= _p("low", s.commits.c.hash), s.commits.c.hash <= _p("high", s.commits.c.hash))
+    .order_by(s.commits.c.hash)
+    .limit(literal_column("10"))
+)
+
+# --- operations ----------------------------------------------------------------------------------
+
+OPERATIONS: Final = Query(
+    select(
+        s.operations.c.no,
+        s.operations.c.verb,
+        s.operations.c.args,
+        s.operations.c.actor,
+        s.operations.c.created_at,
+        s.operations.c.undoes,
+        s.operations.c.prev_hash,
+        s.operations.c.hash,
+    )
+    .where(s.operations.c.tract_id == _p("tract_id"), s.operations.c.no.between(_p("low"), _p("high")))
+    .order_by(s.operations.c.no)
+)
+_old = s.commits.alias("old")
+_new = s.commits.alias("new")
+CHANGES: Final = Query(
+    select(
+        s.ref_changes.c.operation_no,
+        s.ref_changes.c.name,
+        _old.c.hash,
+        _new.c.hash,
+        s.ref_changes.c.old_symbolic,
+        s.ref_changes.c.new_symbolic,
+    )
+    .select_from(
+        s.ref_changes.outerjoin(_old, _old.c.id == s.ref_changes.c.old_id).outerjoin(
+            _new, _new.c.id == s.ref_changes.c.new_id
+        )
+    )
+    .where(s.ref_changes.c.tract_id == _p("tract_id"), s.ref_changes.c.operation_no.between(_p("low"), _p("high")))
+    .order_by(s.ref_changes.c.operation_no, s.ref_changes.c.name)
+)
+LAST_OPERATION: Final = Query(
+    select(func.max(s.operations.c.no)).where(s.operations.c.tract_id == _p("tract_id"))
+)
+OPERATION_TIME: Final = Query(
+    select(s.operations.c.created_at).where(
+        s.operations.c.tract_id == _p("tract_id"), s.operations.c.no == _p("no")
+    )
+)
+# Where a ref pointed after an operation: the new value of its last change up to then.
+REF_AFTER: Final = Query(
+    select(_new.c.hash)
+    .select_from(s.ref_changes.outerjoin(_new, _new.c.id == s.ref_changes.c.new_id))
+    .where(
+        and_(
+            s.ref_changes.c.tract_id == _p("tract_id"),
+            s.ref_changes.c.name == _p("name"),
+            s.ref_changes.c.operation_no <= _p("no"),
+        )
+    )
+    .order_by(s.ref_changes.c.operation_no.desc())
+    .limit(literal_column("1"))
+)
+
+# --- usage ---------------------------------------------------------------------------------------
+
+ADD_USAGE: Final = Query(
+    s.usage.insert().values({column.name: _p(column.name) for column in s.usage.c if column.name != "id"})
+)
+USAGE_IN_RUN: Final = Query(
+    select(
+        s.usage.c.commit_id,
+        s.usage.c.model,
+        s.usage.c.input_tokens,
+        s.usage.c.output_tokens,
+        s.usage.c.cache_read_tokens,
+        s.usage.c.cache_write_tokens,
+    )
+    .select_from(s.usage.join(s.commits, s.commits.c.id == s.usage.c.commit_id))
+    .where(s.commits.c.lane_id == _p("lane_id"), s.commits.c.generation.between(_p("low"), _p("high")))
+    .order_by(s.commits.c.generation.desc(), s.usage.c.id.desc())
+    .limit(literal_column("1"))
+)

@@ -1,0 +1,239 @@
+"""Answers how a store lives in one SQLite file: opening, pragmas, locking, errors.
+
+Every connection is opened with `isolation_level=None`: the driver's own transaction handling
+starts writes deferred, which loses updates. Writers begin IMMEDIATE, readers begin deferred.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import sqlite3
+import time
+from pathlib import Path
+from typing import Any, ClassVar, Final
+from urllib.parse import quote
+
+from sqlalchemy import create_engine, event
+from sqlalchemy.pool import StaticPool
+
+from tract.errors import (
+    BusyError,
+    CorruptStoreError,
+    DiskFullError,
+    InvalidInputError,
+    NotAStoreError,
+    ReadOnlyError,
+    SchemaTooNewError,
+    StorageError,
+    StoreNotFoundError,
+    TractError,
+)
+from tract.storage.database import Database
+from tract.storage.schema import APPLICATION_ID, SCHEMA_VERSION
+
+MEMORY: Final = ":memory:"
+_HEADER_BYTES: Final = 100
+_MAGIC: Final = b"SQLite format 3\0"
+_SYNCHRONOUS: Final = {"full": 2, "normal": 1, "off": 0}
+_ATTEMPT_MS: Final = 50  # one wait inside SQLite; short, so that Ctrl-C is answered soon
+
+
+class SqliteDatabase(Database):
+    """A store in one SQLite file, or in memory."""
+
+    dialect: ClassVar[str] = "sqlite"
+    driver_errors: ClassVar[tuple[type[Exception], ...]] = (sqlite3.Error, sqlite3.Warning, OverflowError)
+    busy_timeout_seconds: float = 30.0
+
+    def begin_write(self, tract_id: int | None) -> None:
+        """Take the file's one write lock, waiting up to `busy_timeout_seconds`."""
+        started = time.monotonic()
+        while True:
+            try:
+                self._execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as error:
+                if not _is_busy(error):
+                    raise self.translate(error) from error
+                waited = time.monotonic() - started
+                if waited >= self.busy_timeout_seconds:
+                    raise BusyError(waited) from error
+                # Jitter: writers that failed together must not try again together.
+                time.sleep(random.uniform(0.0005, 0.004))
+            else:
+                self.in_transaction = True
+                return
+
+    def begin_read(self) -> None:
+        """Begin a deferred transaction: a snapshot from its first read on."""
+        self._control("BEGIN")
+        self.in_transaction = True
+
+    def translate(self, error: BaseException) -> TractError:
+        """Return the `TractError` for an `sqlite3` error."""
+        if not isinstance(error, sqlite3.Error):
+            return StorageError(f"SQLite cannot take this value: {error}.")
+        code = (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
+        if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
+            return BusyError(0.0)
+        if code == sqlite3.SQLITE_FULL:
+            return DiskFullError("The disk is full; nothing was written.", hint="Free some space and try again.")
+        if code == sqlite3.SQLITE_READONLY:
+            return ReadOnlyError()
+        if code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
+            return CorruptStoreError(f"SQLite cannot read `{self.location}`: {error}.")
+        return StorageError(f"SQLite: {error}.", hint="Look at the disk and the file's permissions.")
+
+
+def _is_busy(error: sqlite3.OperationalError) -> bool:
+    return ((error.sqlite_errorcode or 0) & 0xFF) in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+
+
+def connect(path: str, *, read_only: bool, durability: str) -> SqliteDatabase:
+    """Return a connection to the SQLite file *path*, with every pragma set and read back.
+
+    The file must exist, unless it is `":memory:"`.
+    """
+    if durability not in _SYNCHRONOUS:
+        raise InvalidInputError(
+            f"`durability` is one of full, normal, off, not `{durability!a}`.", hint="Leave it at `full`."
+        )
+    uri = MEMORY if path == MEMORY else f"file:{quote(os.path.abspath(path))}?mode={'ro' if read_only else 'rw'}"
+
+    def driver() -> sqlite3.Connection:
+        return sqlite3.connect(
+            uri, uri=True, isolation_level=None, check_same_thread=False, cached_statements=256, timeout=0
+        )
+
+    engine = create_engine("sqlite://", creator=driver, poolclass=StaticPool, paramstyle="named")
+    event.listen(engine, "connect", lambda raw, _: _set_pragmas(raw, path, read_only, durability))
+    try:
+        connection = engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+    except Exception as error:
+        engine.dispose()
+        raise _cannot_open(path, error) from error
+    return SqliteDatabase(engine, connection, location=path, read_only=read_only)
+
+
+def _cannot_open(path: str, error: Exception) -> TractError:
+    if isinstance(error, TractError):
+        return error
+    original = getattr(error, "orig", None) or error
+    if getattr(original, "sqlite_errorname", "").startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
+        return CorruptStoreError(f"SQLite cannot read `{path}`: {original}.")
+    return StorageError(f"Cannot open `{path}`: {original}.", hint="Look at the path and its permissions.")
+
+
+def _set_pragmas(raw: Any, path: str, read_only: bool, durability: str) -> None:
+    wanted = {
+        "busy_timeout": _ATTEMPT_MS,
+        "foreign_keys": 1,
+        "trusted_schema": 0,
+        "cell_size_check": 1,
+        "mmap_size": 0,
+        "synchronous": _SYNCHRONOUS[durability],
+        "query_only": int(read_only),
+    }
+    for name, value in wanted.items():
+        raw.execute(f"PRAGMA {name}={value}")
+        row = raw.execute(f"PRAGMA {name}").fetchone()
+        # mmap_size answers nothing for a database in memory.
+        if row is not None and row[0] != value:
+            raise StorageError(f"SQLite did not accept `PRAGMA {name}={value}`.")
+    if path != MEMORY and not read_only and raw.execute("PRAGMA journal_mode=WAL").fetchone()[0] != "wal":
+        raise StorageError(f"`{path}` cannot use a write-ahead log.", hint="Put it on a local disk.")
+
+
+# --- files ---------------------------------------------------------------------------------------
+
+
+def inspect(path: str) -> int | None:
+    """Return the schema version of the store at *path*, or `None` where there is none yet.
+
+    Reads the file's header only, so somebody else's file is never opened by SQLite, let alone written.
+
+    Raises:
+        NotAStoreError: A directory, no SQLite file, or the file of another application.
+        SchemaTooNewError: Written by a newer version.
+    """
+    try:
+        with open(path, "rb") as file:
+            header = file.read(_HEADER_BYTES)
+    except FileNotFoundError:
+        return None
+    except (IsADirectoryError, PermissionError) as error:
+        raise NotAStoreError(path, (error.strerror or "it cannot be read").lower()) from error
+    if not header:
+        return None
+    if len(header) < _HEADER_BYTES or not header.startswith(_MAGIC):
+        raise NotAStoreError(path, "it is no SQLite file")
+    if int.from_bytes(header[68:72], "big") != APPLICATION_ID:
+        raise NotAStoreError(path, "it is another application's SQLite file")
+    version = int.from_bytes(header[60:64], "big")
+    if version > SCHEMA_VERSION:
+        raise SchemaTooNewError(version, SCHEMA_VERSION)
+    return version
+
+
+def create(path: str, fill: Any) -> None:
+    """Create the file *path* (mode 0600) and let *fill* write a new store into it.
+
+    The file appears under its name only when complete. If another process was faster, its file stays.
+    An existing empty file is filled in place.
+    """
+    if os.path.exists(path):
+        _fill(path, fill)
+        return
+    temporary = f"{path}.{os.getpid()}-{random.getrandbits(32):08x}.new"
+    try:
+        os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+    except OSError as error:
+        raise StorageError(
+            f"Cannot create `{path}`: {error.strerror}.", hint="Name a folder that exists and can be written."
+        ) from error
+    try:
+        _fill(temporary, fill)
+        with contextlib.suppress(FileExistsError):
+            os.link(temporary, path)
+        _sync_folder(path)
+    finally:
+        os.unlink(temporary)
+
+
+def _fill(path: str, fill: Any) -> None:
+    """Write the new store with a rollback journal, so the header is in the file itself at commit."""
+    engine = create_engine(
+        "sqlite://", creator=lambda: sqlite3.connect(path, isolation_level=None, timeout=30), poolclass=StaticPool
+    )
+    try:
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.exec_driver_sql("PRAGMA synchronous=FULL")
+            connection.exec_driver_sql("BEGIN EXCLUSIVE")
+            if connection.exec_driver_sql("PRAGMA application_id").scalar() != APPLICATION_ID:
+                fill(connection)
+                connection.exec_driver_sql(f"PRAGMA application_id={APPLICATION_ID}")
+                connection.exec_driver_sql(f"PRAGMA user_version={SCHEMA_VERSION}")
+            connection.exec_driver_sql("COMMIT")
+            connection.exec_driver_sql("PRAGMA journal_mode=WAL")
+    finally:
+        engine.dispose()
+
+
+def _sync_folder(path: str) -> None:
+    # The new name must survive a power cut as well as the file does.
+    descriptor = os.open(Path(path).absolute().parent, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def require_file(path: str) -> None:
+    """Refuse a path with no store.
+
+    Raises:
+        StoreNotFoundError: No file there, or an empty one.
+    """
+    if inspect(path) is None:
+        raise StoreNotFoundError(path)
