@@ -426,7 +426,9 @@ class ContentErasedError(StateError):
     code = "content_erased"
 
     def __init__(self, commit: str) -> None:
-        super().__init__(f"The content of {commit[:12]} was erased.", hint="Its commit is still there: `t.get(commit)`.")
+        super().__init__(
+            f"The content of {commit[:12]} was erased.", hint="Its commit is still there: `t.get(commit)`."
+        )
         self.commit = commit
 
 

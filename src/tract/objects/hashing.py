@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Callable
 from typing import Any, Final, TypeAlias
 
@@ -25,7 +26,7 @@ _encode = json.JSONEncoder(
 
 
 def canonical_json(value: JSON) -> bytes:
-    """Return the one UTF-8 encoding of *value*.
+    r"""Return the one UTF-8 encoding of *value*.
 
     Keys are sorted by code point, there is no white space, strings are escaped as little as JSON
     allows, floats print in their shortest form that reads back equal (`1.0` stays apart from `1`).
@@ -39,7 +40,7 @@ def canonical_json(value: JSON) -> bytes:
 
     Example:
         >>> canonical_json({"b": 1, "a": "é"})
-        b'{"a":"\\xc3\\xa9","b":1}'
+        b'{"a":"\xc3\xa9","b":1}'
     """
     _check(value, 0)
     try:
@@ -59,7 +60,7 @@ def _check(value: JSON, depth: int) -> None:
         if not -MAX_INTEGER <= value <= MAX_INTEGER:
             raise NotCanonicalError("An integer is beyond +-(2**53 - 1).", hint="Store it as a string.")
     elif kind is float:
-        if value != value or value in {float("inf"), float("-inf")}:
+        if not math.isfinite(value):
             raise NotCanonicalError("NaN and infinity have no JSON form.", hint="Store `None` or a string instead.")
     elif kind is dict or kind is list or kind is tuple:
         if depth >= MAX_DEPTH:
@@ -112,7 +113,7 @@ def _no_constant(name: str) -> JSON:
 
 
 def _hasher(kind: str) -> Callable[[bytes], bytes]:
-    """Return the hash function of one domain: `sha256("tract\\0" kind "\\0v1\\0" length "\\0" bytes)`."""
+    r"""Return the hash function of one domain: `sha256("tract\0" kind "\0v1\0" length "\0" bytes)`."""
     sha256, prefix = hashlib.sha256, b"tract\0" + kind.encode() + b"\0v1\0"
 
     def digest(data: bytes) -> bytes:

@@ -156,9 +156,9 @@ def part_to_json(part: AnyPart) -> dict[str, Any]:
     out: dict[str, Any] = {"type": part.type}
     for name in part.__slots__:
         value = getattr(part, name)
-        if value is None or value is False or name in {"type", "data"} or (name != "text" and not value):
-            if name not in _ALWAYS.get(part.type, ()):
-                continue
+        is_default = value is None or value is False or name in {"type", "data"} or (name != "text" and not value)
+        if is_default and name not in _ALWAYS.get(part.type, ()):
+            continue
         if name == "parts":
             value = [part_to_json(child) for child in value]
         out[name] = dict(value) if name in {"extra", "raw"} else value

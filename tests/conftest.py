@@ -1,0 +1,72 @@
+"""Sets what holds for every test: hypothesis profiles, no network, a seed for the torture runs."""
+
+import os
+import random
+import sys
+from collections.abc import Callable
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import is_hypothesis_test as _is_hypothesis_test
+
+# Both run without a deadline: two busy cores make single examples slow, and pytest-timeout ends a hang.
+settings.register_profile(
+    "ci", max_examples=50, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile(
+    "torture",
+    max_examples=10_000,
+    deadline=None,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+settings.load_profile("ci")
+
+LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1", "", None})
+_CONNECTING_EVENTS = frozenset({"socket.connect", "socket.sendto", "socket.sendmsg"})
+
+
+class NetworkBlockedError(RuntimeError):
+    """A test tried to leave the machine."""
+
+
+def _refuse_network(event: str, arguments: tuple[object, ...]) -> None:
+    if event in _CONNECTING_EVENTS:
+        address = arguments[1]
+        # AF_UNIX addresses are text or bytes; sendmsg on a connected socket has none.
+        if isinstance(address, tuple) and not _is_loopback(address[0]):
+            raise NetworkBlockedError(f"Tests may connect to loopback only, not to {address!r}.")
+    elif event == "socket.getaddrinfo" and not _is_loopback(arguments[0]):
+        raise NetworkBlockedError(f"Tests may resolve loopback names only, not {arguments[0]!r}.")
+
+
+def _is_loopback(host: object) -> bool:
+    name = host.decode() if isinstance(host, bytes) else host
+    return name in LOOPBACK_HOSTS or (isinstance(name, str) and name.startswith("127."))
+
+
+# An audit hook rather than a patched `socket.connect`: it also sees clients written in C.
+sys.addaudithook(_refuse_network)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark hypothesis tests, so that `make torture` can ask for them with many more examples."""
+    for item in items:
+        if isinstance(item, pytest.Function) and _is_hypothesis_test(item.obj):
+            item.add_marker("property")
+
+
+def _torture_seed() -> int:
+    return int(os.environ.get("TRACT_TORTURE_SEED", "0"))
+
+
+def pytest_report_header() -> str:
+    """Show the seed, so that a failing torture run can be repeated with `make torture SEED=...`."""
+    return f"torture seed: {_torture_seed()}"
+
+
+@pytest.fixture
+def seeded(request: pytest.FixtureRequest) -> Callable[[], random.Random]:
+    """Return a factory of random sources that depend on the seed of the run and the name of the test."""
+    name = f"{_torture_seed()}:{request.node.nodeid}"
+    return lambda: random.Random(name)
