@@ -46,19 +46,19 @@ class Database(ABC):
         assert raw is not None
         self._execute = raw.execute
         self.raw: Any = raw
-        self._sql: dict[Query, str] = {}
+        self._compiled: dict[Query, tuple[str, Mapping[str, Any]]] = {}
 
     # --- statements ------------------------------------------------------------------------------
 
-    def execute(self, query: Query, parameters: Mapping[str, Any] | None = None) -> Any:
+    def execute(self, query: Query, parameters: Mapping[str, Any]) -> Any:
         """Run *query* and return the driver's cursor.
 
         Raises:
             StorageError: The database refused or failed.
         """
-        sql = self._sql.get(query) or self._compile(query)
+        sql, constants = self._compiled.get(query) or self._compile(query)
         try:
-            return self._execute(sql, parameters or {})
+            return self._execute(sql, {**constants, **parameters} if constants else parameters)
         except self.driver_errors as error:
             raise self.translate(error) from error
 
@@ -88,12 +88,12 @@ class Database(ABC):
             translated = self.translate(getattr(error, "orig", None) or error)
             raise translated from error
 
-    def _compile(self, query: Query) -> str:
+    def _compile(self, query: Query) -> tuple[str, Mapping[str, Any]]:
         compiled = query.statement.compile(dialect=self.engine.dialect)  # type: ignore[attr-defined]
-        sql = self._sql[query] = str(compiled)
-        # A constant SQLAlchemy made a parameter of would be missing at run time: write literal_column().
-        assert all(value is None for value in compiled.params.values()), sql
-        return sql
+        # SQLAlchemy makes parameters of constants too (SQLite's `OFFSET 0`): keep their values.
+        constants = {name: value for name, value in compiled.params.items() if value is not None}
+        self._compiled[query] = (str(compiled), constants)
+        return self._compiled[query]
 
     # --- transactions ----------------------------------------------------------------------------
 

@@ -151,10 +151,18 @@ CONFIG_ID: Final = Query(select(s.configs.c.id).where(s.configs.c.hash == _p("ha
 CONFIG: Final = Query(select(s.configs.c.hash, s.configs.c.json).where(s.configs.c.id == _p("id")))
 ADD_LANE: Final = Query(
     s.lanes.insert()
-    .values(fork_lane_id=_p("fork_lane_id"), fork_generation=_p("fork_generation"))
+    .values(
+        fork_lane_id=_p("fork_lane_id"),
+        fork_generation=_p("fork_generation"),
+        start_generation=_p("start_generation"),
+    )
     .returning(s.lanes.c.id)
 )
-LANE: Final = Query(select(s.lanes.c.fork_lane_id, s.lanes.c.fork_generation).where(s.lanes.c.id == _p("id")))
+LANE: Final = Query(
+    select(s.lanes.c.start_generation, s.lanes.c.fork_lane_id, s.lanes.c.fork_generation).where(
+        s.lanes.c.id == _p("id")
+    )
+)
 ADD_COMMIT: Final = Query(
     insert(s.commits)
     .values({column.name: _p(column.name) for column in s.commits.c if column.name != "id"})

@@ -74,6 +74,7 @@ lanes: Final = _table(
     _id(),
     Column("fork_lane_id", _Int, ForeignKey("lanes.id")),
     Column("fork_generation", _Int),
+    Column("start_generation", _Int, nullable=False),
 )
 
 commits: Final = _table(

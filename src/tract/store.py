@@ -1,0 +1,650 @@
+"""Answers how a handle reads and writes: one connection, one lock, one write gate.
+
+Every write runs inside `Store.operation()`: one database transaction that ends in exactly one row
+of the operation log, or leaves no trace. Reads are free of the gate. No model, tokenizer or
+callback of the caller runs while a transaction is open, except in the body of a batch, which is
+the caller's own.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, NamedTuple
+
+from tract.errors import (
+    ClosedHandleError,
+    CorruptObjectError,
+    CorruptStoreError,
+    DetachedHeadError,
+    ForkedHandleError,
+    OperationOpenError,
+    ReadOnlyError,
+    RefConflictError,
+    RefExistsError,
+    TractNotFoundError,
+)
+from tract.objects import operation as operations
+from tract.objects.commit import CommitHeader, header_hash
+from tract.objects.config import TractConfig
+from tract.objects.content import ContentTypes
+from tract.objects.hashing import blob_hash, canonical_json, config_hash
+from tract.objects.refs import BRANCH_PREFIX, HEAD, RefChange
+from tract.storage import queries as q
+from tract.storage.database import Database
+from tract.tokens.counter import TokenCounter
+
+
+class Tip(NamedTuple):
+    """What a new commit needs to know of its parent."""
+
+    id: int
+    hash: bytes
+    generation: int
+    lane_id: int
+    context_tokens: int | None
+    counter_id: int | None
+
+
+class Head(NamedTuple):
+    """Where a handle stands: on a branch, or detached on a commit."""
+
+    branch: str | None
+    commit: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A commit about to be written; everything slow about it is done.
+
+    Attributes:
+        payload: Canonical bytes of the content, or `None`.
+        targets: Row id and hash of each commit it acts on, in order.
+        tokens: Tokens of its own message.
+        context_tokens: Tokens of the compiled context after it.
+        files: Bytes of images and documents the payload names by hash.
+    """
+
+    op: str
+    content_type: str | None
+    payload: bytes | None
+    origin: str
+    author: str
+    created_at: int
+    tokens: int
+    context_tokens: int
+    targets: tuple[tuple[int, bytes], ...] = ()
+    config: bytes | None = None
+    note: bytes | None = None
+    content_hash: bytes | None = None
+    files: tuple[bytes, ...] = ()
+
+
+@dataclass(slots=True)
+class _Moves:
+    """The ref changes an operation has made so far, by ref name: first old value, last new value."""
+
+    ids: dict[str, tuple[int | None, int | None]] = field(default_factory=dict)
+    hashes: dict[str, tuple[bytes | None, bytes | None]] = field(default_factory=dict)
+
+    def add(self, name: str, old: tuple[int | None, bytes | None], new: tuple[int | None, bytes | None]) -> None:
+        first_id, first_hash = old
+        if name in self.hashes:
+            first_id, first_hash = self.ids[name][0], self.hashes[name][0]
+        self.ids[name] = (first_id, new[0])
+        self.hashes[name] = (first_hash, new[1])
+
+    def copy(self) -> _Moves:
+        return _Moves(dict(self.ids), dict(self.hashes))
+
+
+class Store:
+    """One open handle on one tract of a store.
+
+    Attributes:
+        database: The held connection.
+        tract: Name of the tract.
+        head: Where this handle stands; never moved by another process.
+        config: Settings in force.
+        counter: Counts tokens.
+        types: Content types this handle knows.
+        clock: Microseconds since 1970, UTC.
+        on_pause: Called with a point's name between reading and swapping; for tests of races.
+    """
+
+    def __init__(self, database: Database, *, tract: str, config: TractConfig, counter: TokenCounter) -> None:
+        self.database = database
+        self.tract = tract
+        self.config = config
+        self.counter = counter
+        self.actor = ""
+        self.types = ContentTypes()
+        self.clock: Callable[[], int] = lambda: time.time_ns() // 1000
+        self.on_pause: Callable[[str], None] | None = None
+        self.on_rollback: Callable[[], None] = lambda: None
+        self.head = Head(config.default_branch)
+        self.previous_head: Head | None = None
+        self.tract_id = -1
+        self.counter_id: int | None = None
+        self._lock = threading.RLock()
+        self._process = os.getpid()
+        self._closed = False
+        self._open: Operation | None = None
+        database.busy_timeout_seconds = config.busy_timeout_seconds  # type: ignore[attr-defined]
+
+    # --- the handle ------------------------------------------------------------------------------
+
+    @property
+    def read_only(self) -> bool:
+        """Whether this handle may only read."""
+        return self.database.read_only
+
+    def close(self) -> None:
+        """Close the connection; closing twice does nothing.
+
+        In a forked child the parent's connection is left alone.
+        """
+        with self._lock:
+            if not self._closed:
+                self._closed = True
+                if os.getpid() == self._process:
+                    self.database.close()
+
+    def check_usable(self) -> None:
+        """Refuse a closed or forked handle."""
+        if self._closed:
+            raise ClosedHandleError
+        if os.getpid() != self._process:
+            raise ForkedHandleError
+
+    def pause(self, point: str) -> None:
+        """Let a test interleave another operation here; does nothing otherwise.
+
+        Every verb that moves a ref passes a point after it has read and before it takes the gate.
+        """
+        if self.on_pause is not None:
+            self.on_pause(point)
+
+    def forget(self) -> None:
+        """Drop what was learnt in a transaction that did not happen: its row ids will be used again."""
+        self.counter_id = None
+        self.on_rollback()
+
+    # --- reading ---------------------------------------------------------------------------------
+
+    def one(self, query: q.Query, **parameters: Any) -> tuple[Any, ...] | None:
+        """Return the first row of *query*, or `None`."""
+        with self._lock:
+            self.check_usable()
+            return self.database.one(query, **parameters)
+
+    def all(self, query: q.Query, **parameters: Any) -> list[tuple[Any, ...]]:
+        """Return every row of *query*."""
+        with self._lock:
+            self.check_usable()
+            return self.database.all(query, **parameters)
+
+    @contextmanager
+    def reading(self) -> Iterator[Database]:
+        """Hold one snapshot for several reads; inside an operation, see what it has written."""
+        with self._lock:
+            self.check_usable()
+            if self.database.in_transaction:
+                yield self.database
+                return
+            self.database.begin_read()
+            try:
+                yield self.database
+            finally:
+                self.database.rollback()
+
+    def head_ref(self) -> str:
+        """Return the full name of the current branch's ref.
+
+        Raises:
+            DetachedHeadError: HEAD names a commit.
+        """
+        if self.head.branch is None:
+            raise DetachedHeadError
+        return BRANCH_PREFIX + self.head.branch
+
+    def ref(self, name: str) -> bytes | None:
+        """Return the commit hash the ref *name* points to, or `None`."""
+        row = self.one(q.REF, tract_id=self.tract_id, name=name)
+        return None if row is None else row[2]
+
+    def head_hash(self) -> bytes | None:
+        """Return the hash HEAD stands on, or `None` before the first commit."""
+        if self.head.branch is None:
+            self.check_usable()
+            return self.head.commit
+        return self.ref(BRANCH_PREFIX + self.head.branch)
+
+    def tip(self, commit: bytes) -> Tip:
+        """Return what a child of *commit* needs to know of it."""
+        row = self.one(q.TIP, hash=commit)
+        if row is None:
+            raise CorruptObjectError("commit", commit.hex(), "it is missing")
+        return Tip(*row)
+
+    # --- writing ---------------------------------------------------------------------------------
+
+    def operation(self, verb: str, args: dict[str, Any] | None = None, *, undoes: int | None = None) -> Operation:
+        """Return the write gate for one public write, to be used as a context manager.
+
+        Inside `batch()` the write joins the batch's operation.
+        """
+        return Operation(self, verb, args or {}, undoes=undoes)
+
+    @contextmanager
+    def batch(self) -> Iterator[None]:
+        """Make all writes in the block one operation and one transaction.
+
+        Other writers wait until the block ends, so keep it short. If the block raises, nothing is kept.
+        """
+        with self._lock:
+            if self._open is not None:
+                raise OperationOpenError("batch")
+            with Operation(self, "batch", {}) as operation:
+                head = self.head
+                try:
+                    yield
+                except BaseException:
+                    self.head = head
+                    raise
+                operation.args = dict(sorted(operation.joined.items()))
+
+    def open_tract(self, *, create: bool) -> None:
+        """Find this handle's tract, creating it if allowed, and start on its default branch."""
+        row = self.one(q.TRACT, name=self.tract)
+        if row is None:
+            if self.read_only or not create:
+                raise TractNotFoundError(self.tract, [name for (name,) in self.all(q.TRACT_NAMES)])
+            self._create_tract()
+        else:
+            self.tract_id = row[0]
+        start = self.one(q.REF, tract_id=self.tract_id, name=HEAD)
+        if start is None or not str(start[1]).startswith(BRANCH_PREFIX):
+            raise CorruptStoreError(f"The tract `{self.tract}` does not say on which branch to start.")
+        self.head = Head(start[1].removeprefix(BRANCH_PREFIX))
+
+    def _create_tract(self) -> None:
+        self.database.begin_write(None)
+        try:
+            self.database.execute(q.ADD_TRACT, {"name": self.tract, "created_at": self.clock()})
+            row = self.database.one(q.TRACT, name=self.tract)
+            assert row is not None
+            self.tract_id = row[0]
+            self.database.commit()
+        except BaseException:
+            self.database.rollback()
+            raise
+        with self.operation("init") as operation:
+            if operation.number == 1:  # else another process was faster
+                operation.point(HEAD, BRANCH_PREFIX + self.config.default_branch)
+
+    def use_counter(self, counter: TokenCounter) -> None:
+        """Count with *counter* from now on, and learn under which id its counts are stored."""
+        self.counter = counter
+        row = self.one(q.COUNTER, name=counter.name)
+        self.counter_id = None if row is None else row[0]
+
+
+class Operation(AbstractContextManager["Operation"]):
+    """The write gate: one transaction, one row in the operation log.
+
+    On entry it holds the handle's lock and the database's write lock, and has read the last
+    operation and the tip of the current branch. Leaving normally commits; leaving with any
+    exception, `KeyboardInterrupt` included, keeps nothing.
+    """
+
+    def __init__(self, store: Store, verb: str, args: dict[str, Any], *, undoes: int | None = None) -> None:
+        self.store = store
+        self.verb = verb
+        self.args = args
+        self.undoes = undoes
+        self.number = 0
+        self.now = 0
+        self.tip: Tip | None = None
+        self.joined: dict[str, int] = {}
+        self._database = store.database
+        self._previous: bytes | None = None
+        self._outer: Operation | None = None
+        self._saved: tuple[Tip | None, _Moves] | None = None
+        self._moves = _Moves()
+        self._wrote = False
+
+    # --- entering and leaving ----------------------------------------------------------------------
+
+    def __enter__(self) -> Operation:
+        store = self.store
+        store._lock.acquire()  # noqa: SLF001 - the gate and its store are one module
+        try:
+            store.check_usable()
+            if store.read_only:
+                raise ReadOnlyError
+            if store._open is not None:  # noqa: SLF001
+                return self._join(store._open)  # noqa: SLF001
+            self._database.begin_write(store.tract_id)
+            try:
+                self._read_gate()
+            except BaseException:
+                self._database.rollback()
+                raise
+            store._open = self  # noqa: SLF001
+        except BaseException:
+            store._lock.release()  # noqa: SLF001
+            raise
+        return self
+
+    def _join(self, outer: Operation) -> Operation:
+        """Become a part of the open batch that can fail on its own."""
+        if outer.verb != "batch":
+            raise OperationOpenError(self.verb)
+        self._database._control("SAVEPOINT part")  # noqa: SLF001
+        self._saved = (outer.tip, outer._moves.copy())
+        outer.joined[self.verb] = outer.joined.get(self.verb, 0) + 1
+        self._outer = outer
+        return outer
+
+    def _read_gate(self) -> None:
+        branch = self.store.head.branch
+        row = self._database.one(
+            q.GATE, tract_id=self.store.tract_id, name=BRANCH_PREFIX + branch if branch is not None else ""
+        )
+        assert row is not None
+        number, self._previous, created_at, *tip = row
+        self.number = (number or 0) + 1
+        # Operation times never go back, so "where was this branch at that time" has one answer.
+        self.now = max(self.store.clock(), created_at or 0)
+        self.tip = Tip(*tip) if tip[0] is not None else None
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if self._outer is not None:
+                self._leave_part(self._outer, failed=kind is not None)
+            else:
+                self._leave(failed=kind is not None)
+        finally:
+            self.store._lock.release()  # noqa: SLF001
+
+    def _leave_part(self, outer: Operation, *, failed: bool) -> None:
+        if failed:
+            self._database._control("ROLLBACK TO part")  # noqa: SLF001
+            assert self._saved is not None
+            outer.tip, outer._moves = self._saved
+            self.store.forget()
+        self._database._control("RELEASE part")  # noqa: SLF001
+
+    def _leave(self, *, failed: bool) -> None:
+        committed = False
+        try:
+            if not failed and (self._moves.ids or self._wrote):
+                self._record()
+                self._database.commit()
+                committed = True
+        finally:
+            self.store._open = None  # noqa: SLF001
+            if not committed:
+                self._database.rollback()
+                self.store.forget()
+
+    def _record(self) -> None:
+        """Write the operation, chained to the one before it, and its ref changes."""
+        store = self.store
+        args = canonical_json(self.args).decode()
+        changes = tuple(RefChange(name, *self._moves.hashes[name]) for name in sorted(self._moves.hashes))
+        header = operations.OperationHeader(
+            self.number, self._previous, store.tract, self.verb, args, store.actor, self.now, self.undoes, changes
+        )
+        self._database.execute(
+            q.ADD_OPERATION,
+            {
+                "tract_id": store.tract_id,
+                "no": self.number,
+                "prev_hash": self._previous,
+                "hash": operations.header_hash(header),
+                "verb": self.verb,
+                "args": args,
+                "actor": store.actor,
+                "created_at": self.now,
+                "undoes": self.undoes,
+            },
+        )
+        for name, (old_id, new_id) in self._moves.ids.items():
+            old, new = self._moves.hashes[name]
+            symbolic = name == HEAD
+            self._database.execute(
+                q.ADD_CHANGE,
+                {
+                    "tract_id": store.tract_id,
+                    "operation_no": self.number,
+                    "name": name,
+                    "old_id": old_id,
+                    "new_id": new_id,
+                    "old_symbolic": old.decode() if symbolic and old is not None else None,
+                    "new_symbolic": new.decode() if symbolic and new is not None else None,
+                },
+            )
+
+    # --- refs --------------------------------------------------------------------------------------
+
+    def require_tip(self, expected: bytes | None) -> None:
+        """Refuse to go on if the current branch is not at *expected*.
+
+        Raises:
+            RefConflictError: It is elsewhere.
+        """
+        actual = None if self.tip is None else self.tip.hash
+        if actual != expected:
+            raise _conflict(self.store.head_ref(), expected, actual)
+
+    def move(self, name: str, old: Tip | None, new: Tip | None) -> None:
+        """Swap the ref *name* from *old* to *new*; `None` stands for "does not exist".
+
+        Raises:
+            RefConflictError: It was not at *old*.
+        """
+        if old == new:
+            return
+        tract_id = self.store.tract_id
+        if old is None:
+            assert new is not None
+            values = {"tract_id": tract_id, "name": name, "commit_id": new.id, "symbolic": None}
+            cursor = self._database.execute(q.ADD_REF, values)
+        elif new is None:
+            cursor = self._database.execute(q.DROP_REF, {"tract_id": tract_id, "name": name, "old_id": old.id})
+        else:
+            values = {"in_tract": tract_id, "of_name": name, "old_id": old.id, "new_id": new.id}
+            cursor = self._database.execute(q.MOVE_REF, values)
+        if cursor.rowcount != 1:
+            self._raise_conflict(name, old, new)
+        self._moves.add(
+            name,
+            (None, None) if old is None else (old.id, old.hash),
+            (None, None) if new is None else (new.id, new.hash),
+        )
+
+    def _raise_conflict(self, name: str, old: Tip | None, new: Tip | None) -> None:
+        row = self._database.one(q.REF, tract_id=self.store.tract_id, name=name)
+        if old is None and new is not None:
+            kind, _, short = name.partition("/")
+            raise RefExistsError({"heads": "branch", "tags": "tag"}.get(kind, "ref"), short)
+        raise _conflict(name, None if old is None else old.hash, None if row is None else row[2])
+
+    def point(self, name: str, target: str) -> None:
+        """Let the symbolic ref *name* point to the ref *target*."""
+        row = self._database.one(q.REF, tract_id=self.store.tract_id, name=name)
+        if row is None:
+            self._database.execute(
+                q.ADD_REF,
+                {"tract_id": self.store.tract_id, "name": name, "commit_id": None, "symbolic": target},
+            )
+        elif row[1] == target:
+            return
+        else:
+            self._database.execute(
+                q.MOVE_SYMBOLIC, {"in_tract": self.store.tract_id, "of_name": name, "symbolic": target}
+            )
+        old = None if row is None else str(row[1]).encode()
+        self._moves.add(name, (None, old), (None, target.encode()))
+
+    def find(self, name: str) -> Tip | None:
+        """Return the commit the ref *name* points to in this transaction, or `None`."""
+        row = self._database.one(q.REF, tract_id=self.store.tract_id, name=name)
+        return None if row is None or row[2] is None else self.store.tip(row[2])
+
+    def set_meta(self, key: str, value: str) -> None:
+        """Keep a setting of the store; counts as a write even if no ref moves."""
+        self._wrote = True
+        self._database.execute(q.SET_META, {"key": key, "value": value})
+
+    def add_usage(self, values: dict[str, Any]) -> None:
+        """Record the token usage a provider reported for a commit."""
+        self._wrote = True
+        self._database.execute(q.ADD_USAGE, values)
+
+    # --- objects -----------------------------------------------------------------------------------
+
+    def commit(self, draft: Draft) -> Tip:
+        """Write *draft* on the current branch and move the branch to it."""
+        written = self.add(draft, () if self.tip is None else (self.tip,))
+        self.move(self.store.head_ref(), self.tip, written)
+        self.tip = written
+        return written
+
+    def add(self, draft: Draft, parents: tuple[Tip, ...]) -> Tip:
+        """Write *draft* as a child of *parents*, moving no ref.
+
+        The same commit written twice is one commit.
+        """
+        content = draft.content_hash
+        if draft.payload is not None and content is None:
+            content = blob_hash(draft.payload)
+        config = None if draft.config is None else config_hash(draft.config)
+        note = None if draft.note is None else blob_hash(draft.note)
+        hash_ = header_hash(
+            CommitHeader(
+                tuple([parent.hash for parent in parents]),
+                draft.op,
+                tuple([target for _, target in draft.targets]),
+                draft.content_type,
+                content,
+                config,
+                note,
+                draft.origin,
+                draft.author,
+                draft.created_at,
+            )
+        )
+        for data in draft.files:
+            self._blob("file", blob_hash(data), data)
+        values = {
+            "hash": hash_,
+            "parent_id": parents[0].id if parents else None,
+            "op": draft.op,
+            "content_type": draft.content_type,
+            "blob_id": self._blob("content", content, draft.payload),
+            "config_id": self._config(config, draft.config),
+            "note_id": self._blob("note", note, draft.note),
+            "origin": draft.origin,
+            "author": draft.author,
+            "created_at": draft.created_at,
+            "tokens": draft.tokens,
+            "context_tokens": draft.context_tokens,
+            "counter_id": self._counter(),
+        }
+        written, is_new = self._insert(values, parents)
+        if is_new:
+            self._link(written, draft, parents)
+        return written
+
+    def _insert(self, values: dict[str, Any], parents: tuple[Tip, ...]) -> tuple[Tip, bool]:
+        """Insert the commit row into its parent's lane, or into a new lane where that one has gone on.
+
+        A merge starts a lane of its own, so the generations within a lane have no gaps.
+        """
+        first = parents[0] if parents else None
+        generation = 1 + max((parent.generation for parent in parents), default=0)
+        lane = first.lane_id if first is not None and len(parents) == 1 else None
+        while True:
+            if lane is None:
+                lane = self._lane(first, generation)
+            row = self._database.one(q.ADD_COMMIT, **values, generation=generation, lane_id=lane)
+            if row is not None:
+                tip = Tip(row[0], values["hash"], generation, lane, values["context_tokens"], values["counter_id"])
+                return tip, True
+            existing = self._database.one(q.TIP, hash=values["hash"])
+            if existing is not None:
+                return Tip(*existing), False
+            lane = None
+
+    def _lane(self, fork: Tip | None, start: int) -> int:
+        row = self._database.one(
+            q.ADD_LANE,
+            fork_lane_id=None if fork is None else fork.lane_id,
+            fork_generation=None if fork is None else fork.generation,
+            start_generation=start,
+        )
+        assert row is not None
+        lane: int = row[0]
+        return lane
+
+    def _link(self, written: Tip, draft: Draft, parents: tuple[Tip, ...]) -> None:
+        for position, parent in enumerate(parents[1:], start=1):
+            self._database.execute(
+                q.ADD_PARENT, {"commit_id": written.id, "position": position, "parent_id": parent.id}
+            )
+        for position, (target, _) in enumerate(draft.targets):
+            self._database.execute(
+                q.ADD_TARGET, {"commit_id": written.id, "position": position, "target_id": target}
+            )
+
+    def _blob(self, kind: str, hash_: bytes | None, data: bytes | None) -> int | None:
+        if hash_ is None or data is None:
+            return None
+        row = self._database.one(q.ADD_BLOB, hash=hash_, kind=kind, size=len(data), data=data)
+        if row is None:
+            row = self._database.one(q.BLOB_ID, hash=hash_)
+        assert row is not None
+        blob: int = row[0]
+        return blob
+
+    def _config(self, hash_: bytes | None, data: bytes | None) -> int | None:
+        if hash_ is None or data is None:
+            return None
+        row = self._database.one(q.CONFIG_ID, hash=hash_)
+        if row is None:
+            row = self._database.one(q.ADD_CONFIG, hash=hash_, json=data.decode())
+        if row is None:  # PostgreSQL: another tract's writer added it in between
+            row = self._database.one(q.CONFIG_ID, hash=hash_)
+        assert row is not None
+        config: int = row[0]
+        return config
+
+    def _counter(self) -> int:
+        if self.store.counter_id is None:
+            name = self.store.counter.name
+            row = self._database.one(q.COUNTER, name=name)
+            if row is None:
+                self._database.execute(q.ADD_COUNTER, {"name": name})
+                row = self._database.one(q.COUNTER, name=name)
+            assert row is not None
+            self.store.counter_id = row[0]
+        assert self.store.counter_id is not None
+        return self.store.counter_id
+
+
+def _conflict(name: str, expected: bytes | None, actual: bytes | None) -> RefConflictError:
+    return RefConflictError(
+        name.partition("/")[2] or name,
+        None if expected is None else expected.hex(),
+        None if actual is None else actual.hex(),
+    )
