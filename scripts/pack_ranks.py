@@ -1,4 +1,5 @@
-"""How are the rank files in `src/tract/tokens/ranks/` made? From tiktoken's own, by this script.
+# ruff: noqa: INP001  run as a script, imported by nothing but its test
+"""How are the rank files in `src/tract/tokens/ranks/` made? From the ones tiktoken downloads, by this script.
 
     python scripts/pack_ranks.py o200k_base.tiktoken.xz src/tract/tokens/ranks/o200k_base.bin.xz
 

@@ -452,6 +452,6 @@ class CorruptRanksError(TractError):
     code = "corrupt_ranks"
 
     def __init__(self, tokenizer: str, reason: str) -> None:
-        super().__init__(f"The ranks of tokenizer `{tokenizer}` cannot be used: {reason}.", hint="Reinstall `tract-sdk`.")
+        super().__init__(f"The ranks of `{tokenizer}` cannot be used: {reason}.", hint="Reinstall `tract-sdk`.")
         self.tokenizer = tokenizer
         self.reason = reason

@@ -26,9 +26,7 @@ the size of the image and on the model.
 """
 
 
-def count_message(
-    texts: Iterable[str], counter: TokenCounter, *, has_name: bool = False, image_count: int = 0
-) -> int:
+def count_message(texts: Iterable[str], counter: TokenCounter, *, has_name: bool = False, image_count: int = 0) -> int:
     """Return the tokens of one message, without the `REPLY_PRIMING_TOKENS` of the request.
 
     Args:
