@@ -436,3 +436,22 @@ class MigrationError(StorageError):
     """Bringing the schema up to date failed; the store is as it was."""
 
     code = "migration"
+
+
+# --- installation --------------------------------------------------------------------------------
+
+
+class CorruptRanksError(TractError):
+    """A rank file shipped with this package is missing or not what was shipped.
+
+    Attributes:
+        tokenizer: The tokenizer whose ranks they are.
+        reason: What is wrong with the file.
+    """
+
+    code = "corrupt_ranks"
+
+    def __init__(self, tokenizer: str, reason: str) -> None:
+        super().__init__(f"The ranks of `{tokenizer}` cannot be used: {reason}.", hint="Reinstall `tract-sdk`.")
+        self.tokenizer = tokenizer
+        self.reason = reason
