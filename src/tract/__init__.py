@@ -1,1 +1,123 @@
 """Version control for LLM context: commit, compile, branch, merge, undo."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tract.compile.compiler import Compiler
+    from tract.compile.context import CompiledContext, Provenance
+    from tract.compile.fold import Entry
+    from tract.errors import TractError
+    from tract.history.status import Status
+    from tract.objects.commit import CommitInfo
+    from tract.objects.config import GenerationConfig, TokenBudget, TokenBudgetWarning, TractConfig
+    from tract.objects.content import (
+        ArtifactContent,
+        DialogueContent,
+        FreeformContent,
+        InstructionContent,
+        OutputContent,
+        ReasoningContent,
+        SessionContent,
+        ToolResultContent,
+    )
+    from tract.objects.message import (
+        FilePart,
+        ImagePart,
+        Message,
+        Reasoning,
+        TextPart,
+        ToolCall,
+        ToolResultPart,
+    )
+    from tract.objects.usage import Usage
+    from tract.operations.fsck import Finding
+    from tract.porcelain.tract import Tract
+    from tract.porcelain.tract import Tract as Repo
+    from tract.tokens.counter import TokenCounter
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "ArtifactContent": "tract.objects.content",
+    "CommitInfo": "tract.objects.commit",
+    "CompiledContext": "tract.compile.context",
+    "Compiler": "tract.compile.compiler",
+    "DialogueContent": "tract.objects.content",
+    "Entry": "tract.compile.fold",
+    "FilePart": "tract.objects.message",
+    "Finding": "tract.operations.fsck",
+    "FreeformContent": "tract.objects.content",
+    "GenerationConfig": "tract.objects.config",
+    "ImagePart": "tract.objects.message",
+    "InstructionContent": "tract.objects.content",
+    "Message": "tract.objects.message",
+    "OutputContent": "tract.objects.content",
+    "Provenance": "tract.compile.context",
+    "Reasoning": "tract.objects.message",
+    "ReasoningContent": "tract.objects.content",
+    "Repo": "tract.porcelain.tract:Tract",
+    "SessionContent": "tract.objects.content",
+    "Status": "tract.history.status",
+    "TextPart": "tract.objects.message",
+    "TokenBudget": "tract.objects.config",
+    "TokenBudgetWarning": "tract.objects.config",
+    "TokenCounter": "tract.tokens.counter",
+    "ToolCall": "tract.objects.message",
+    "ToolResultContent": "tract.objects.content",
+    "ToolResultPart": "tract.objects.message",
+    "Tract": "tract.porcelain.tract",
+    "TractConfig": "tract.objects.config",
+    "TractError": "tract.errors",
+    "Usage": "tract.objects.usage",
+}
+
+__all__ = [
+    "ArtifactContent",
+    "CommitInfo",
+    "CompiledContext",
+    "Compiler",
+    "DialogueContent",
+    "Entry",
+    "FilePart",
+    "Finding",
+    "FreeformContent",
+    "GenerationConfig",
+    "ImagePart",
+    "InstructionContent",
+    "Message",
+    "OutputContent",
+    "Provenance",
+    "Reasoning",
+    "ReasoningContent",
+    "Repo",
+    "SessionContent",
+    "Status",
+    "TextPart",
+    "TokenBudget",
+    "TokenBudgetWarning",
+    "TokenCounter",
+    "ToolCall",
+    "ToolResultContent",
+    "ToolResultPart",
+    "Tract",
+    "TractConfig",
+    "TractError",
+    "Usage",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used, so that `import tract` stays light."""
+    home = _HOME.get(name)
+    if home is None:
+        raise AttributeError(f"module 'tract' has no attribute {name!r}")
+    module, _, attribute = home.partition(":")
+    value = globals()[name] = getattr(importlib.import_module(module), attribute or name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -114,6 +114,7 @@ class Store:
         counter: Counts tokens.
         types: Content types this handle knows.
         clock: Microseconds since 1970, UTC.
+        memo: What upper layers derived from the store and may keep; emptied when a transaction is rolled back.
         on_pause: Called with a point's name between reading and swapping; for tests of races.
     """
 
@@ -126,7 +127,7 @@ class Store:
         self.types = ContentTypes()
         self.clock: Callable[[], int] = lambda: time.time_ns() // 1000
         self.on_pause: Callable[[str], None] | None = None
-        self.on_rollback: Callable[[], None] = lambda: None
+        self.memo: dict[str, Any] = {}
         self.head = Head(config.default_branch)
         self.previous_head: Head | None = None
         self.tract_id = -1
@@ -135,7 +136,7 @@ class Store:
         self._process = os.getpid()
         self._closed = False
         self._open: Operation | None = None
-        database.busy_timeout_seconds = config.busy_timeout_seconds  # type: ignore[attr-defined]
+        self.use_config(config)
 
     # --- the handle ------------------------------------------------------------------------------
 
@@ -173,7 +174,7 @@ class Store:
     def forget(self) -> None:
         """Drop what was learnt in a transaction that did not happen: its row ids will be used again."""
         self.counter_id = None
-        self.on_rollback()
+        self.memo.clear()
 
     # --- reading ---------------------------------------------------------------------------------
 
@@ -213,6 +214,12 @@ class Store:
             raise DetachedHeadError
         return BRANCH_PREFIX + self.head.branch
 
+    def stand_on(self, head: Head) -> None:
+        """Move this handle's HEAD; other handles stay where they are."""
+        with self._lock:
+            if head != self.head:
+                self.previous_head, self.head = self.head, head
+
     def ref(self, name: str) -> bytes | None:
         """Return the commit hash the ref *name* points to, or `None`."""
         row = self.one(q.REF, tract_id=self.tract_id, name=name)
@@ -251,12 +258,7 @@ class Store:
             if self._open is not None:
                 raise OperationOpenError("batch")
             with Operation(self, "batch", {}) as operation:
-                head = self.head
-                try:
-                    yield
-                except BaseException:
-                    self.head = head
-                    raise
+                yield
                 operation.args = dict(sorted(operation.joined.items()))
 
     def open_tract(self, *, create: bool) -> None:
@@ -288,6 +290,11 @@ class Store:
             if operation.number == 1:  # else another process was faster
                 operation.point(HEAD, BRANCH_PREFIX + self.config.default_branch)
 
+    def use_config(self, config: TractConfig) -> None:
+        """Put *config* in force on this handle."""
+        self.config = config
+        self.database.busy_timeout_seconds = config.busy_timeout_seconds
+
     def use_counter(self, counter: TokenCounter) -> None:
         """Count with *counter* from now on, and learn under which id its counts are stored."""
         self.counter = counter
@@ -311,6 +318,7 @@ class Operation(AbstractContextManager["Operation"]):
         self.number = 0
         self.now = 0
         self.tip: Tip | None = None
+        self._heads = (store.head, store.previous_head)
         self.joined: dict[str, int] = {}
         self._database = store.database
         self._previous: bytes | None = None
@@ -328,6 +336,7 @@ class Operation(AbstractContextManager["Operation"]):
             store.check_usable()
             if store.read_only:
                 raise ReadOnlyError
+            self._heads = (store.head, store.previous_head)
             if store._open is not None:  # noqa: SLF001
                 return self._join(store._open)  # noqa: SLF001
             self._database.begin_write(store.tract_id)
@@ -380,19 +389,23 @@ class Operation(AbstractContextManager["Operation"]):
             self._database._control("ROLLBACK TO part")  # noqa: SLF001
             assert self._saved is not None
             outer.tip, outer._moves = self._saved
+            self.store.head, self.store.previous_head = self._heads
             self.store.forget()
         self._database._control("RELEASE part")  # noqa: SLF001
 
     def _leave(self, *, failed: bool) -> None:
-        committed = False
+        is_done = False
         try:
-            if not failed and (self._moves.ids or self._wrote):
-                self._record()
-                self._database.commit()
-                committed = True
+            if not failed:
+                if self._moves.ids or self._wrote:
+                    self._record()
+                    self._database.commit()
+                is_done = True
         finally:
             self.store._open = None  # noqa: SLF001
-            if not committed:
+            if not is_done:
+                self.store.head, self.store.previous_head = self._heads
+            if self._database.in_transaction:
                 self._database.rollback()
                 self.store.forget()
 
@@ -495,6 +508,13 @@ class Operation(AbstractContextManager["Operation"]):
             )
         old = None if row is None else str(row[1]).encode()
         self._moves.add(name, (None, old), (None, target.encode()))
+
+    def stand_on(self, head: Head) -> None:
+        """Move HEAD of this handle to a branch; new handles will start there too."""
+        assert head.branch is not None
+        self.point(HEAD, BRANCH_PREFIX + head.branch)
+        self.tip = self.find(BRANCH_PREFIX + head.branch)
+        self.store.stand_on(head)
 
     def find(self, name: str) -> Tip | None:
         """Return the commit the ref *name* points to in this transaction, or `None`."""

@@ -14,13 +14,12 @@ from typing import Any, Final
 from tract.errors import CorruptObjectError
 from tract.compile.fold import Event, State
 from tract.history.walk import Lane, Run, runs
-from tract.objects.commit import CommitHeader, header_hash
 from tract.objects.content import ANNOTATION, BUILT_IN, to_message
-from tract.objects.hashing import blob_hash
 from tract.objects.message import FilePart, ImagePart, Message
 from tract.storage import queries as q
 from tract.storage.database import Database
 from tract.storage.queries import CommitRow
+from tract.storage.verify import read_blob, verify
 from tract.store import Store, Tip
 from tract.tokens.message import message_tokens
 
@@ -38,10 +37,6 @@ class Reader:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._lanes: dict[int, Lane] = {}
-
-    def forget(self) -> None:
-        """Drop what was learnt in a transaction that was rolled back."""
-        self._lanes.clear()
 
     def lane(self, lane: int) -> Lane:
         """Return a lane by its id."""
@@ -149,7 +144,10 @@ class Reader:
         parent: tuple[int | None, bytes],
         targets: tuple[tuple[int, bytes], ...],
     ) -> Event:
-        verify(database, row, parent[1], targets)
+        parents = (parent[1],) if parent[1] else ()
+        if row.op == "merge":
+            parents = (*parents, *[hash_ for _, hash_ in database.all(q.PARENTS, commit_id=row.id)])
+        verify(row, parents, [hash_ for _, hash_ in targets])
         message, priority = None, "normal"
         if row.data is not None:
             content_type = row.content_type or ""
@@ -182,36 +180,6 @@ class Reader:
         )
 
 
-def verify(database: Database, row: CommitRow, parent: bytes, targets: Sequence[tuple[int, bytes]]) -> None:
-    """Hash what was read of a commit and compare.
-
-    Raises:
-        CorruptObjectError: The content or the header is not what was committed.
-    """
-    if row.data is not None:
-        if row.content is None or blob_hash(row.data) != row.content:
-            raise CorruptObjectError("blob", (row.content or b"").hex(), "its bytes do not match its hash")
-    elif row.blob_id is not None and row.erased_at is None:
-        raise CorruptObjectError("commit", row.hash.hex(), "its content is missing")
-    parents = (parent,) if parent else ()
-    if row.op == "merge":
-        parents = (*parents, *[hash_ for _, hash_ in database.all(q.PARENTS, commit_id=row.id)])
-    header = CommitHeader(
-        parents,
-        row.op,
-        tuple([hash_ for _, hash_ in targets]),
-        row.content_type,
-        row.content,
-        row.config,
-        row.note,
-        row.origin,
-        row.author,
-        row.created_at,
-    )
-    if header_hash(header) != row.hash:
-        raise CorruptObjectError("commit", row.hash.hex(), "its header does not match its hash")
-
-
 def _with_files(database: Database, message: Message) -> Message:
     """Return *message* with the bytes of its images and files in place."""
     return replace(message, parts=tuple(_with_bytes(database, part) for part in message.parts))
@@ -221,18 +189,3 @@ def _with_bytes(database: Database, part: Any) -> Any:
     if not isinstance(part, (ImagePart, FilePart)) or part.hash is None:
         return part
     return replace(part, data=read_blob(database, bytes.fromhex(part.hash)))
-
-
-def read_blob(database: Database, hash_: bytes) -> bytes | None:
-    """Return the verified bytes of a blob; `None` if they were erased.
-
-    Raises:
-        CorruptObjectError: It is missing or damaged.
-    """
-    row = database.one(q.BLOB, hash=hash_)
-    if row is None or (row[0] is None and row[1] is None):
-        raise CorruptObjectError("blob", hash_.hex(), "it is missing")
-    data: bytes | None = row[0]
-    if data is not None and blob_hash(data) != hash_:
-        raise CorruptObjectError("blob", hash_.hex(), "its bytes do not match its hash")
-    return data

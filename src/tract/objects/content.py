@@ -273,9 +273,8 @@ def invalid_content(name: str, error: ValidationError) -> InvalidContentError:
     return InvalidContentError(f"{where}: {first['msg']}.", field=field or None)
 
 
-def encode_payload(content: BaseModel) -> bytes:
-    """Return the bytes stored for *content*."""
-    fields = content.payload() if isinstance(content, Content) else content.model_dump(mode="json")
+def encode_payload(fields: dict[str, Any]) -> bytes:
+    """Return the bytes stored for a payload's *fields*; sensitive ones get a random nonce."""
     if fields.get("sensitive") is True:
         fields["nonce"] = secrets.token_hex(16)
     return canonical_json(fields)
@@ -365,3 +364,26 @@ _READERS: Mapping[str, Callable[[Mapping[str, Any]], Message]] = {
     "freeform": _freeform,
     "session": _session,
 }
+
+
+# --- one line for people -------------------------------------------------------------------------
+
+HEADLINE_CHARACTERS = 72
+
+
+def headline(content_type: str, payload: Mapping[str, Any]) -> str:
+    """Return what a payload says in at most 72 characters: its first line, or its tool calls."""
+    message = to_message(content_type, payload)
+    for part in message.parts:
+        if isinstance(part, TextPart) and part.text.strip():
+            return shorten(part.text)
+    if message.tool_calls:
+        return shorten(", ".join(f"{call.name}({call.arguments})" for call in message.tool_calls))
+    return shorten(", ".join(part.type for part in message.parts)) or "(empty)"
+
+
+def shorten(text: str) -> str:
+    """Return the first line of *text* that says something, cut to 72 characters."""
+    # Looking at the beginning only keeps this cheap for a text of megabytes.
+    line = next((line for line in text[:2000].splitlines() if line.strip()), "").strip()
+    return line if len(line) <= HEADLINE_CHARACTERS else line[: HEADLINE_CHARACTERS - 1] + "…"

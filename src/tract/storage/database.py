@@ -42,6 +42,7 @@ class Database(ABC):
         self.location = location
         self.read_only = read_only
         self.in_transaction = False
+        self.busy_timeout_seconds = 30.0
         raw = connection.connection.driver_connection
         assert raw is not None
         self._execute = raw.execute

@@ -37,7 +37,6 @@ class PostgresDatabase(Database):
     def __init__(self, *args: Any, driver_errors: tuple[type[Exception], ...], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.driver_errors = driver_errors  # type: ignore[misc]  # psycopg is imported only when it is used
-        self.busy_timeout_seconds = 30.0
         self._timeout_set: float | None = None
 
     def begin_write(self, tract_id: int | None) -> None:

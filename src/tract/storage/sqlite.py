@@ -45,7 +45,6 @@ class SqliteDatabase(Database):
 
     dialect: ClassVar[str] = "sqlite"
     driver_errors: ClassVar[tuple[type[Exception], ...]] = (sqlite3.Error, sqlite3.Warning, OverflowError)
-    busy_timeout_seconds: float = 30.0
 
     def begin_write(self, tract_id: int | None) -> None:
         """Take the file's one write lock, waiting up to `busy_timeout_seconds`."""

@@ -14,6 +14,7 @@ from tract.tokens.message import (
     REPLY_PRIMING_TOKENS,
     ROLE_TOKENS,
     count_message,
+    message_tokens,
 )
 from tract.tokens.select import DEFAULT_TOKENIZER, TOKENIZERS, counter_for
 
@@ -30,4 +31,5 @@ __all__ = [
     "TokenCounter",
     "count_message",
     "counter_for",
+    "message_tokens",
 ]

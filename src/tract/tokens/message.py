@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
+from tract.objects.message import AnyPart, Message, Reasoning, TextPart, ToolCall, ToolResultPart
 from tract.tokens.counter import TokenCounter
 
 MESSAGE_OVERHEAD_TOKENS: Final = 3
@@ -38,3 +39,32 @@ def count_message(texts: Iterable[str], counter: TokenCounter, *, has_name: bool
     """
     overhead = MESSAGE_OVERHEAD_TOKENS + ROLE_TOKENS + (NAME_TOKENS if has_name else 0)
     return overhead + image_count * IMAGE_TOKENS + sum(map(counter.count, texts))
+
+
+def message_tokens(message: Message, counter: TokenCounter) -> int:
+    """Return the tokens of *message* by *counter*: overhead, text, names, tool calls and images.
+
+    Reasoning counts as its readable text, since vendors do not say what they charge for the rest.
+    """
+    texts: list[str] = [] if message.name is None else [message.name]
+    images = 0
+    for part in message.parts:
+        if type(part) is TextPart:
+            texts.append(part.text)
+        else:
+            images += _collect(part, texts)
+    return count_message(texts, counter, has_name=message.name is not None, image_count=images)
+
+
+def _collect(part: AnyPart, texts: list[str]) -> int:
+    """Add the texts of *part* to *texts* and return how many images it holds."""
+    if isinstance(part, ToolCall):
+        texts.extend((part.name, part.arguments))
+        return 0
+    if isinstance(part, ToolResultPart):
+        texts.append(part.text)
+        return sum(_collect(child, texts) for child in part.parts)
+    if isinstance(part, (TextPart, Reasoning)):
+        texts.append(part.text)
+        return 0
+    return 1  # a document costs at least as much as an image; vendors count its pages

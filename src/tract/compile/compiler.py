@@ -1,0 +1,253 @@
+"""Answers what the context of a commit is: finds or folds its state, renders it, counts it.
+
+A state depends on nothing but the commit, so cached ones never go stale; another process's commit
+is seen by comparing one hash.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Protocol
+
+from tract.compile.context import CompiledContext
+from tract.compile.fold import Entry, Prefix, State, extend
+from tract.compile.read import Reader
+from tract.errors import CorruptObjectError, CorruptStoreError, InvalidInputError
+from tract.objects.hashing import config_hash
+from tract.objects.message import Message, TextPart
+from tract.objects.refs import BRANCH_PREFIX
+from tract.storage import queries as q
+from tract.store import Store, Tip
+from tract.tokens.message import REPLY_PRIMING_TOKENS, message_tokens
+
+
+class Compiler(Protocol):
+    """Replaces how visible entries become messages.
+
+    Called with the visible entries in order, outside any transaction; returns a message and the
+    entry it came from for each message to send. It may leave out, join or reword entries; it must
+    give the same messages for the same entries.
+    """
+
+    def __call__(self, entries: Sequence[Entry], /) -> Iterable[tuple[Message, Entry]]:
+        """Return the messages for *entries*."""
+
+
+class States:
+    """Recent fold states of one handle, by commit."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._reader = Reader(store)
+        self._states: OrderedDict[bytes, State] = OrderedDict()
+        self._configs: dict[int, Mapping[str, Any]] = {}
+        self.latest: tuple[bytes, int | None, CompiledContext] | None = None
+        """The last context compiled with plain options: commit, last recorded usage, context."""
+
+    def get(self, commit: bytes) -> State:
+        """Return the fold of *commit*, extending the nearest known state before it.
+
+        Cost:
+            O(commits since that state); nothing for a known commit.
+        """
+        state = self._states.get(commit)
+        if state is None:
+            tip = self._store.tip(commit)
+            base = self._nearest(tip)
+            state = extend(base, self._reader.events_after(base, tip))
+            self._states[commit] = state
+            if len(self._states) > self._store.config.cached_states:
+                self._states.popitem(last=False)
+        else:
+            self._states.move_to_end(commit)
+        return state
+
+    def fresh(self, commit: bytes) -> State:
+        """Return the fold of *commit* read and folded from the root, touching no cache."""
+        return extend(None, Reader(self._store).events_after(None, self._store.tip(commit)))
+
+    def _nearest(self, tip: Tip) -> State | None:
+        """Return the longest known state that is a first-parent ancestor of *tip*."""
+        if not self._states:
+            return None
+        reach = {run.lane: run.high for run in self._reader.runs(tip)}
+        heads = [(s.head.generation, s) for s in self._states.values() if s.head is not None]
+        before = [(age, s) for age, s in heads if s.head is not None and reach.get(s.head.lane, 0) >= age]
+        return max(before, key=lambda pair: pair[0])[1] if before else None
+
+    def config(self, config: int) -> Mapping[str, Any]:
+        """Return the generation config with this row id."""
+        known = self._configs.get(config)
+        if known is None:
+            row = self._store.one(q.CONFIG, id=config)
+            if row is None or config_hash(row[1].encode()) != row[0]:
+                raise CorruptObjectError("config", str(config), "it does not match its hash")
+            known = self._configs[config] = json.loads(row[1])
+        return known
+
+    def usage(self, state: State) -> tuple[int, str, int, int] | None:
+        """Return `(commit id, model, input tokens, output tokens)` of the last usage recorded in *state*."""
+        assert state.head is not None
+        for run in self._reader.runs(self._store.tip(state.head.hash)):
+            row = self._store.one(q.USAGE_IN_RUN, lane_id=run.lane, low=run.low, high=run.high)
+            if row is not None:
+                return row[0], row[1], row[2], row[3]
+        return None
+
+
+def states_of(store: Store) -> States:
+    """Return the state cache of *store*'s handle."""
+    known: States | None = store.memo.get("states")
+    if known is None:
+        known = store.memo["states"] = States(store)
+    return known
+
+
+def compile_head(store: Store) -> CompiledContext:
+    """Return the context HEAD stands on, with plain options.
+
+    Cost:
+        One small query when nothing is new; O(new commits) otherwise.
+    """
+    states = states_of(store)
+    row = None
+    if store.head.branch is not None:
+        row = store.one(q.HEAD_CHECK, tract_id=store.tract_id, name=BRANCH_PREFIX + store.head.branch)
+    commit, usage = (store.head_hash(), None) if row is None else row
+    latest = states.latest
+    if latest is not None and latest[0] == commit and latest[1] == usage:
+        return latest[2]
+    context = compile_commit(store, commit, has_usage=row is None or usage is not None)
+    if commit is not None:
+        states.latest = (commit, usage, context)
+    return context
+
+
+def compile_commit(
+    store: Store,
+    commit: bytes | None,
+    *,
+    compiler: Compiler | None = None,
+    mark_edits: bool = False,
+    verify: bool = False,
+    has_usage: bool = True,
+) -> CompiledContext:
+    """Return the context of *commit*.
+
+    Args:
+        store: The open store.
+        commit: Hash of the commit; `None` gives an empty context.
+        compiler: Replaces the rendering.
+        mark_edits: Begin each edited message with `[edited] `.
+        verify: Fold once more from the root and compare.
+        has_usage: False spares the search for recorded usage.
+
+    Raises:
+        CorruptStoreError: Stored data is damaged, or the two folds differ.
+    """
+    states = states_of(store)
+    if commit is None:
+        return CompiledContext(None, (), 0, _source(store), (), (), states.config)
+    state = states.get(commit)
+    if verify:
+        _compare(state, states.fresh(commit))
+    shown: Sequence[Entry] = state.shown
+    messages: Sequence[Message] = _Messages(state.shown)
+    tokens = state.tokens
+    if compiler is not None or mark_edits:
+        pairs = _render(state.shown, compiler, mark_edits=mark_edits)
+        messages, shown = tuple(m for m, _ in pairs), tuple(e for _, e in pairs)
+        tokens = sum(_tokens_of(store, message, entry) for message, entry in pairs)
+    total = tokens + (REPLY_PRIMING_TOKENS if len(messages) else 0)
+    source = _source(store)
+    if has_usage and compiler is None and not mark_edits:
+        total, source = _by_usage(states, state, total, source)
+    return CompiledContext(commit.hex(), messages, total, source, _warnings(store, source), shown, states.config)
+
+
+class _Messages(Prefix[Message]):
+    """The messages of visible entries, without a list of their own."""
+
+    __slots__ = ("_shown",)
+
+    def __init__(self, shown: Prefix[Entry]) -> None:
+        super().__init__([], len(shown))
+        self._shown = shown
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return [entry.shown.message for entry in self._shown[index]]
+        return self._shown[index].shown.message
+
+    def __iter__(self) -> Any:
+        return (entry.shown.message for entry in self._shown)
+
+
+def _render(shown: Sequence[Entry], compiler: Compiler | None, *, mark_edits: bool) -> list[tuple[Message, Entry]]:
+    if mark_edits:
+        shown = [_marked(entry) for entry in shown]
+    if compiler is None:
+        return [(entry.shown.message, entry) for entry in shown if entry.shown.message is not None]
+    pairs = list(compiler(tuple(shown)))
+    if not all(isinstance(message, Message) and isinstance(entry, Entry) for message, entry in pairs):
+        raise InvalidInputError("The compiler returned something else than pairs of Message and Entry.")
+    return pairs
+
+
+def _marked(entry: Entry) -> Entry:
+    message = entry.shown.message
+    if entry.shown.id == entry.placed.id or message is None:
+        return entry
+    parts = list(message.parts)
+    for index, part in enumerate(parts):
+        if isinstance(part, TextPart):
+            parts[index] = replace(part, text=f"[edited] {part.text}")
+            break
+    return entry._replace(shown=entry.shown._replace(message=replace(message, parts=tuple(parts))))
+
+
+def _tokens_of(store: Store, message: Message, entry: Entry) -> int:
+    unchanged = message is entry.shown.message and entry.shown.tokens
+    return unchanged or message_tokens(message, store.counter)
+
+
+def _source(store: Store) -> str:
+    name = store.counter.name
+    return name if store.counter.is_approximate else f"tokenizer:{name}"
+
+
+def _by_usage(states: States, state: State, total: int, source: str) -> tuple[int, str]:
+    """Return the provider's own count where it covers the beginning of *state*, plus what came after."""
+    found = states.usage(state)
+    if found is None:
+        return total, source
+    commit, model, input_tokens, output_tokens = found
+    place = state.position(commit)
+    # Anything but an append after it changed messages the provider has counted.
+    if place is None or state.changed_at > place:
+        return total, source
+    after = 0
+    for entry in reversed(state.shown):
+        if entry.placed.id == commit:
+            return input_tokens + output_tokens + after, f"api:{model}"
+        after += entry.shown.tokens
+    return total, source
+
+
+def _warnings(store: Store, source: str) -> tuple[str, ...]:
+    if source == store.counter.name:
+        return (f"Token counts are estimates: the tokenizer `{source}` is approximate.",)
+    return ()
+
+
+def _compare(cached: State, fresh: State) -> None:
+    if cached.entries != fresh.entries or cached.tokens != fresh.tokens or cached.shown != fresh.shown:
+        raise CorruptStoreError("The incremental compile differs from a full one.", hint="Please report this.")
+
+
+def context_tokens(state_tokens: int, *, is_empty: bool) -> int:
+    """Return the compiled size of visible messages of *state_tokens*: with reply priming unless there are none."""
+    return 0 if is_empty else state_tokens + REPLY_PRIMING_TOKENS

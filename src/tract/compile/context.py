@@ -1,0 +1,189 @@
+"""Answers what is sent: the messages of one commit, with where each came from and what they cost."""
+
+from __future__ import annotations
+
+import hashlib
+import html
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from typing import Any
+
+from tract.compile.fold import Entry, Event
+from tract.errors import InvalidInputError
+from tract.formats.anthropic import to_anthropic
+from tract.formats.openai_chat import to_openai
+from tract.formats.report import Rendered
+from tract.objects.commit import from_microseconds
+from tract.objects.hashing import canonical_json
+from tract.objects.message import Message, TextPart, part_to_json
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Where one message came from.
+
+    Attributes:
+        commit: Hash of the commit that placed it.
+        edited_by: Hash of the commit whose content it shows, if it was edited.
+        annotated_by: Hash of the commit that set its priority, if one did.
+        priority: `normal` or `pinned`.
+        content_type: Type of the content shown.
+        origin: Who the content shown came from.
+        author: Who committed it.
+        created_at: When, UTC.
+    """
+
+    commit: str
+    edited_by: str | None
+    annotated_by: str | None
+    priority: str
+    content_type: str | None
+    origin: str
+    author: str
+    created_at: datetime
+
+
+@dataclass(frozen=True)
+class CompiledContext:
+    """The messages to send, ready for any provider.
+
+    Attributes:
+        head: Hash of the commit compiled, or `None` for an empty branch.
+        messages: One `Message` each, in order.
+        token_count: Tokens of all of them, reply priming included.
+        token_source: `api:<model>` when a provider's recorded usage covers the prefix, else
+            `tiktoken:<encoding>` or `estimate`.
+        warnings: What a reader should know: messages without content, approximate counts.
+    """
+
+    head: str | None
+    messages: Sequence[Message]
+    token_count: int
+    token_source: str
+    warnings: tuple[str, ...]
+    shown: Sequence[Entry] = field(repr=False)
+    config_of: Callable[[int], Mapping[str, Any]] = field(repr=False, compare=False)
+
+    @property
+    def commit_count(self) -> int:
+        """How many commits gave a message."""
+        return len(self.shown)
+
+    @cached_property
+    def commit_hashes(self) -> tuple[str, ...]:
+        """Hash of the commit that placed each message."""
+        return tuple([entry.placed.hash.hex() for entry in self.shown])
+
+    @cached_property
+    def generation_configs(self) -> tuple[Mapping[str, Any] | None, ...]:
+        """Settings each message was generated with, or `None`."""
+        return tuple(None if e.shown.config is None else self.config_of(e.shown.config) for e in self.shown)
+
+    @cached_property
+    def provenance(self) -> tuple[Provenance, ...]:
+        """Where each message came from."""
+        return tuple([_provenance(entry) for entry in self.shown])
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """Return provider-neutral dicts: `role`, `content` (text, or a list of parts) and what else is set."""
+        return [_neutral(message) for message in self.messages]
+
+    def to_openai(self) -> list[dict[str, Any]]:
+        """Return the `messages` of OpenAI Chat Completions. Losses and repairs: `report("openai")`."""
+        value: list[dict[str, Any]] = self.report("openai").value
+        return value
+
+    def to_anthropic(self) -> dict[str, Any]:
+        """Return `system` and `messages` of Anthropic Messages. Losses and repairs: `report("anthropic")`."""
+        value: dict[str, Any] = self.report("anthropic").value
+        return value
+
+    def to_openai_params(self, *, model: str | None = None, **options: Any) -> dict[str, Any]:
+        """Return keyword arguments for `client.chat.completions.create(**params)`."""
+        return {**self._settings(model), "messages": self.to_openai(), **options}
+
+    def to_anthropic_params(
+        self, *, model: str | None = None, max_tokens: int = 4096, **options: Any
+    ) -> dict[str, Any]:
+        """Return keyword arguments for `client.messages.create(**params)`, which requires `max_tokens`."""
+        rendered = {key: value for key, value in self.to_anthropic().items() if value}
+        return {"max_tokens": max_tokens, **self._settings(model), **rendered, **options}
+
+    def report(self, provider: str) -> Rendered:
+        """Return the messages in a provider's format, with every loss and repair it took.
+
+        Raises:
+            InvalidInputError: *provider* is not `openai` or `anthropic`.
+        """
+        render = {"openai": to_openai, "anthropic": to_anthropic}.get(provider)
+        if render is None:
+            raise InvalidInputError(f"Unknown format `{provider!a}`.", hint="Known are openai and anthropic.")
+        return render(self.messages, hashes=self.commit_hashes)
+
+    def prefix_hash(self, n: int | None = None) -> str:
+        """Return a hash of the first *n* messages (all by default): equal exactly when they are equal.
+
+        Cost:
+            O(messages) for the first call on a context.
+        """
+        count = len(self.messages) if n is None else n
+        if not 0 <= count <= len(self.messages):
+            raise InvalidInputError(f"There are {len(self.messages)} messages, not {count}.")
+        return self._prefix_hashes[count].hex()
+
+    @cached_property
+    def _prefix_hashes(self) -> list[bytes]:
+        hashes = [hashlib.sha256(b"tract\0prefix\0v1\0").digest()]
+        for message in self.messages:
+            hashes.append(hashlib.sha256(hashes[-1] + canonical_json(_neutral(message))).digest())
+        return hashes
+
+    def _settings(self, model: str | None) -> dict[str, Any]:
+        return {} if model is None else {"model": model}
+
+    def __len__(self) -> int:
+        return len(self.messages)
+
+    def __repr__(self) -> str:
+        head = "empty" if self.head is None else self.head[:8]
+        return f"<CompiledContext {head} messages={len(self.messages)} tokens={self.token_count}>"
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f"<tr><td>{html.escape(message.role)}</td><td><pre>{html.escape(message.text[:500])}</pre></td></tr>"
+            for message in self.messages
+        )
+        return f"<table><caption>{html.escape(repr(self))}</caption>{rows}</table>"
+
+
+def _provenance(entry: Entry) -> Provenance:
+    shown: Event = entry.shown
+    return Provenance(
+        entry.placed.hash.hex(),
+        shown.hash.hex() if shown.id != entry.placed.id else None,
+        None if entry.annotated is None else entry.annotated.hash.hex(),
+        entry.priority,
+        shown.content_type,
+        shown.origin,
+        shown.author,
+        from_microseconds(shown.created_at),
+    )
+
+
+def _neutral(message: Message) -> dict[str, Any]:
+    plain = len(message.parts) == 1 and isinstance(message.parts[0], TextPart) and not message.parts[0].extra
+    out: dict[str, Any] = {
+        "role": message.role,
+        "content": message.text if plain else [part_to_json(part) for part in message.parts],
+    }
+    if message.name is not None:
+        out["name"] = message.name
+    if message.call_id is not None:
+        out["call_id"] = message.call_id
+    if message.is_error:
+        out["is_error"] = True
+    if message.extra:
+        out["extra"] = dict(message.extra)
+    return out

@@ -1,0 +1,253 @@
+"""Commits: append a content, edit one in place, annotate some. Each is one operation."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel
+
+from tract.compile.compiler import context_tokens, states_of
+from tract.compile.fold import Entry, State
+from tract.errors import BudgetExceededError, InvalidInputError, InvalidTargetError
+from tract.history.info import derived_message
+from tract.objects.commit import ORIGINS, PRIORITIES, SHORT_HASH, CommitInfo, from_microseconds
+from tract.objects.config import GenerationConfig, TokenBudgetWarning, encode_config
+from tract.objects.content import ANNOTATION
+from tract.objects.hashing import blob_hash, canonical_json
+from tract.operations.prepare import Prepared, encode_note, prepare
+from tract.storage import queries as q
+from tract.store import Draft, Operation, Store, Tip
+
+
+@dataclass(frozen=True, slots=True)
+class Remarks:
+    """What a caller may say about a commit beside its content.
+
+    Attributes:
+        expected_head: Hash the branch must be at, or `None` for wherever it is.
+    """
+
+    message: str | None = None
+    metadata: Mapping[str, Any] | None = None
+    generation_config: GenerationConfig | Mapping[str, Any] | None = None
+    origin: str | None = None
+    author: str = ""
+    reply_to: bytes | None = None
+    expected_head: bytes | None = None
+
+
+def append(store: Store, content: BaseModel, remarks: Remarks) -> CommitInfo:
+    """Add *content* at the end of the current branch.
+
+    If others committed meanwhile it lands after them, unless `expected_head` says otherwise.
+
+    Raises:
+        RefConflictError: The branch is not at `expected_head`.
+        BudgetExceededError: The context would be over a budget that rejects.
+    """
+    ready = prepare(store, content)
+    shown = 0 if ready.priority == "skip" else ready.tokens
+    plan = _Plan(store, "append", ready, remarks)
+    plan.announce(lambda tip: _after_append(store, tip, shown), is_growing=True)
+    store.pause("commit")
+    with store.operation("commit") as operation:
+        return plan.write(operation, (), _after_append(store, operation.tip, shown))
+
+
+def _after_append(store: Store, tip: Tip | None, tokens: int) -> int:
+    """Return the compiled size after appending *tokens* behind *tip*, in O(1) where the tip's is known."""
+    if tip is None:
+        return context_tokens(tokens, is_empty=tokens == 0)
+    before = tip.context_tokens
+    if before is None or tip.counter_id != store.counter_id:
+        before = size_of(states_of(store).get(tip.hash))
+    return before + tokens if before else context_tokens(tokens, is_empty=tokens == 0)
+
+
+def size_of(state: State) -> int:
+    """Return the compiled size of *state* in tokens."""
+    return context_tokens(state.tokens, is_empty=not len(state.shown))
+
+
+def edit(store: Store, target: bytes, content: BaseModel, remarks: Remarks) -> CommitInfo:
+    """Replace the content of *target* in place.
+
+    Naming an edit means the commit it edited.
+
+    Raises:
+        InvalidTargetError: The target is not in the current history, or holds no content.
+    """
+    ready = prepare(store, content)
+    plan = _Plan(store, "edit", ready, remarks)
+
+    def after(tip: Tip | None) -> tuple[Entry, int]:
+        state, entry = _entry_at(store, tip, target, "edit")
+        visible = entry.priority != "skip"
+        return entry, _size_after(state, [(entry, ready.tokens if visible else None)])
+
+    plan.announce(lambda tip: after(tip)[1], is_growing=True)
+    store.pause("edit")
+    with store.operation("edit") as operation:
+        entry, size = after(operation.tip)
+        return plan.write(operation, ((entry.placed.id, entry.placed.hash),), size)
+
+
+def annotate(
+    store: Store, targets: Sequence[bytes], priority: str, *, reason: str | None, remarks: Remarks, verb: str
+) -> CommitInfo:
+    """Set the priority of each of *targets*: `skip`, `normal` or `pinned`.
+
+    Raises:
+        InvalidInputError: An unknown priority, or no target.
+        InvalidTargetError: A target is not in the current history, or holds no content.
+    """
+    if priority not in PRIORITIES:
+        raise InvalidInputError(
+            f"`{priority!a}` is no priority.", hint=f"Priorities are {', '.join(sorted(PRIORITIES))}."
+        )
+    if not targets:
+        raise InvalidInputError("There is nothing to annotate.", hint="Name at least one commit.")
+    fields = {"priority": priority, **({"reason": reason} if reason is not None else {})}
+    ready = _annotation(fields)
+    plan = _Plan(store, "annotate", ready, remarks)
+
+    def after(tip: Tip | None) -> tuple[list[Entry], int]:
+        pairs = [_entry_at(store, tip, target, "annotate") for target in targets]
+        entries = list({entry.placed.id: entry for _, entry in pairs}.values())
+        visible = priority != "skip"
+        return entries, _size_after(pairs[0][0], [(e, e.shown.tokens if visible else None) for e in entries])
+
+    plan.announce(lambda tip: after(tip)[1], is_growing=priority != "skip")
+    store.pause("annotate")
+    with store.operation(verb) as operation:
+        entries, size = after(operation.tip)
+        return plan.write(operation, tuple((e.placed.id, e.placed.hash) for e in entries), size)
+
+
+def _annotation(fields: Mapping[str, Any]) -> Prepared:
+    payload = canonical_json(fields)
+    return Prepared(ANNOTATION, payload, blob_hash(payload), fields, (), "developer", "normal", 0)
+
+
+def _entry_at(store: Store, tip: Tip | None, target: bytes, verb: str) -> tuple[State, Entry]:
+    """Return the state of *tip* and the entry in it that *target* stands for."""
+    short = target.hex()[:SHORT_HASH]
+    row = store.one(q.TIP, hash=target)
+    state = None if tip is None else states_of(store).get(tip.hash)
+    if row is None or state is None or state.event(row[0]) is None:
+        raise InvalidTargetError(
+            f"The commit {short} is not in the history of HEAD.", target=target.hex(), hint="List it with `t.log()`."
+        )
+    original = state.original(row[0])
+    entry = None if original is None else state.entry(original)
+    if entry is None:
+        event = state.event(row[0])
+        assert event is not None
+        raise InvalidTargetError(
+            f"The commit {short} ({event.op}) holds no content to {verb}.",
+            target=target.hex(),
+            hint="Name the commit that added the content; `t.log()` shows it.",
+        )
+    return state, entry
+
+
+def _size_after(state: State, changes: Sequence[tuple[Entry, int | None]]) -> int:
+    """Return the compiled size of *state* when each entry has the given tokens, or is hidden (`None`)."""
+    tokens, shown = state.tokens, len(state.shown)
+    for entry, after in changes:
+        if entry.is_visible:
+            tokens, shown = tokens - entry.shown.tokens, shown - 1
+        if after is not None and entry.shown.message is not None:
+            tokens, shown = tokens + after, shown + 1
+    return context_tokens(tokens, is_empty=not shown)
+
+
+class _Plan:
+    """A commit on its way: prepared, checked against the budget, then written."""
+
+    def __init__(self, store: Store, op: str, ready: Prepared, remarks: Remarks) -> None:
+        if remarks.origin is not None and remarks.origin not in ORIGINS:
+            raise InvalidInputError(
+                f"`{remarks.origin!a}` is no origin.", hint=f"Origins are {', '.join(sorted(ORIGINS))}."
+            )
+        self.store = store
+        self.op = op
+        self.ready = ready
+        self.remarks = remarks
+        self.config = None
+        if remarks.generation_config is not None:
+            self.config = encode_config(remarks.generation_config)
+        self.note = encode_note(message=remarks.message, metadata=remarks.metadata, reply_to=remarks.reply_to)
+        self.is_growing = False
+
+    def announce(self, size_after: Any, *, is_growing: bool) -> None:
+        """Let a callback of the budget decide before anything is locked."""
+        self.is_growing = is_growing
+        budget = self.store.config.budget
+        if budget is None or not callable(budget.on_exceed) or not is_growing:
+            return
+        head = self.store.head_hash()
+        size = size_after(None if head is None else self.store.tip(head))
+        if size > budget.usable_tokens:
+            budget.on_exceed(size, budget.usable_tokens)
+
+    def write(self, operation: Operation, targets: tuple[tuple[int, bytes], ...], size: int) -> CommitInfo:
+        """Write the commit and return what is known of it."""
+        if self.remarks.expected_head is not None:
+            operation.require_tip(self.remarks.expected_head)
+        self._check_budget(size)
+        ready, remarks = self.ready, self.remarks
+        parent = operation.tip
+        draft = Draft(
+            op=self.op,
+            content_type=ready.content_type,
+            payload=ready.payload,
+            origin=remarks.origin or ready.origin,
+            author=remarks.author,
+            created_at=self.store.clock(),
+            tokens=ready.tokens,
+            context_tokens=size,
+            targets=targets,
+            config=self.config,
+            note=self.note,
+            content_hash=ready.content_hash,
+            files=ready.files,
+        )
+        written = operation.commit(draft)
+        return self._info(draft, written, parent)
+
+    def _check_budget(self, size: int) -> None:
+        budget = self.store.config.budget
+        if budget is None or not self.is_growing or size <= budget.usable_tokens:
+            return
+        if budget.on_exceed == "reject":
+            raise BudgetExceededError(size, budget.usable_tokens)
+        if budget.on_exceed == "warn":
+            text = f"The context holds {size:,} tokens; the budget is {budget.usable_tokens:,}."
+            warnings.warn(text, TokenBudgetWarning, stacklevel=6)
+
+    def _info(self, draft: Draft, written: Tip, parent: Tip | None) -> CommitInfo:
+        targets = tuple([hash_.hex() for _, hash_ in draft.targets])
+        remarks = self.remarks
+        return CommitInfo(
+            hash=written.hash.hex(),
+            parents=() if parent is None else (parent.hash.hex(),),
+            op=draft.op,  # type: ignore[arg-type]  # one of our own
+            targets=targets,
+            content_type=draft.content_type,
+            content_hash=self.ready.content_hash.hex(),
+            message=remarks.message or derived_message(draft.op, draft.content_type, self.ready.fields, targets),
+            tokens=draft.tokens,
+            context_tokens=draft.context_tokens,
+            origin=draft.origin,  # type: ignore[arg-type]  # checked above
+            author=draft.author,
+            reply_to=None if remarks.reply_to is None else remarks.reply_to.hex(),
+            created_at=from_microseconds(draft.created_at),
+            generation=written.generation,
+            metadata=dict(remarks.metadata or {}),
+            generation_config=None if self.config is None else json.loads(self.config),
+        )

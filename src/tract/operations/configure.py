@@ -1,0 +1,57 @@
+"""Keeps a tract's settings in its store, so the next handle opens with them."""
+
+from __future__ import annotations
+
+from pydantic import ValidationError
+
+from tract.errors import InvalidInputError
+from tract.objects.config import TractConfig
+from tract.objects.hashing import canonical_json, parse_json
+from tract.storage import queries as q
+from tract.store import Store
+
+
+def stored_config(store: Store) -> TractConfig:
+    """Return the settings kept for this tract; the defaults where none are.
+
+    Raises:
+        InvalidInputError: What is kept does not fit this version.
+    """
+    row = store.one(q.META, key=_key(store))
+    return TractConfig() if row is None else parse_config(parse_json(row[0]))
+
+
+def parse_config(fields: object) -> TractConfig:
+    """Return the settings in *fields*.
+
+    Raises:
+        InvalidInputError: A setting is unknown or has a value it cannot have.
+    """
+    try:
+        return TractConfig.model_validate(fields)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(step) for step in first["loc"])
+        raise InvalidInputError(
+            f"The setting `{where}`: {first['msg']}.", hint=f"Settings are {', '.join(TractConfig.model_fields)}."
+        ) from error
+
+
+def configure(store: Store, config: TractConfig) -> TractConfig:
+    """Put *config* in force, and keep it unless the handle is read-only or nothing changes.
+
+    A budget's callback is put in force and not kept.
+    """
+    if not store.read_only:
+        kept = canonical_json(config.persisted()).decode()
+        row = store.one(q.META, key=_key(store))
+        if (row[0] if row is not None else "{}") != kept:
+            store.pause("configure")
+            with store.operation("configure", config.persisted()) as operation:
+                operation.set_meta(_key(store), kept)
+    store.use_config(config)
+    return config
+
+
+def _key(store: Store) -> str:
+    return f"config:{store.tract}"

@@ -1,0 +1,1 @@
+"""The public API: thin methods over the operations."""

@@ -1,0 +1,69 @@
+"""Answers what the facade's arguments mean: text or parts, settings, edits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from tract.errors import InvalidInputError, InvalidTargetError
+from tract.objects.commit import CommitInfo
+from tract.objects.config import TractConfig
+from tract.objects.content import Content, invalid_content
+from tract.objects.message import AnyPart
+from tract.operations.configure import parse_config
+
+C = TypeVar("C", bound=BaseModel)
+
+
+def text_or_parts(value: str | Sequence[AnyPart] | None) -> dict[str, Any]:
+    """Return *value* as the fields of a content that holds text or parts."""
+    if value is None:
+        return {}
+    if isinstance(value, str):
+        return {"text": value}
+    return {"parts": tuple(value) if isinstance(value, Sequence) else value}
+
+
+def build(kind: type[C], fields: Mapping[str, Any]) -> C:
+    """Return the content of *kind* with *fields*.
+
+    Raises:
+        InvalidContentError: The fields do not fit.
+    """
+    try:
+        return kind(**fields)
+    except ValidationError as error:
+        name = kind.content_type if issubclass(kind, Content) else kind.__name__
+        raise invalid_content(name, error) from error
+
+
+def edited(op: str, target: str | CommitInfo | None) -> str | CommitInfo:
+    """Return the commit an `op="edit"` acts on.
+
+    Raises:
+        InvalidTargetError: An edit without target, or a target without edit.
+        InvalidInputError: Another op.
+    """
+    if op not in {"append", "edit"}:
+        raise InvalidInputError(
+            f"`op` is append or edit, not `{op!a}`.", hint="Other operations have methods: `t.annotate(target, priority)`."
+        )
+    if op == "append":
+        raise InvalidTargetError("An append has no target.", hint="Pass `op='edit'` to replace the target's content.")
+    if target is None:
+        raise InvalidTargetError("An edit needs a target.", hint="Name it: `t.edit(target, content)`.")
+    return target
+
+
+def merged(config: TractConfig, settings: Mapping[str, Any]) -> TractConfig:
+    """Return *config* with *settings* changed.
+
+    Raises:
+        InvalidInputError: No such setting, or not such a value.
+    """
+    if not settings:
+        return config
+    current = {name: getattr(config, name) for name in TractConfig.model_fields}
+    return parse_config({**current, **settings})

@@ -1,0 +1,67 @@
+"""Answers how `Tract.open` arrives at a ready store."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from tract.errors import InvalidInputError
+from tract.objects.config import TractConfig
+from tract.objects.refs import check_label, check_name
+from tract.operations.configure import configure, parse_config, stored_config
+from tract.storage.opening import open_database
+from tract.store import Store
+from tract.tokens import TokenCounter, counter_for
+
+
+def open_store(
+    path: str | os.PathLike[str],
+    *,
+    tract: str,
+    create: bool,
+    read_only: bool,
+    durability: str,
+    config: TractConfig | Mapping[str, Any] | None,
+    tokenizer: str | TokenCounter | None,
+    actor: str | None,
+) -> Store:
+    """Return the store at *path* with the handle standing on the tract's starting branch.
+
+    Settings given win over those kept in the store, and are kept in their place.
+    """
+    check_name(tract)
+    given = _as_config(config, tokenizer)
+    if given is not None:
+        check_name(given.default_branch)
+        counter_for(given.tokenizer)
+    location = os.fspath(path)
+    if not isinstance(location, str) or "\0" in location or not location:
+        raise InvalidInputError("`path` is a file name, `:memory:` or a database URL.", hint="Give it as text.")
+    database = open_database(location, create=create, read_only=read_only, durability=durability)
+    try:
+        store = Store(database, tract=tract, config=given or TractConfig(), counter=counter_for(None))
+        store.actor = "" if actor is None else check_label(actor, "actor")
+        store.open_tract(create=create)
+        if given is not None:
+            configure(store, given)
+        else:
+            store.use_config(stored_config(store))
+        is_counter = tokenizer is not None and not isinstance(tokenizer, str)
+        store.use_counter(tokenizer if is_counter else counter_for(store.config.tokenizer))  # type: ignore[arg-type]
+    except BaseException:
+        database.close()
+        raise
+    return store
+
+
+def _as_config(
+    config: TractConfig | Mapping[str, Any] | None, tokenizer: str | TokenCounter | None
+) -> TractConfig | None:
+    if config is not None and not isinstance(config, TractConfig):
+        config = parse_config(dict(config))
+    if isinstance(tokenizer, str):
+        config = (config or TractConfig()).model_copy(update={"tokenizer": tokenizer})
+    elif tokenizer is not None and not isinstance(tokenizer, TokenCounter):
+        raise InvalidInputError("`tokenizer` is a name or a TokenCounter.", hint="Try `o200k_base`.")
+    return config

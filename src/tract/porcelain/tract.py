@@ -1,0 +1,455 @@
+"""The facade: one handle on one agent's context. Each method resolves names and calls one operation."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from datetime import datetime
+from types import TracebackType
+from typing import Any, Literal
+
+from pydantic import BaseModel
+
+from tract.compile.compiler import Compiler, compile_commit, compile_head
+from tract.compile.context import CompiledContext
+from tract.errors import InvalidInputError
+from tract.history import info as history_info
+from tract.history.log import log
+from tract.history.revision import head_at, resolve
+from tract.history.status import Status, status
+from tract.objects.commit import CommitInfo
+from tract.objects.config import GenerationConfig, TractConfig
+from tract.objects.content import (
+    DialogueContent,
+    InstructionContent,
+    ToolResultContent,
+)
+from tract.objects.message import AnyPart, Reasoning, ToolCall
+from tract.objects.usage import Usage
+from tract.operations import branch as branching
+from tract.operations.commit import Remarks, annotate, append, edit
+from tract.operations.configure import configure
+from tract.operations.fsck import Finding, fsck
+from tract.operations.prepare import as_content, with_text
+from tract.operations.usage import record_usage
+from tract.porcelain.arguments import build, edited, merged, text_or_parts
+from tract.porcelain.opening import open_store
+from tract.store import Store
+from tract.tokens import TokenCounter
+
+
+class Tract:
+    """One agent's context under version control.
+
+    Open one with `Tract.open`; use it as a context manager or call `close`. Threads may share a
+    handle; processes open their own on the same path.
+
+    Example:
+        >>> with Tract.open() as t:
+        ...     _ = t.system("You are terse.")
+        ...     _ = t.user("Hello!")
+        ...     [m.role for m in t.compile().messages]
+        ['system', 'user']
+    """
+
+    def __init__(self, store: Store, compiler: Compiler | None = None) -> None:
+        self._store = store
+        self._compiler = compiler
+
+    @classmethod
+    def open(
+        cls,
+        path: str | os.PathLike[str] = ":memory:",
+        *,
+        tract: str = "default",
+        create: bool = True,
+        read_only: bool = False,
+        durability: Literal["full", "normal", "off"] = "full",
+        config: TractConfig | Mapping[str, Any] | None = None,
+        tokenizer: str | TokenCounter | None = None,
+        compiler: Compiler | None = None,
+        actor: str | None = None,
+    ) -> Tract:
+        """Open the tract kept at *path*, creating it if there is none.
+
+        Args:
+            path: A file, `":memory:"`, or a PostgreSQL URL (`postgresql+psycopg://user@host/db`).
+            tract: Name of the agent's context within the store.
+            create: Create the store and the tract if missing.
+            read_only: Refuse every write.
+            durability: `full` survives a power cut, `normal` may lose the last commits to one
+                (never to a crash of the process), `off` waits for nothing.
+            config: Settings to put in force and keep; those kept are used when not given.
+            tokenizer: Name of a tokenizer or model, or a `TokenCounter`.
+            compiler: Replaces how entries become messages.
+            actor: Who writes, for the operation log.
+
+        Raises:
+            StoreNotFoundError: Nothing at *path* and *create* is false.
+            NotAStoreError: Something else is at *path*; it was not touched.
+            SchemaTooNewError: A newer version wrote the store; it was not touched.
+        """
+        store = open_store(
+            path,
+            tract=tract,
+            create=create,
+            read_only=read_only,
+            durability=durability,
+            config=config,
+            tokenizer=tokenizer,
+            actor=actor,
+        )
+        return cls(store, compiler)
+
+    def close(self) -> None:
+        """Close the handle. Closing twice does nothing."""
+        self._store.close()
+
+    def __enter__(self) -> Tract:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<Tract {self._store.tract!r} {self._store.database.location}>"
+
+    # --- writing -----------------------------------------------------------------------------------
+
+    def commit(
+        self,
+        content: BaseModel | Mapping[str, Any] | str,
+        *,
+        message: str | None = None,
+        op: Literal["append", "edit"] = "append",
+        target: str | CommitInfo | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        generation_config: GenerationConfig | Mapping[str, Any] | None = None,
+        origin: str | None = None,
+        author: str = "",
+        reply_to: str | CommitInfo | None = None,
+        expected_head: str | CommitInfo | None = None,
+    ) -> CommitInfo:
+        """Commit *content* on the current branch.
+
+        Args:
+            content: A content model, a mapping (`content_type` and its fields, or an OpenAI chat
+                message), or a user's text.
+            message: What to show in the log; derived from the content if not given.
+            op: `append`, or `edit` to replace the content of *target* in place.
+            target: The commit to edit.
+            metadata: Any JSON to keep beside the commit.
+            generation_config: Settings the content was generated with.
+            origin: Who it came from; by default what the content type says.
+            author: Free text.
+            reply_to: The commit this one answers.
+            expected_head: Refuse if the branch has moved on from here.
+
+        Raises:
+            InvalidContentError: The content cannot be stored as it is.
+            RefConflictError: The branch is not at *expected_head*.
+            DetachedHeadError: HEAD is on no branch.
+            BudgetExceededError: The context would be over a budget that rejects.
+        """
+        remarks = self._remarks(message, metadata, generation_config, origin, author, reply_to, expected_head)
+        return self._commit(as_content(self._store, content), op, target, remarks)
+
+    def system(
+        self,
+        text: str,
+        *,
+        message: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        edit: str | CommitInfo | None = None,
+    ) -> CommitInfo:
+        """Commit a system instruction; it is pinned. With *edit*, replace that commit's content."""
+        return self._said(InstructionContent, {"text": text}, message, metadata, edit)
+
+    def user(
+        self,
+        text: str | Sequence[AnyPart],
+        *,
+        name: str | None = None,
+        message: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        edit: str | CommitInfo | None = None,
+    ) -> CommitInfo:
+        """Commit what the user said: text, or parts. With *edit*, replace that commit's content."""
+        fields = {"role": "user", "name": name, **text_or_parts(text)}
+        return self._said(DialogueContent, fields, message, metadata, edit)
+
+    def assistant(
+        self,
+        text: str | Sequence[AnyPart] | None = None,
+        *,
+        tool_calls: Iterable[ToolCall | Mapping[str, Any]] = (),
+        reasoning: Iterable[Reasoning | Mapping[str, Any]] = (),
+        generation_config: GenerationConfig | Mapping[str, Any] | None = None,
+        message: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        edit: str | CommitInfo | None = None,
+    ) -> CommitInfo:
+        """Commit what the model said: text, tool calls, reasoning. With *edit*, replace that commit's content."""
+        fields = {"role": "assistant", **text_or_parts(text)}
+        fields |= {"tool_calls": tuple(tool_calls), "reasoning": tuple(reasoning)}
+        return self._said(DialogueContent, fields, message, metadata, edit, generation_config)
+
+    def tool_result(
+        self,
+        call_id: str,
+        content: str | Sequence[AnyPart],
+        *,
+        name: str | None = None,
+        is_error: bool = False,
+        message: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        edit: str | CommitInfo | None = None,
+    ) -> CommitInfo:
+        """Commit what a tool answered to the call *call_id*. With *edit*, replace that commit's content."""
+        fields = {"call_id": call_id, "name": name, "is_error": is_error, **text_or_parts(content)}
+        return self._said(ToolResultContent, fields, message, metadata, edit)
+
+    def edit(
+        self,
+        target: str | CommitInfo,
+        content: BaseModel | Mapping[str, Any] | str,
+        *,
+        message: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        generation_config: GenerationConfig | Mapping[str, Any] | None = None,
+        author: str = "",
+    ) -> CommitInfo:
+        """Replace the content of *target* in place; text replaces only its text.
+
+        Raises:
+            InvalidTargetError: *target* is not in the current history or holds no content.
+        """
+        commit = resolve(self._store, target)
+        new = with_text(self._store, commit, content) if isinstance(content, str) else as_content(self._store, content)
+        remarks = self._remarks(message, metadata, generation_config, None, author, None, None)
+        return edit(self._store, commit, new, remarks)
+
+    def annotate(
+        self,
+        target: str | CommitInfo | Iterable[str | CommitInfo],
+        priority: Literal["skip", "normal", "pinned"],
+        *,
+        reason: str | None = None,
+        message: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> CommitInfo:
+        """Set the priority of one or several commits: `skip` (not sent), `normal`, `pinned` (never compressed).
+
+        Raises:
+            InvalidTargetError: A target is not in the current history or holds no content.
+        """
+        remarks = self._remarks(message, metadata, None, None, "", None, None)
+        return self._annotate("annotate", target, priority, reason, remarks)
+
+    def pin(self, target: str | CommitInfo, *, reason: str | None = None) -> CommitInfo:
+        """Keep *target* as it is through every compression."""
+        return self._annotate("pin", target, "pinned", reason)
+
+    def unpin(self, target: str | CommitInfo, *, reason: str | None = None) -> CommitInfo:
+        """Give *target* normal priority again."""
+        return self._annotate("unpin", target, "normal", reason)
+
+    def skip(self, target: str | CommitInfo, *, reason: str | None = None) -> CommitInfo:
+        """Leave *target* out of the compiled context; it stays in the history."""
+        return self._annotate("skip", target, "skip", reason)
+
+    def unskip(self, target: str | CommitInfo, *, reason: str | None = None) -> CommitInfo:
+        """Show *target* again."""
+        return self._annotate("unskip", target, "normal", reason)
+
+    def batch(self) -> AbstractContextManager[None]:
+        """Make all writes of a `with` block one operation; if the block raises, nothing is kept.
+
+        Other writers of the store wait until the block ends.
+        """
+        return self._store.batch()
+
+    def record_usage(self, usage: Any, *, commit: str | CommitInfo | None = None) -> Usage:
+        """Keep what a provider said a call cost, for the reply *commit* (HEAD by default).
+
+        Args:
+            usage: The `usage` of an OpenAI or Anthropic response, `usage_metadata` of a Gemini one, or its dict.
+            commit: The commit of the reply.
+        """
+        return record_usage(self._store, usage, self._store.head_hash() if commit is None else self._resolve(commit))
+
+    def register_content_type(self, name: str, model: type[BaseModel]) -> None:
+        """Let contents of the pydantic *model* be committed as *name*.
+
+        A custom content compiles to a user message of its `text` field, or of its JSON.
+        """
+        self._store.types.register(name, model)
+
+    def configure(self, config: TractConfig | None = None, **settings: Any) -> TractConfig:
+        """Change settings of this tract and keep them in the store; returns those in force.
+
+        Raises:
+            InvalidInputError: No such setting, or not such a value.
+        """
+        return configure(self._store, merged(config or self._store.config, settings))
+
+    # --- reading -----------------------------------------------------------------------------------
+
+    def compile(
+        self,
+        at: str | CommitInfo | None = None,
+        *,
+        as_of: datetime | None = None,
+        mark_edits: bool = False,
+        verify: bool = False,
+    ) -> CompiledContext:
+        """Return the messages to send next.
+
+        Args:
+            at: Compile this commit instead of HEAD.
+            as_of: Compile where the branch pointed at this time (with a time zone).
+            mark_edits: Begin each edited message with `[edited] `.
+            verify: Fold the whole history once more and compare.
+
+        Raises:
+            CorruptObjectError: Stored data is damaged; nothing damaged is ever returned.
+
+        Cost:
+            One small query when nothing is new; O(new commits) otherwise.
+        """
+        if at is None and as_of is None and not (mark_edits or verify) and self._compiler is None:
+            return compile_head(self._store)
+        commit = self._moment(at, as_of)
+        return compile_commit(
+            self._store, commit, compiler=self._compiler, mark_edits=mark_edits, verify=verify
+        )
+
+    def get(self, commit: str | CommitInfo) -> CommitInfo:
+        """Return what is known of *commit*."""
+        return history_info.commit_info(self._store, self._resolve(commit))
+
+    def show(self, commit: str | CommitInfo) -> BaseModel:
+        """Return the content committed in *commit*.
+
+        Raises:
+            InvalidTargetError: It has no content (an annotation, a merge).
+        """
+        return history_info.content_of(self._store, self._resolve(commit))
+
+    def log(self, limit: int = 20) -> list[CommitInfo]:
+        """Return the newest *limit* commits of HEAD, newest first."""
+        return log(self._store, limit)
+
+    def status(self) -> Status:
+        """Return where HEAD stands and how full the context is."""
+        return status(self._store)
+
+    def fsck(self) -> list[Finding]:
+        """Check every object, ref and operation of the store; an empty list means all is well.
+
+        Cost:
+            O(everything stored): each byte is read and hashed.
+        """
+        return fsck(self._store)
+
+    @property
+    def head(self) -> str | None:
+        """Hash of the commit HEAD stands on, or `None` before the first."""
+        head = self._store.head_hash()
+        return None if head is None else head.hex()
+
+    @property
+    def current_branch(self) -> str | None:
+        """Name of the branch HEAD is on, or `None` when detached."""
+        return self._store.head.branch
+
+    @property
+    def name(self) -> str:
+        """Name of this tract in its store."""
+        return self._store.tract
+
+    @property
+    def config(self) -> TractConfig:
+        """The settings in force."""
+        return self._store.config
+
+    # --- branches ----------------------------------------------------------------------------------
+
+    def branch(self, name: str, *, at: str | CommitInfo | None = None, switch: bool = True) -> str:
+        """Create the branch *name* at *at* (HEAD by default) and stand on it. O(1): nothing is copied."""
+        commit = self._store.head_hash() if at is None else self._resolve(at)
+        return branching.create_branch(self._store, name, commit, switch=switch)
+
+    def switch(self, name: str) -> str:
+        """Stand on the branch *name*. Other open handles stay where they are."""
+        return branching.switch(self._store, name)
+
+    def checkout(self, revision: str | CommitInfo) -> str | None:
+        """Stand on a branch, or detached (read-only) on any other revision; `-` goes back.
+
+        Returns:
+            The branch now stood on, `None` when detached.
+        """
+        return branching.checkout(self._store, revision).branch
+
+    # --- inside ------------------------------------------------------------------------------------
+
+    def _resolve(self, revision: str | CommitInfo) -> bytes:
+        return resolve(self._store, revision)
+
+    def _moment(self, at: str | CommitInfo | None, as_of: datetime | None) -> bytes | None:
+        if as_of is None:
+            return self._store.head_hash() if at is None else self._resolve(at)
+        if at is not None or as_of.tzinfo is None:
+            raise InvalidInputError(
+                "`as_of` is a time with a time zone, given without `at`.", hint="Use `datetime.now(UTC)`."
+            )
+        return head_at(self._store, int(as_of.timestamp() * 1_000_000))
+
+    def _remarks(
+        self,
+        message: str | None,
+        metadata: Mapping[str, Any] | None,
+        generation_config: GenerationConfig | Mapping[str, Any] | None,
+        origin: str | None,
+        author: str,
+        reply_to: str | CommitInfo | None,
+        expected_head: str | CommitInfo | None,
+    ) -> Remarks:
+        reply = None if reply_to is None else self._resolve(reply_to)
+        expected = None if expected_head is None else self._resolve(expected_head)
+        return Remarks(message, metadata, generation_config, origin, author, reply, expected)
+
+    def _commit(
+        self, content: BaseModel, op: str, target: str | CommitInfo | None, remarks: Remarks
+    ) -> CommitInfo:
+        if op == "append" and target is None:
+            return append(self._store, content, remarks)
+        return edit(self._store, self._resolve(edited(op, target)), content, remarks)
+
+    def _said(
+        self,
+        kind: type[BaseModel],
+        fields: Mapping[str, Any],
+        message: str | None,
+        metadata: Mapping[str, Any] | None,
+        target: str | CommitInfo | None,
+        generation_config: GenerationConfig | Mapping[str, Any] | None = None,
+    ) -> CommitInfo:
+        remarks = self._remarks(message, metadata, generation_config, None, "", None, None)
+        return self._commit(build(kind, fields), "append" if target is None else "edit", target, remarks)
+
+    def _annotate(
+        self,
+        verb: str,
+        target: str | CommitInfo | Iterable[str | CommitInfo],
+        priority: str,
+        reason: str | None,
+        remarks: Remarks | None = None,
+    ) -> CommitInfo:
+        named = [target] if isinstance(target, (str, CommitInfo)) else list(target)
+        targets = [self._resolve(one) for one in named]
+        return annotate(self._store, targets, priority, reason=reason, remarks=remarks or Remarks(), verb=verb)

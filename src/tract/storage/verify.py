@@ -1,0 +1,54 @@
+"""Answers whether what was read is what was committed: hashes it again and compares."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tract.errors import CorruptObjectError
+from tract.objects.commit import CommitHeader, header_hash
+from tract.objects.hashing import blob_hash
+from tract.storage import queries as q
+from tract.storage.database import Database
+from tract.storage.queries import CommitRow
+
+
+def verify(row: CommitRow, parents: Sequence[bytes], targets: Sequence[bytes]) -> None:
+    """Hash the content and header of one commit and compare.
+
+    Raises:
+        CorruptObjectError: The content or the header is not what was committed.
+    """
+    if row.data is not None:
+        if row.content is None or blob_hash(row.data) != row.content:
+            raise CorruptObjectError("blob", (row.content or b"").hex(), "its bytes do not match its hash")
+    elif row.content is not None and row.erased_at is None:
+        raise CorruptObjectError("commit", row.hash.hex(), "its content is missing")
+    header = CommitHeader(
+        tuple(parents),
+        row.op,
+        tuple(targets),
+        row.content_type,
+        row.content,
+        row.config,
+        row.note,
+        row.origin,
+        row.author,
+        row.created_at,
+    )
+    if header_hash(header) != row.hash:
+        raise CorruptObjectError("commit", row.hash.hex(), "its header does not match its hash")
+
+
+def read_blob(database: Database, hash_: bytes) -> bytes | None:
+    """Return the verified bytes of a blob; `None` if they were erased.
+
+    Raises:
+        CorruptObjectError: It is missing or damaged.
+    """
+    row = database.one(q.BLOB, hash=hash_)
+    if row is None or (row[0] is None and row[1] is None):
+        raise CorruptObjectError("blob", hash_.hex(), "it is missing")
+    data: bytes | None = row[0]
+    if data is not None and blob_hash(data) != hash_:
+        raise CorruptObjectError("blob", hash_.hex(), "its bytes do not match its hash")
+    return data
