@@ -5,6 +5,7 @@ The machine is shared and its noise comes in waves, so contestants take turns in
 """
 
 import math
+import os
 import shutil
 import statistics
 import tempfile
@@ -18,9 +19,6 @@ from typing import Self
 
 from benchmarks import workload
 from benchmarks.systems import Handle, System
-
-# Stores up to this size are copied afresh for every block, so that blocks do not add up.
-_SMALL_BYTES = 8_000_000
 
 
 @dataclass(frozen=True)
@@ -174,6 +172,8 @@ class Bench:
         """Lend a copy of the store with *n* messages, to write to."""
         with self.empty_directory() as directory:
             shutil.copytree(self.store(system, n), directory, dirs_exist_ok=True)
+            # Else the first durable append would wait for the copied pages too.
+            os.sync()
             yield directory
 
     @contextmanager
@@ -185,7 +185,3 @@ class Bench:
                 yield handle
             finally:
                 handle.close()
-
-    def is_small(self, system: System, n: int) -> bool:
-        """Tell whether a fresh copy for every block is affordable."""
-        return tree_bytes(self.store(system, n)) <= _SMALL_BYTES

@@ -17,39 +17,31 @@ _LIMITS = {"tract": ("kernel-tokens", 1.4), "tract-no-tokens": ("kernel", 2.0)}
 
 
 class _Appending:
-    """Appends blocks to a copy of one store, a fresh copy each time if that is cheap."""
+    """Appends blocks to a copy of one store, which grows from *n* by a block each time."""
 
-    def __init__(self, bench: Bench, system: System, n: int, stack: ExitStack) -> None:
-        self._bench = bench
-        self._system = system
-        self._n = n
+    def __init__(self, handle: Handle, n: int, count: int) -> None:
+        self._handle = handle
         self._next = n
+        self._count = count
         self.cpu_seconds: list[float] = []
-        self._is_fresh = bench.is_small(system, n)
-        self._kept: Handle | None = None
-        if not self._is_fresh:
-            self._kept = stack.enter_context(bench.opened(system, n))
 
     def block(self) -> float:
         """Append one block; return the mean seconds of one append."""
-        if self._kept is not None:
-            return self._timed(self._kept)
-        self._next = self._n
-        with self._bench.opened(self._system, self._n) as handle:
-            return self._timed(handle)
-
-    def _timed(self, handle: Handle) -> float:
         warm_up = 4
-        append_seconds(handle, self._next, warm_up)
-        count = self._bench.appends
+        append_seconds(self._handle, self._next, warm_up)
+        count = self._count
         # Messages are made before the clock of `append_seconds` starts but would be charged
         # to the processor's, so that one is read again around making them alone.
         cpu = time.process_time()
-        seconds = append_seconds(handle, self._next + warm_up, count)
+        seconds = append_seconds(self._handle, self._next + warm_up, count)
         cpu = time.process_time() - cpu - _cpu_of_making(self._next + warm_up, count)
         self.cpu_seconds.append(cpu / count)
         self._next += warm_up + count
         return seconds
+
+
+def _appending(bench: Bench, system: System, n: int, stack: ExitStack) -> _Appending:
+    return _Appending(stack.enter_context(bench.opened(system, n)), n, bench.appends)
 
 
 def _cpu_of_making(start: int, count: int) -> float:
@@ -62,7 +54,7 @@ def _cpu_of_making(start: int, count: int) -> float:
 def _contest(bench: Bench, systems: Mapping[str, System], n: int) -> tuple[dict[str, Samples], dict[str, Samples]]:
     """Return wall and processor seconds per append of each system at length *n*."""
     with ExitStack() as stack:
-        appending = {name: _Appending(bench, system, n, stack) for name, system in systems.items()}
+        appending = {name: _appending(bench, system, n, stack) for name, system in systems.items()}
         blocks = {name: found.block for name, found in appending.items()}
         wall = interleave(blocks, rounds=bench.rounds)
         cpu = {name: Samples(tuple(found.cpu_seconds)) for name, found in appending.items()}
@@ -125,8 +117,8 @@ def commit_growth(bench: Bench) -> Iterator[Row]:
     for name, system in bench.taking_part(wanted, long).items():
         with ExitStack() as stack:
             blocks = {
-                "long": _Appending(bench, system, long, stack).block,
-                "short": _Appending(bench, system, short, stack).block,
+                "long": _appending(bench, system, long, stack).block,
+                "short": _appending(bench, system, short, stack).block,
             }
             wall = interleave(blocks, rounds=bench.rounds)
         ratio = wall["long"].ratio(wall["short"])

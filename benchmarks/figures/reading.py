@@ -13,7 +13,8 @@ from benchmarks.systems import Handle
 from benchmarks.systems.kernel import KernelHandle
 
 _COLD_LENGTH = 10_000
-_WRITERS = ("kernel-tokens", "kernel-verified", "tract-no-tokens", "openai-session-inline")
+# These differ from a sibling in writing only.
+_WRITERS = ("kernel-tokens", "tract-no-tokens", "openai-session-inline", "pygit2-fsync")
 
 
 class _AfterAppend:
@@ -104,7 +105,7 @@ def cold(bench: Bench) -> Iterator[Row]:
     """Time open and read in a new process, against the kernel's read of the same messages."""
     for n in bench.ns:
         systems = bench.everyone(n)
-        for name in ("kernel-tokens", "tract-no-tokens", "openai-session-inline", "pygit2-fsync"):
+        for name in _WRITERS:
             systems.pop(name, None)
         contestants: dict[str, Callable[[], float]] = {}
         for name, system in systems.items():
