@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from tract.errors import (
     ClosedHandleError,
@@ -36,7 +36,7 @@ from tract.objects.content import ContentTypes
 from tract.objects.hashing import blob_hash, canonical_json, config_hash
 from tract.objects.refs import BRANCH_PREFIX, HEAD, RefChange
 from tract.storage import queries as q
-from tract.storage.database import Database
+from tract.storage.database import Database, Query
 from tract.tokens.counter import TokenCounter
 
 
@@ -135,7 +135,7 @@ class Store:
         self._lock = threading.RLock()
         self._process = os.getpid()
         self._closed = False
-        self._open: Operation | None = None
+        self._open: Any = None
         self.use_config(config)
 
     # --- the handle ------------------------------------------------------------------------------
@@ -163,6 +163,11 @@ class Store:
         if os.getpid() != self._process:
             raise ForkedHandleError
 
+    def _check_writable(self) -> None:
+        self.check_usable()
+        if self.read_only:
+            raise ReadOnlyError
+
     def pause(self, point: str) -> None:
         """Let a test interleave another operation here; does nothing otherwise.
 
@@ -178,13 +183,13 @@ class Store:
 
     # --- reading ---------------------------------------------------------------------------------
 
-    def one(self, query: q.Query, **parameters: Any) -> tuple[Any, ...] | None:
+    def one(self, query: Query, **parameters: Any) -> tuple[Any, ...] | None:
         """Return the first row of *query*, or `None`."""
         with self._lock:
             self.check_usable()
             return self.database.one(query, **parameters)
 
-    def all(self, query: q.Query, **parameters: Any) -> list[tuple[Any, ...]]:
+    def all(self, query: Query, **parameters: Any) -> list[tuple[Any, ...]]:
         """Return every row of *query*."""
         with self._lock:
             self.check_usable()
@@ -329,13 +334,11 @@ class Operation(AbstractContextManager["Operation"]):
 
     # --- entering and leaving ----------------------------------------------------------------------
 
-    def __enter__(self) -> Operation:
+    def __enter__(self) -> Self:
         store = self.store
         store._lock.acquire()  # noqa: SLF001 - the gate and its store are one module
         try:
-            store.check_usable()
-            if store.read_only:
-                raise ReadOnlyError
+            store._check_writable()  # noqa: SLF001
             self._heads = (store.head, store.previous_head)
             if store._open is not None:  # noqa: SLF001
                 return self._join(store._open)  # noqa: SLF001
@@ -351,7 +354,7 @@ class Operation(AbstractContextManager["Operation"]):
             raise
         return self
 
-    def _join(self, outer: Operation) -> Operation:
+    def _join(self, outer: Self) -> Self:
         """Become a part of the open batch that can fail on its own."""
         if outer.verb != "batch":
             raise OperationOpenError(self.verb)
@@ -623,9 +626,7 @@ class Operation(AbstractContextManager["Operation"]):
                 q.ADD_PARENT, {"commit_id": written.id, "position": position, "parent_id": parent.id}
             )
         for position, (target, _) in enumerate(draft.targets):
-            self._database.execute(
-                q.ADD_TARGET, {"commit_id": written.id, "position": position, "target_id": target}
-            )
+            self._database.execute(q.ADD_TARGET, {"commit_id": written.id, "position": position, "target_id": target})
 
     def _blob(self, kind: str, hash_: bytes | None, data: bytes | None) -> int | None:
         if hash_ is None or data is None:

@@ -161,7 +161,7 @@ def compile_commit(
         pairs = _render(state.shown, compiler, mark_edits=mark_edits)
         messages, shown = tuple(m for m, _ in pairs), tuple(e for _, e in pairs)
         tokens = sum(_tokens_of(store, message, entry) for message, entry in pairs)
-    total = tokens + (REPLY_PRIMING_TOKENS if len(messages) else 0)
+    total = tokens + (REPLY_PRIMING_TOKENS if messages else 0)
     source = _source(store)
     if has_usage and compiler is None and not mark_edits:
         total, source = _by_usage(states, state, total, source)

@@ -111,16 +111,15 @@ class CompiledContext:
         rendered = {key: value for key, value in self.to_anthropic().items() if value}
         return {"max_tokens": max_tokens, **self._settings(model), **rendered, **options}
 
-    def report(self, provider: str) -> Rendered:
+    def report(self, provider: str) -> Rendered[Any]:
         """Return the messages in a provider's format, with every loss and repair it took.
 
         Raises:
             InvalidInputError: *provider* is not `openai` or `anthropic`.
         """
-        render = {"openai": to_openai, "anthropic": to_anthropic}.get(provider)
-        if render is None:
-            raise InvalidInputError(f"Unknown format `{provider!a}`.", hint="Known are openai and anthropic.")
-        return render(self.messages, hashes=self.commit_hashes)
+        if provider not in _FORMATS:
+            raise InvalidInputError(f"Unknown format `{provider!a}`.", hint=f"Known are {', '.join(_FORMATS)}.")
+        return _FORMATS[provider](self.messages, hashes=self.commit_hashes)
 
     def prefix_hash(self, n: int | None = None) -> str:
         """Return a hash of the first *n* messages (all by default): equal exactly when they are equal.
@@ -187,3 +186,6 @@ def _neutral(message: Message) -> dict[str, Any]:
     if message.extra:
         out["extra"] = dict(message.extra)
     return out
+
+
+_FORMATS: Mapping[str, Callable[..., Rendered[Any]]] = {"openai": to_openai, "anthropic": to_anthropic}

@@ -113,7 +113,18 @@ class State:
         changed_at: Position of the last event that was no append; -1 if all were.
     """
 
-    __slots__ = ("_entries", "_events", "_places", "_shown", "_slots", "changed_at", "head", "length", "sizes", "tokens")
+    __slots__ = (
+        "_entries",
+        "_events",
+        "_places",
+        "_shown",
+        "_slots",
+        "changed_at",
+        "head",
+        "length",
+        "sizes",
+        "tokens",
+    )
 
     def __init__(self, parts: _Parts, head: Event | None) -> None:
         self._events = parts.events

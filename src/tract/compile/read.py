@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-from tract.errors import CorruptObjectError
 from tract.compile.fold import Event, State
+from tract.errors import CorruptObjectError
 from tract.history.walk import Lane, Run, runs
 from tract.objects.content import ANNOTATION, BUILT_IN, to_message
 from tract.objects.message import FilePart, ImagePart, Message

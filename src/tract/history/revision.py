@@ -68,7 +68,7 @@ def _base(store: Store, name: str) -> bytes | None:
     ago = _AGO.match(name)
     if ago is not None:
         return _ago(store, int(ago.group(1)))
-    for ref in ((name,) if name == ORIG_HEAD else (BRANCH_PREFIX + name, TAG_PREFIX + name)):
+    for ref in (name,) if name == ORIG_HEAD else (BRANCH_PREFIX + name, TAG_PREFIX + name):
         found = store.ref(ref) if "\0" not in ref and ref.isprintable() else None
         if found is not None:
             return found

@@ -176,9 +176,7 @@ def _count(store: Store, name: str, fields: Mapping[str, Any], hash_: bytes) -> 
     return known
 
 
-def encode_note(
-    *, message: str | None, metadata: Mapping[str, Any] | None, reply_to: bytes | None
-) -> bytes | None:
+def encode_note(*, message: str | None, metadata: Mapping[str, Any] | None, reply_to: bytes | None) -> bytes | None:
     """Return the canonical bytes of what the caller said about a commit, or `None` if nothing.
 
     Raises:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from tract.errors import InvalidInputError, InvalidTargetError
+from tract.history.revision import resolve
 from tract.objects.commit import CommitInfo
 from tract.objects.config import TractConfig
 from tract.objects.content import Content, invalid_content
 from tract.objects.message import AnyPart
+from tract.operations.commit import Remarks
 from tract.operations.configure import parse_config
+from tract.store import Store
 
 C = TypeVar("C", bound=BaseModel)
 
@@ -48,7 +51,8 @@ def edited(op: str, target: str | CommitInfo | None) -> str | CommitInfo:
     """
     if op not in {"append", "edit"}:
         raise InvalidInputError(
-            f"`op` is append or edit, not `{op!a}`.", hint="Other operations have methods: `t.annotate(target, priority)`."
+            f"`op` is append or edit, not `{op!a}`.",
+            hint="Other operations have methods: `t.annotate(target, priority)`.",
         )
     if op == "append":
         raise InvalidTargetError("An append has no target.", hint="Pass `op='edit'` to replace the target's content.")
@@ -67,3 +71,17 @@ def merged(config: TractConfig, settings: Mapping[str, Any]) -> TractConfig:
         return config
     current = {name: getattr(config, name) for name in TractConfig.model_fields}
     return parse_config({**current, **settings})
+
+
+def remarks(store: Store, **said: Any) -> Remarks:
+    """Return what a caller said about a commit, with the commits it names resolved."""
+    for name in ("reply_to", "expected_head"):
+        if said.get(name) is not None:
+            said[name] = resolve(store, said[name])
+    return Remarks(**said)
+
+
+def resolve_all(store: Store, named: str | CommitInfo | Iterable[str | CommitInfo]) -> list[bytes]:
+    """Return the hashes of one or several revisions, in order."""
+    listed = [named] if isinstance(named, (str, CommitInfo)) else list(named)
+    return [resolve(store, one) for one in listed]

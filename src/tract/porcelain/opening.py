@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from tract.errors import InvalidInputError
@@ -15,34 +16,41 @@ from tract.store import Store
 from tract.tokens import TokenCounter, counter_for
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where a tract is kept and how it is opened; as the arguments of `Tract.open`."""
+
+    path: str | os.PathLike[str]
+    tract: str
+    create: bool
+    read_only: bool
+    durability: str
+
+
 def open_store(
-    path: str | os.PathLike[str],
+    place: Place,
     *,
-    tract: str,
-    create: bool,
-    read_only: bool,
-    durability: str,
     config: TractConfig | Mapping[str, Any] | None,
     tokenizer: str | TokenCounter | None,
     actor: str | None,
 ) -> Store:
-    """Return the store at *path* with the handle standing on the tract's starting branch.
+    """Return the store at *place* with the handle standing on the tract's starting branch.
 
     Settings given win over those kept in the store, and are kept in their place.
     """
-    check_name(tract)
+    check_name(place.tract)
     given = _as_config(config, tokenizer)
     if given is not None:
         check_name(given.default_branch)
         counter_for(given.tokenizer)
-    location = os.fspath(path)
+    location = os.fspath(place.path)
     if not isinstance(location, str) or "\0" in location or not location:
         raise InvalidInputError("`path` is a file name, `:memory:` or a database URL.", hint="Give it as text.")
-    database = open_database(location, create=create, read_only=read_only, durability=durability)
+    database = open_database(location, create=place.create, read_only=place.read_only, durability=place.durability)
     try:
-        store = Store(database, tract=tract, config=given or TractConfig(), counter=counter_for(None))
+        store = Store(database, tract=place.tract, config=given or TractConfig(), counter=counter_for(None))
         store.actor = "" if actor is None else check_label(actor, "actor")
-        store.open_tract(create=create)
+        store.open_tract(create=place.create)
         if given is not None:
             configure(store, given)
         else:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from types import TracebackType
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel
 
@@ -33,8 +33,8 @@ from tract.operations.configure import configure
 from tract.operations.fsck import Finding, fsck
 from tract.operations.prepare import as_content, with_text
 from tract.operations.usage import record_usage
-from tract.porcelain.arguments import build, edited, merged, text_or_parts
-from tract.porcelain.opening import open_store
+from tract.porcelain.arguments import build, edited, merged, remarks, resolve_all, text_or_parts
+from tract.porcelain.opening import Place, open_store
 from tract.store import Store
 from tract.tokens import TokenCounter
 
@@ -90,23 +90,14 @@ class Tract:
             NotAStoreError: Something else is at *path*; it was not touched.
             SchemaTooNewError: A newer version wrote the store; it was not touched.
         """
-        store = open_store(
-            path,
-            tract=tract,
-            create=create,
-            read_only=read_only,
-            durability=durability,
-            config=config,
-            tokenizer=tokenizer,
-            actor=actor,
-        )
-        return cls(store, compiler)
+        place = Place(path=path, tract=tract, create=create, read_only=read_only, durability=durability)
+        return cls(open_store(place, config=config, tokenizer=tokenizer, actor=actor), compiler)
 
     def close(self) -> None:
         """Close the handle. Closing twice does nothing."""
         self._store.close()
 
-    def __enter__(self) -> Tract:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -154,8 +145,16 @@ class Tract:
             DetachedHeadError: HEAD is on no branch.
             BudgetExceededError: The context would be over a budget that rejects.
         """
-        remarks = self._remarks(message, metadata, generation_config, origin, author, reply_to, expected_head)
-        return self._commit(as_content(self._store, content), op, target, remarks)
+        said = self._remarks(
+            message=message,
+            metadata=metadata,
+            generation_config=generation_config,
+            origin=origin,
+            author=author,
+            reply_to=reply_to,
+            expected_head=expected_head,
+        )
+        return self._commit(as_content(self._store, content), op, target, said)
 
     def system(
         self,
@@ -166,7 +165,7 @@ class Tract:
         edit: str | CommitInfo | None = None,
     ) -> CommitInfo:
         """Commit a system instruction; it is pinned. With *edit*, replace that commit's content."""
-        return self._said(InstructionContent, {"text": text}, message, metadata, edit)
+        return self._said(InstructionContent, {"text": text}, edit, message=message, metadata=metadata)
 
     def user(
         self,
@@ -179,7 +178,7 @@ class Tract:
     ) -> CommitInfo:
         """Commit what the user said: text, or parts. With *edit*, replace that commit's content."""
         fields = {"role": "user", "name": name, **text_or_parts(text)}
-        return self._said(DialogueContent, fields, message, metadata, edit)
+        return self._said(DialogueContent, fields, edit, message=message, metadata=metadata)
 
     def assistant(
         self,
@@ -195,7 +194,9 @@ class Tract:
         """Commit what the model said: text, tool calls, reasoning. With *edit*, replace that commit's content."""
         fields = {"role": "assistant", **text_or_parts(text)}
         fields |= {"tool_calls": tuple(tool_calls), "reasoning": tuple(reasoning)}
-        return self._said(DialogueContent, fields, message, metadata, edit, generation_config)
+        return self._said(
+            DialogueContent, fields, edit, message=message, metadata=metadata, generation_config=generation_config
+        )
 
     def tool_result(
         self,
@@ -210,7 +211,7 @@ class Tract:
     ) -> CommitInfo:
         """Commit what a tool answered to the call *call_id*. With *edit*, replace that commit's content."""
         fields = {"call_id": call_id, "name": name, "is_error": is_error, **text_or_parts(content)}
-        return self._said(ToolResultContent, fields, message, metadata, edit)
+        return self._said(ToolResultContent, fields, edit, message=message, metadata=metadata)
 
     def edit(
         self,
@@ -229,8 +230,8 @@ class Tract:
         """
         commit = resolve(self._store, target)
         new = with_text(self._store, commit, content) if isinstance(content, str) else as_content(self._store, content)
-        remarks = self._remarks(message, metadata, generation_config, None, author, None, None)
-        return edit(self._store, commit, new, remarks)
+        said = self._remarks(message=message, metadata=metadata, generation_config=generation_config, author=author)
+        return edit(self._store, commit, new, said)
 
     def annotate(
         self,
@@ -246,24 +247,23 @@ class Tract:
         Raises:
             InvalidTargetError: A target is not in the current history or holds no content.
         """
-        remarks = self._remarks(message, metadata, None, None, "", None, None)
-        return self._annotate("annotate", target, priority, reason, remarks)
+        return self._annotate("annotate", target, priority, reason=reason, message=message, metadata=metadata)
 
     def pin(self, target: str | CommitInfo, *, reason: str | None = None) -> CommitInfo:
         """Keep *target* as it is through every compression."""
-        return self._annotate("pin", target, "pinned", reason)
+        return self._annotate("pin", target, "pinned", reason=reason)
 
     def unpin(self, target: str | CommitInfo, *, reason: str | None = None) -> CommitInfo:
         """Give *target* normal priority again."""
-        return self._annotate("unpin", target, "normal", reason)
+        return self._annotate("unpin", target, "normal", reason=reason)
 
     def skip(self, target: str | CommitInfo, *, reason: str | None = None) -> CommitInfo:
         """Leave *target* out of the compiled context; it stays in the history."""
-        return self._annotate("skip", target, "skip", reason)
+        return self._annotate("skip", target, "skip", reason=reason)
 
     def unskip(self, target: str | CommitInfo, *, reason: str | None = None) -> CommitInfo:
         """Show *target* again."""
-        return self._annotate("unskip", target, "normal", reason)
+        return self._annotate("unskip", target, "normal", reason=reason)
 
     def batch(self) -> AbstractContextManager[None]:
         """Make all writes of a `with` block one operation; if the block raises, nothing is kept.
@@ -323,9 +323,7 @@ class Tract:
         if at is None and as_of is None and not (mark_edits or verify) and self._compiler is None:
             return compile_head(self._store)
         commit = self._moment(at, as_of)
-        return compile_commit(
-            self._store, commit, compiler=self._compiler, mark_edits=mark_edits, verify=verify
-        )
+        return compile_commit(self._store, commit, compiler=self._compiler, mark_edits=mark_edits, verify=verify)
 
     def get(self, commit: str | CommitInfo) -> CommitInfo:
         """Return what is known of *commit*."""
@@ -409,23 +407,10 @@ class Tract:
             )
         return head_at(self._store, int(as_of.timestamp() * 1_000_000))
 
-    def _remarks(
-        self,
-        message: str | None,
-        metadata: Mapping[str, Any] | None,
-        generation_config: GenerationConfig | Mapping[str, Any] | None,
-        origin: str | None,
-        author: str,
-        reply_to: str | CommitInfo | None,
-        expected_head: str | CommitInfo | None,
-    ) -> Remarks:
-        reply = None if reply_to is None else self._resolve(reply_to)
-        expected = None if expected_head is None else self._resolve(expected_head)
-        return Remarks(message, metadata, generation_config, origin, author, reply, expected)
+    def _remarks(self, **said: Any) -> Remarks:
+        return remarks(self._store, **said)
 
-    def _commit(
-        self, content: BaseModel, op: str, target: str | CommitInfo | None, remarks: Remarks
-    ) -> CommitInfo:
+    def _commit(self, content: BaseModel, op: str, target: str | CommitInfo | None, remarks: Remarks) -> CommitInfo:
         if op == "append" and target is None:
             return append(self._store, content, remarks)
         return edit(self._store, self._resolve(edited(op, target)), content, remarks)
@@ -434,22 +419,19 @@ class Tract:
         self,
         kind: type[BaseModel],
         fields: Mapping[str, Any],
-        message: str | None,
-        metadata: Mapping[str, Any] | None,
         target: str | CommitInfo | None,
-        generation_config: GenerationConfig | Mapping[str, Any] | None = None,
+        **said: Any,
     ) -> CommitInfo:
-        remarks = self._remarks(message, metadata, generation_config, None, "", None, None)
-        return self._commit(build(kind, fields), "append" if target is None else "edit", target, remarks)
+        op = "append" if target is None else "edit"
+        return self._commit(build(kind, fields), op, target, self._remarks(**said))
 
     def _annotate(
         self,
         verb: str,
         target: str | CommitInfo | Iterable[str | CommitInfo],
         priority: str,
-        reason: str | None,
-        remarks: Remarks | None = None,
+        **said: Any,
     ) -> CommitInfo:
-        named = [target] if isinstance(target, (str, CommitInfo)) else list(target)
-        targets = [self._resolve(one) for one in named]
-        return annotate(self._store, targets, priority, reason=reason, remarks=remarks or Remarks(), verb=verb)
+        reason = said.pop("reason")
+        targets = resolve_all(self._store, target)
+        return annotate(self._store, targets, priority, reason=reason, remarks=self._remarks(**said), verb=verb)

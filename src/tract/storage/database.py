@@ -81,6 +81,14 @@ class Database(ABC):
             raise self.translate(error) from error
         return rows
 
+    def run_text(self, sql: str) -> list[tuple[Any, ...]]:
+        """Return every row of constant SQL that only one dialect knows, such as a pragma."""
+        try:
+            rows: list[tuple[Any, ...]] = self._execute(sql).fetchall()
+        except self.driver_errors as error:
+            raise self.translate(error) from error
+        return rows
+
     def select(self, statement: Executable) -> Sequence[Sequence[Any]]:
         """Return every row of a statement built for this call (lists of ids, filters)."""
         try:

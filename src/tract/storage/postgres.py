@@ -104,15 +104,13 @@ def connect(url: str, *, read_only: bool, durability: str) -> PostgresDatabase:
             "This is no database URL tract can use.", hint="Write `postgresql+psycopg://user@host/database`."
         ) from error
     location = parsed.render_as_string(hide_password=True)
-    event.listen(engine, "connect", lambda raw, _: _set_up(raw, read_only, durability))
+    event.listen(engine, "connect", lambda raw, _: _set_up(raw, read_only=read_only, durability=durability))
     try:
         connection = engine.connect().execution_options(isolation_level="AUTOCOMMIT")
     except Exception as error:
         engine.dispose()
         raise translate(getattr(error, "orig", None) or error, location) from error
-    return PostgresDatabase(
-        engine, connection, location=location, read_only=read_only, driver_errors=driver_errors
-    )
+    return PostgresDatabase(engine, connection, location=location, read_only=read_only, driver_errors=driver_errors)
 
 
 def _driver_errors() -> tuple[type[Exception], ...]:
@@ -125,7 +123,7 @@ def _driver_errors() -> tuple[type[Exception], ...]:
     return (psycopg.Error, ValueError, OverflowError)
 
 
-def _set_up(raw: Any, read_only: bool, durability: str) -> None:
+def _set_up(raw: Any, *, read_only: bool, durability: str) -> None:
     raw.autocommit = True
     raw.execute(f"SET synchronous_commit = {_SYNCHRONOUS[durability]}")
     raw.execute("SET client_min_messages = warning")

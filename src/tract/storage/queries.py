@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import and_, bindparam, delete, func, literal_column, select, true, update
+from sqlalchemy import and_, bindparam, delete, func, literal_column, null, select, true, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.sql.selectable import Select
 
@@ -12,8 +12,12 @@ from tract.storage import schema as s
 from tract.storage.database import Query
 
 
-def _p(name: str, column: Any = None) -> Any:
+def parameter(name: str, column: Any = None) -> Any:
+    """Return a named parameter, of *column*'s type where the database could not tell."""
     return bindparam(name, type_=None if column is None else column.type)
+
+
+_p = parameter
 
 
 # --- meta and tracts -----------------------------------------------------------------------------
@@ -26,9 +30,7 @@ SET_META: Final = Query(
 )
 TRACT: Final = Query(select(s.tracts.c.id).where(s.tracts.c.name == _p("name")))
 TRACT_NAMES: Final = Query(select(s.tracts.c.name).order_by(s.tracts.c.id))
-ADD_TRACT: Final = Query(
-    insert(s.tracts).values(name=_p("name"), created_at=_p("created_at")).on_conflict_do_nothing()
-)
+ADD_TRACT: Final = Query(insert(s.tracts).values(name=_p("name"), created_at=_p("created_at")).on_conflict_do_nothing())
 COUNTER: Final = Query(select(s.counters.c.id).where(s.counters.c.name == _p("name")))
 ADD_COUNTER: Final = Query(insert(s.counters).values(name=_p("name")).on_conflict_do_nothing())
 
@@ -96,9 +98,7 @@ _tip = (
 )
 _one = select(literal_column("1").label("one")).subquery("one")
 # The last operation and the tip of the current branch, either of which may be missing, in one statement.
-GATE: Final = Query(
-    select(*_last.c, *_tip.c).select_from(_one.outerjoin(_last, true()).outerjoin(_tip, true()))
-)
+GATE: Final = Query(select(*_last.c, *_tip.c).select_from(_one.outerjoin(_last, true()).outerjoin(_tip, true())))
 TIP: Final = Query(
     select(
         s.commits.c.id,
@@ -228,10 +228,19 @@ _COMMIT_COLUMNS: Final = (
     s.commits.c.note_id,
 )
 
+_COMMIT_COLUMNS_WITHOUT_DATA: Final = tuple(
+    {"data": null().label("data"), "erased_at": literal_column("0").label("erased_at")}.get(column.name, column)
+    for column in _COMMIT_COLUMNS
+)
 
-def commit_rows() -> Select[Any]:
-    """Return a select of `CommitRow` columns, to be narrowed and ordered by the caller."""
-    return select(*_COMMIT_COLUMNS).select_from(
+
+def commit_rows(*, with_data: bool = True) -> Select[Any]:
+    """Return a select of `CommitRow` columns, to be narrowed and ordered by the caller.
+
+    Without data each content counts as erased, which is how `verify` learns not to expect it.
+    """
+    columns = _COMMIT_COLUMNS if with_data else _COMMIT_COLUMNS_WITHOUT_DATA
+    return select(*columns).select_from(
         s.commits.outerjoin(s.blobs, s.blobs.c.id == s.commits.c.blob_id)
         .outerjoin(s.configs, s.configs.c.id == s.commits.c.config_id)
         .outerjoin(_note, _note.c.id == s.commits.c.note_id)
@@ -316,13 +325,9 @@ CHANGES: Final = Query(
     .where(s.ref_changes.c.tract_id == _p("tract_id"), s.ref_changes.c.operation_no.between(_p("low"), _p("high")))
     .order_by(s.ref_changes.c.operation_no, s.ref_changes.c.name)
 )
-LAST_OPERATION: Final = Query(
-    select(func.max(s.operations.c.no)).where(s.operations.c.tract_id == _p("tract_id"))
-)
+LAST_OPERATION: Final = Query(select(func.max(s.operations.c.no)).where(s.operations.c.tract_id == _p("tract_id")))
 OPERATION_TIME: Final = Query(
-    select(s.operations.c.created_at).where(
-        s.operations.c.tract_id == _p("tract_id"), s.operations.c.no == _p("no")
-    )
+    select(s.operations.c.created_at).where(s.operations.c.tract_id == _p("tract_id"), s.operations.c.no == _p("no"))
 )
 # Where a ref pointed after an operation: the new value of its last change up to then.
 REF_AFTER: Final = Query(

@@ -46,7 +46,7 @@ class SqliteDatabase(Database):
     dialect: ClassVar[str] = "sqlite"
     driver_errors: ClassVar[tuple[type[Exception], ...]] = (sqlite3.Error, sqlite3.Warning, OverflowError)
 
-    def begin_write(self, tract_id: int | None) -> None:
+    def begin_write(self, tract_id: int | None) -> None:  # noqa: ARG002 - a file has one lock for all tracts
         """Take the file's one write lock, waiting up to `busy_timeout_seconds`."""
         started = time.monotonic()
         while True:
@@ -59,7 +59,7 @@ class SqliteDatabase(Database):
                 if waited >= self.busy_timeout_seconds:
                     raise BusyError(waited) from error
                 # Jitter: writers that failed together must not try again together.
-                time.sleep(random.uniform(0.0005, 0.004))
+                time.sleep(random.uniform(0.0005, 0.004))  # noqa: S311 - jitter, no secret
             else:
                 self.in_transaction = True
                 return
@@ -98,7 +98,7 @@ def connect(path: str, *, read_only: bool, durability: str) -> SqliteDatabase:
         raise InvalidInputError(
             f"`durability` is one of full, normal, off, not `{durability!a}`.", hint="Leave it at `full`."
         )
-    uri = MEMORY if path == MEMORY else f"file:{quote(os.path.abspath(path))}?mode={'ro' if read_only else 'rw'}"
+    uri = MEMORY if path == MEMORY else f"file:{quote(str(Path(path).absolute()))}?mode={'ro' if read_only else 'rw'}"
 
     def driver() -> sqlite3.Connection:
         return sqlite3.connect(
@@ -106,7 +106,7 @@ def connect(path: str, *, read_only: bool, durability: str) -> SqliteDatabase:
         )
 
     engine = create_engine("sqlite://", creator=driver, poolclass=StaticPool, paramstyle="named")
-    event.listen(engine, "connect", lambda raw, _: _set_pragmas(raw, path, read_only, durability))
+    event.listen(engine, "connect", lambda raw, _: _set_pragmas(raw, path, read_only=read_only, durability=durability))
     try:
         connection = engine.connect().execution_options(isolation_level="AUTOCOMMIT")
     except Exception as error:
@@ -124,7 +124,7 @@ def _cannot_open(path: str, error: Exception) -> TractError:
     return StorageError(f"Cannot open `{path}`: {original}.", hint="Look at the path and its permissions.")
 
 
-def _set_pragmas(raw: Any, path: str, read_only: bool, durability: str) -> None:
+def _set_pragmas(raw: Any, path: str, *, read_only: bool, durability: str) -> None:
     wanted = {
         "busy_timeout": _ATTEMPT_MS,
         "foreign_keys": 1,
@@ -157,7 +157,7 @@ def inspect(path: str) -> int | None:
         SchemaTooNewError: Written by a newer version.
     """
     try:
-        with open(path, "rb") as file:
+        with Path(path).open("rb") as file:
             header = file.read(_HEADER_BYTES)
     except FileNotFoundError:
         return None
@@ -181,7 +181,7 @@ def create(path: str, fill: Any) -> None:
     The file appears under its name only when complete. If another process was faster, its file stays.
     An existing empty file is filled in place.
     """
-    if os.path.exists(path):
+    if Path(path).exists():
         _fill(path, fill)
         return
     temporary = f"{path}.{os.getpid()}-{random.getrandbits(32):08x}.new"
@@ -197,7 +197,7 @@ def create(path: str, fill: Any) -> None:
             os.link(temporary, path)
         _sync_folder(path)
     finally:
-        os.unlink(temporary)
+        Path(temporary).unlink()
 
 
 def _fill(path: str, fill: Any) -> None:

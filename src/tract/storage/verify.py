@@ -46,9 +46,20 @@ def read_blob(database: Database, hash_: bytes) -> bytes | None:
         CorruptObjectError: It is missing or damaged.
     """
     row = database.one(q.BLOB, hash=hash_)
-    if row is None or (row[0] is None and row[1] is None):
-        raise CorruptObjectError("blob", hash_.hex(), "it is missing")
-    data: bytes | None = row[0]
-    if data is not None and blob_hash(data) != hash_:
-        raise CorruptObjectError("blob", hash_.hex(), "its bytes do not match its hash")
+    data: bytes | None = None if row is None else row[0]
+    erased_at: int | None = None if row is None else row[1]
+    verify_blob(hash_, data, erased_at)
     return data
+
+
+def verify_blob(hash_: bytes, data: bytes | None, erased_at: int | None) -> None:
+    """Hash a blob's bytes and compare.
+
+    Raises:
+        CorruptObjectError: It is missing without having been erased, or damaged.
+    """
+    if data is None:
+        if erased_at is None:
+            raise CorruptObjectError("blob", hash_.hex(), "it is missing")
+    elif blob_hash(data) != hash_:
+        raise CorruptObjectError("blob", hash_.hex(), "its bytes do not match its hash")

@@ -1,0 +1,160 @@
+"""Answers what is stored, all of it, in an order in which it can be checked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+from sqlalchemy import select
+
+from tract.objects.refs import HEAD, RefChange
+from tract.storage import queries as q
+from tract.storage import schema as s
+from tract.storage.database import Database, Query
+from tract.storage.queries import CommitRow
+
+_BATCH = 500
+
+
+class OperationRow(NamedTuple):
+    """One stored operation."""
+
+    no: int
+    verb: str
+    args: str
+    actor: str
+    created_at: int
+    undoes: int | None
+    prev_hash: bytes | None
+    hash: bytes
+
+
+def integrity(database: Database) -> list[str]:
+    """Return what the database itself finds wrong with its file; PostgreSQL checks its own pages."""
+    if database.dialect != "sqlite":
+        return []
+    found = [row[0] for row in database.run_text("PRAGMA integrity_check(20)") if row[0] != "ok"]
+    broken = [
+        f"{row[0]} row {row[1]} names a missing {row[2]}" for row in database.run_text("PRAGMA foreign_key_check")
+    ]
+    return found + broken
+
+
+_BLOBS = Query(
+    select(s.blobs.c.id, s.blobs.c.hash, s.blobs.c.size, s.blobs.c.data, s.blobs.c.erased_at)
+    .where(s.blobs.c.id > q.parameter("after"))
+    .order_by(s.blobs.c.id)
+    .limit(_BATCH)
+)
+
+
+def blobs(database: Database) -> Iterator[tuple[bytes, int, bytes | None, int | None]]:
+    """Yield hash, size, data and time of erasure of every blob, a few at a time."""
+    after = -1 << 62
+    while rows := database.all(_BLOBS, after=after):
+        for _, hash_, size, data, erased_at in rows:
+            yield hash_, size, data, erased_at
+        after = rows[-1][0]
+
+
+_CONFIGS = Query(select(s.configs.c.hash, s.configs.c.json))
+
+
+def configs(database: Database) -> list[tuple[bytes, str]]:
+    """Return hash and text of every generation config."""
+    return [(hash_, json) for hash_, json in database.all(_CONFIGS)]
+
+
+# Contents are checked as blobs; here a commit needs their hashes only.
+_COMMITS = Query(q.commit_rows(with_data=False).order_by(s.commits.c.generation, s.commits.c.id))
+
+
+def commits(database: Database) -> Iterator[CommitRow]:
+    """Yield every commit without its content's bytes, parents before children."""
+    for row in database.all(_COMMITS):
+        yield CommitRow(*row)
+
+
+_PARENTS = Query(
+    select(s.commit_parents.c.commit_id, s.commit_parents.c.parent_id).order_by(
+        s.commit_parents.c.commit_id, s.commit_parents.c.position
+    )
+)
+
+
+def parents(database: Database) -> dict[int, list[int]]:
+    """Return the parents after the first of every merge, by row id."""
+    found: dict[int, list[int]] = {}
+    for commit, parent in database.all(_PARENTS):
+        found.setdefault(commit, []).append(parent)
+    return found
+
+
+_TARGETS = Query(
+    select(s.commit_targets.c.commit_id, s.commits.c.hash)
+    .select_from(s.commit_targets.join(s.commits, s.commits.c.id == s.commit_targets.c.target_id))
+    .order_by(s.commit_targets.c.commit_id, s.commit_targets.c.position)
+)
+
+
+def targets(database: Database) -> dict[int, list[bytes]]:
+    """Return the hashes each commit acts on, by the commit's row id."""
+    found: dict[int, list[bytes]] = {}
+    for commit, target in database.all(_TARGETS):
+        found.setdefault(commit, []).append(target)
+    return found
+
+
+_LANES = Query(select(s.lanes.c.id, s.lanes.c.start_generation, s.lanes.c.fork_lane_id, s.lanes.c.fork_generation))
+
+
+def lanes(database: Database) -> dict[int, tuple[int, int | None, int | None]]:
+    """Return start, fork lane and fork generation of every lane, by id."""
+    return {row[0]: (row[1], row[2], row[3]) for row in database.all(_LANES)}
+
+
+_TRACTS = Query(select(s.tracts.c.id, s.tracts.c.name).order_by(s.tracts.c.id))
+
+
+def tracts(database: Database) -> list[tuple[int, str]]:
+    """Return id and name of every tract."""
+    return [(tract_id, name) for tract_id, name in database.all(_TRACTS)]
+
+
+def operations(database: Database, tract_id: int) -> Iterator[OperationRow]:
+    """Yield every operation of a tract, oldest first."""
+    for row in database.all(q.OPERATIONS, tract_id=tract_id, low=-1 << 62, high=1 << 62):
+        yield OperationRow(*row)
+
+
+def changes(database: Database, tract_id: int) -> dict[int, list[RefChange]]:
+    """Return the ref changes of a tract by operation number, each list by ref name."""
+    found: dict[int, list[RefChange]] = {}
+    for row in database.all(q.CHANGES, tract_id=tract_id, low=-1 << 62, high=1 << 62):
+        found.setdefault(row[0], []).append(ref_change(row[1:]))
+    return {number: sorted(listed) for number, listed in found.items()}
+
+
+def ref_change(stored: Sequence[Any]) -> RefChange:
+    """Return a stored ref change (name, old, new, old and new symbolic) as it was hashed."""
+    name, old, new, old_symbolic, new_symbolic = stored
+    if name == HEAD:
+        return RefChange(name, _encoded(old_symbolic), _encoded(new_symbolic))
+    return RefChange(name, old, new)
+
+
+def _encoded(name: str | None) -> bytes | None:
+    return None if name is None else name.encode()
+
+
+_REFS = Query(
+    select(s.refs.c.name, s.refs.c.symbolic, s.commits.c.hash)
+    .select_from(s.refs.outerjoin(s.commits, s.commits.c.id == s.refs.c.commit_id))
+    .where(s.refs.c.tract_id == q.parameter("tract_id"))
+)
+
+
+def refs(database: Database, tract_id: int) -> dict[str, Any]:
+    """Return every ref of a tract: a commit hash, or for HEAD the name it points to."""
+    rows = database.all(_REFS, tract_id=tract_id)
+    return {name: hash_ if symbolic is None else symbolic.encode() for name, symbolic, hash_ in rows}
