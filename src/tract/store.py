@@ -113,6 +113,7 @@ class Store:
         config: Settings in force.
         counter: Counts tokens.
         types: Content types this handle knows.
+        lock: Held during each use of the connection and of `memo`.
         clock: Microseconds since 1970, UTC.
         memo: What upper layers derived from the store and may keep; emptied when a transaction is rolled back.
         on_pause: Called with a point's name between reading and swapping; for tests of races.
@@ -132,7 +133,7 @@ class Store:
         self.previous_head: Head | None = None
         self.tract_id = -1
         self.counter_id: int | None = None
-        self._lock = threading.RLock()
+        self.lock = threading.RLock()
         self._process = os.getpid()
         self._closed = False
         self._open: Any = None
@@ -150,7 +151,7 @@ class Store:
 
         In a forked child the parent's connection is left alone.
         """
-        with self._lock:
+        with self.lock:
             if not self._closed:
                 self._closed = True
                 if os.getpid() == self._process:
@@ -185,20 +186,20 @@ class Store:
 
     def one(self, query: Query, **parameters: Any) -> tuple[Any, ...] | None:
         """Return the first row of *query*, or `None`."""
-        with self._lock:
+        with self.lock:
             self.check_usable()
             return self.database.one(query, **parameters)
 
     def all(self, query: Query, **parameters: Any) -> list[tuple[Any, ...]]:
         """Return every row of *query*."""
-        with self._lock:
+        with self.lock:
             self.check_usable()
             return self.database.all(query, **parameters)
 
     @contextmanager
     def reading(self) -> Iterator[Database]:
         """Hold one snapshot for several reads; inside an operation, see what it has written."""
-        with self._lock:
+        with self.lock:
             self.check_usable()
             if self.database.in_transaction:
                 yield self.database
@@ -221,7 +222,7 @@ class Store:
 
     def stand_on(self, head: Head) -> None:
         """Move this handle's HEAD; other handles stay where they are."""
-        with self._lock:
+        with self.lock:
             if head != self.head:
                 self.previous_head, self.head = self.head, head
 
@@ -259,7 +260,7 @@ class Store:
 
         Other writers wait until the block ends, so keep it short. If the block raises, nothing is kept.
         """
-        with self._lock:
+        with self.lock:
             if self._open is not None:
                 raise OperationOpenError("batch")
             with Operation(self, "batch", {}) as operation:
@@ -336,7 +337,7 @@ class Operation(AbstractContextManager["Operation"]):
 
     def __enter__(self) -> Self:
         store = self.store
-        store._lock.acquire()  # noqa: SLF001 - the gate and its store are one module
+        store.lock.acquire()
         try:
             store._check_writable()  # noqa: SLF001
             self._heads = (store.head, store.previous_head)
@@ -350,7 +351,7 @@ class Operation(AbstractContextManager["Operation"]):
                 raise
             store._open = self  # noqa: SLF001
         except BaseException:
-            store._lock.release()  # noqa: SLF001
+            store.lock.release()
             raise
         return self
 
@@ -385,7 +386,7 @@ class Operation(AbstractContextManager["Operation"]):
             else:
                 self._leave(failed=kind is not None)
         finally:
-            self.store._lock.release()  # noqa: SLF001
+            self.store.lock.release()
 
     def _leave_part(self, outer: Operation, *, failed: bool) -> None:
         if failed:
@@ -425,7 +426,6 @@ class Operation(AbstractContextManager["Operation"]):
             {
                 "tract_id": store.tract_id,
                 "no": self.number,
-                "prev_hash": self._previous,
                 "hash": operations.header_hash(header),
                 "verb": self.verb,
                 "args": args,

@@ -147,7 +147,7 @@ operations: Final = _table(
     "operations",
     Column("tract_id", _Int, ForeignKey("tracts.id"), primary_key=True),
     Column("no", _Int, primary_key=True),
-    Column("prev_hash", LargeBinary),
+    # Covers the hash of the operation before it, so the chain needs no second copy of that.
     Column("hash", LargeBinary, nullable=False),
     Column("verb", Text, nullable=False),
     Column("args", Text, nullable=False),
