@@ -20,7 +20,8 @@ from tract.objects.hashing import config_hash
 from tract.objects.message import Message, TextPart
 from tract.objects.refs import BRANCH_PREFIX
 from tract.storage import queries as q
-from tract.store import Store, Tip
+from tract.storage.writing import Tip
+from tract.store import Store
 from tract.tokens.message import REPLY_PRIMING_TOKENS, message_tokens
 
 

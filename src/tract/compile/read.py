@@ -24,7 +24,8 @@ from tract.objects.message import FilePart, ImagePart, Message
 from tract.storage import queries as q
 from tract.storage.database import Database
 from tract.storage.verify import read_blob
-from tract.store import Store, Tip
+from tract.storage.writing import Tip
+from tract.store import Store
 from tract.tokens.message import message_tokens
 
 _DEFAULT_PRIORITY: Final = {name: kind.default_priority for name, kind in BUILT_IN.items()}
