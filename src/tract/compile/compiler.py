@@ -75,8 +75,10 @@ class States:
 
     def _nearest(self, tip: Tip) -> State | None:
         """Return the longest known state that is a first-parent ancestor of *tip*."""
-        if not self._states:
-            return None
+        for state in reversed(self._states.values()):
+            head = state.head
+            if head is not None and head.lane == tip.lane_id and head.generation <= tip.generation:
+                return state
         reach = {run.lane: run.high for run in self._reader.runs(tip)}
         heads = [(s.head.generation, s) for s in self._states.values() if s.head is not None]
         before = [(age, s) for age, s in heads if s.head is not None and reach.get(s.head.lane, 0) >= age]

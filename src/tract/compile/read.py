@@ -79,7 +79,8 @@ class Reader:
         for run in self.runs(tip):
             is_last = base is not None and base.lane == run.lane
             low = min(base.generation, run.high) + 1 if is_last and base is not None else run.low
-            parent, events = self._run(database, run._replace(low=low))
+            known_parent = (base.id, base.hash) if is_last and base is not None and low > base.generation else None
+            parent, events = self._run(database, run._replace(low=low), known_parent)
             if not events:
                 break
             _require(child == (events[-1].id, events[-1].hash), events[-1].hash)
@@ -118,15 +119,17 @@ class Reader:
 
     # --- one run -----------------------------------------------------------------------------------
 
-    def _run(self, database: Database, run: Run) -> tuple[tuple[int, bytes] | None, list[Event]]:
-        """Return the parent of a run's first commit, and the run's events."""
+    def _run(
+        self, database: Database, run: Run, parent: tuple[int, bytes] | None
+    ) -> tuple[tuple[int, bytes] | None, list[Event]]:
+        """Return the parent of a run's first commit (*parent*, if it is known), and the run's events."""
         if run.low > run.high:
             return None, []
         bounds = {"lane_id": run.lane, "low": run.low, "high": run.high}
         rows = database.all(q.LANE_RUN, **bounds)
         _require(len(rows) == run.high - run.low + 1, b"")
         targets = self._targets(database, bounds, rows)
-        first = self._parent_of(database, rows[0])
+        first = parent or self._parent_of(database, rows[0])
         return first, self._events(run, rows, first, targets)
 
     def _events(
