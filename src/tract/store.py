@@ -8,6 +8,7 @@ the caller's own.
 
 from __future__ import annotations
 
+import copy
 import os
 import threading
 import time
@@ -23,6 +24,7 @@ from tract.errors import (
     CorruptStoreError,
     DetachedHeadError,
     ForkedHandleError,
+    OperationNotFoundError,
     OperationOpenError,
     ReadOnlyError,
     RefConflictError,
@@ -93,6 +95,7 @@ class Store:
         self.memo: dict[str, Any] = {}
         self.head = Head(config.default_branch)
         self.previous_head: Head | None = None
+        self.at_operation: int | None = None
         self.tract_id = -1
         self.counter_id: int | None = None
         self.lock = threading.RLock()
@@ -106,7 +109,17 @@ class Store:
     @property
     def read_only(self) -> bool:
         """Whether this handle may only read."""
-        return self.database.read_only
+        return self.database.read_only or self.at_operation is not None
+
+    def view(self, number: int) -> Store:
+        """Return a read-only handle on the tract as it was after operation *number*; it shares the connection."""
+        view = copy.copy(self)
+        view.at_operation = number
+        start = self.one(q.SYMBOLIC_AFTER, tract_id=self.tract_id, name=HEAD, no=number)
+        if start is None or start[0] is None:
+            raise OperationNotFoundError(number)
+        view.head, view.previous_head = Head(start[0].removeprefix(BRANCH_PREFIX)), None
+        return view
 
     def close(self) -> None:
         """Close the connection; closing twice does nothing.
@@ -116,12 +129,12 @@ class Store:
         with self.lock:
             if not self._closed:
                 self._closed = True
-                if os.getpid() == self._process:
+                if os.getpid() == self._process and self.at_operation is None:
                     self.database.close()
 
     def check_usable(self) -> None:
         """Refuse a closed or forked handle."""
-        if self._closed:
+        if self._closed or self.database.is_closed:
             raise ClosedHandleError
         if os.getpid() != self._process:
             raise ForkedHandleError
@@ -190,8 +203,26 @@ class Store:
 
     def ref(self, name: str) -> bytes | None:
         """Return the commit hash the ref *name* points to, or `None`."""
+        if self.at_operation is not None:
+            row = self.one(q.REF_AFTER, tract_id=self.tract_id, name=name, no=self.at_operation)
+            return None if row is None else row[0]
         row = self.one(q.REF, tract_id=self.tract_id, name=name)
         return None if row is None else row[2]
+
+    def refs(self, prefix: str = "") -> dict[str, bytes]:
+        """Return the commit hash of every ref whose full name starts with *prefix*, by the rest of its name."""
+        if self.at_operation is not None:
+            rows = self.all(q.REFS_AFTER, tract_id=self.tract_id, no=self.at_operation)
+        else:
+            rows = self.all(q.REFS, tract_id=self.tract_id)
+        return {name[len(prefix) :]: hash_ for name, hash_ in rows if name.startswith(prefix)}
+
+    def last_operation(self) -> int:
+        """Return the number of the last operation this handle sees; 0 before the first."""
+        if self.at_operation is not None:
+            return self.at_operation
+        row = self.one(q.LAST_OPERATION, tract_id=self.tract_id)
+        return row[0] if row is not None and row[0] is not None else 0
 
     def head_hash(self) -> bytes | None:
         """Return the hash HEAD stands on, or `None` before the first commit."""
@@ -227,7 +258,7 @@ class Store:
                 raise OperationOpenError("batch")
             with Operation(self, "batch", {}) as operation:
                 yield
-                operation.args = dict(sorted(operation.joined.items()))
+                operation.args["verbs"] = dict(sorted(operation.joined.items()))
 
     def open_tract(self, *, create: bool) -> None:
         """Find this handle's tract, creating it if allowed, and start on its default branch."""
@@ -449,6 +480,9 @@ class Operation(AbstractContextManager["Operation"]):
             (None, None) if old is None else (old.id, old.hash),
             (None, None) if new is None else (new.id, new.hash),
         )
+        branch = self.store.head.branch
+        if branch is not None and name == BRANCH_PREFIX + branch:
+            self.tip = new
 
     def _raise_conflict(self, name: str, old: Tip | None, new: Tip | None) -> None:
         row = self._database.one(q.REF, tract_id=self.store.tract_id, name=name)
@@ -481,14 +515,21 @@ class Operation(AbstractContextManager["Operation"]):
         self.tip = self.find(BRANCH_PREFIX + head.branch)
         self.store.stand_on(head)
 
+    def start(self) -> str | None:
+        """Return the branch new handles start on, as this transaction sees it."""
+        row = self._database.one(q.REF, tract_id=self.store.tract_id, name=HEAD)
+        return None if row is None else str(row[1]).removeprefix(BRANCH_PREFIX)
+
     def find(self, name: str) -> Tip | None:
         """Return the commit the ref *name* points to in this transaction, or `None`."""
         row = self._database.one(q.REF, tract_id=self.store.tract_id, name=name)
         return None if row is None or row[2] is None else self.store.tip(row[2])
 
     def set_meta(self, key: str, value: str) -> None:
-        """Keep a setting of the store; counts as a write even if no ref moves."""
+        """Keep a setting of the store, `""` for none; the operation notes its value before and after."""
+        row = self._database.one(q.META, key=key)
         self._wrote = True
+        self.args.setdefault("settings", {})[key] = ["" if row is None else row[0], value]
         self._database.execute(q.SET_META, {"key": key, "value": value})
 
     def add_usage(self, values: dict[str, Any]) -> None:
@@ -502,7 +543,6 @@ class Operation(AbstractContextManager["Operation"]):
         """Write *draft* on the current branch and move the branch to it."""
         written = self.add(draft, () if self.tip is None else (self.tip,))
         self.move(self.store.head_ref(), self.tip, written)
-        self.tip = written
         return written
 
     def add(self, draft: Draft, parents: tuple[Tip, ...]) -> Tip:

@@ -1,10 +1,10 @@
-"""Answers where a handle stands and how full its context is."""
+"""Answers where a handle stands, how full its context is, and what to do next."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from tract.history.log import log
+from tract.history.log import LogFilter, log
 from tract.objects.commit import CommitInfo
 from tract.store import Store
 
@@ -21,6 +21,8 @@ class Status:
         head: Hash HEAD stands on, `None` before the first commit.
         context_tokens: Size of the compiled context by the tokenizer.
         limit_tokens: Tokens the budget leaves for it, or `None` without a budget.
+        operation: Number of the last operation.
+        next_step: What to do next, where something stands in the way; else `None`.
         recent: The last commits, newest first.
     """
 
@@ -29,6 +31,8 @@ class Status:
     head: str | None
     context_tokens: int
     limit_tokens: int | None
+    operation: int
+    next_step: str | None
     recent: tuple[CommitInfo, ...] = field(repr=False)
 
     @property
@@ -44,14 +48,29 @@ def status(store: Store) -> Status:
         O(1), however long the history is.
     """
     with store.reading():
-        recent = tuple(log(store, _RECENT))
         head = store.head_hash()
+        recent = tuple(log(store, [head], limit=_RECENT, chosen=LogFilter())) if head is not None else ()
+        operation = store.last_operation()
     budget = store.config.budget
+    limit = None if budget is None else budget.usable_tokens
+    tokens = recent[0].context_tokens if recent else 0
     return Status(
-        store.tract,
-        store.head.branch,
-        None if head is None else head.hex(),
-        recent[0].context_tokens if recent else 0,
-        None if budget is None else budget.usable_tokens,
-        recent,
+        tract=store.tract,
+        branch=store.head.branch,
+        head=None if head is None else head.hex(),
+        context_tokens=tokens,
+        limit_tokens=limit,
+        operation=operation,
+        next_step=_next_step(store, head, tokens, limit),
+        recent=recent,
     )
+
+
+def _next_step(store: Store, head: bytes | None, tokens: int, limit: int | None) -> str | None:
+    if store.head.branch is None:
+        return "HEAD is detached: keep work with `t.branch(name)`, go back with `t.checkout('-')`."
+    if head is None:
+        return "Nothing is committed yet: begin with `t.system(text)` or `t.user(text)`."
+    if limit is not None and tokens > limit:
+        return "The context is over its budget: leave something out with `t.skip(commit)`."
+    return None

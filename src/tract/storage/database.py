@@ -42,6 +42,7 @@ class Database(ABC):
         self.location = location
         self.read_only = read_only
         self.in_transaction = False
+        self.is_closed = False
         self.busy_timeout_seconds = 30.0
         raw = connection.connection.driver_connection
         assert raw is not None
@@ -146,6 +147,7 @@ class Database(ABC):
     def close(self) -> None:
         """Close the connection; any open transaction is dropped."""
         self.rollback()
+        self.is_closed = True
         self.connection.close()
         self.engine.dispose()
 
