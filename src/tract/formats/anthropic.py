@@ -55,12 +55,23 @@ def to_anthropic(messages: Sequence[Message], *, hashes: Sequence[str] | None = 
 
 @dataclass(slots=True)
 class _Turn:
-    """One message being written: everything said by one role until the other one speaks."""
+    """One message being written: everything said by one role until the other one speaks.
+
+    `origins` is parallel to `blocks`: the message each block came from.
+    """
 
     role: str
-    blocks: list[dict[str, Any]]
-    sources: list[int]
     as_text: bool
+    blocks: list[dict[str, Any]] = field(default_factory=list)
+    origins: list[int | None] = field(default_factory=list)
+
+    def add(self, blocks: list[dict[str, Any]], source: int | None) -> None:
+        self.blocks.extend(blocks)
+        self.origins.extend([source] * len(blocks))
+
+    @property
+    def sources(self) -> tuple[int, ...]:
+        return tuple(dict.fromkeys(origin for origin in self.origins if origin is not None))
 
     def written(self) -> dict[str, Any]:
         content: Any = self.blocks
@@ -110,7 +121,7 @@ class _Writer:
             value["system"] = self.system[0]["text"] if plain else self.system
         value["messages"] = [turn.written() for turn in self.turns]
         self._limit_breakpoints()
-        sources = [tuple(turn.sources) for turn in self.turns]
+        sources = [turn.sources for turn in self.turns]
         return Rendered(value, tuple(self.notes.losses), tuple(self.notes.repairs), sources)
 
     # --- turns
@@ -132,14 +143,11 @@ class _Writer:
             return
         if self.turns and self.turns[-1].role != role:
             self._close()
-        sources = [] if source is None else [source]
         if self.turns and self.turns[-1].role == role:
-            turn = self.turns[-1]
-            turn.blocks.extend(blocks)
-            turn.sources.extend(sources)
-            turn.as_text = False
+            self.turns[-1].as_text = False
         else:
-            self.turns.append(_Turn(role, blocks, sources, as_text))
+            self.turns.append(_Turn(role, as_text))
+        self.turns[-1].add(blocks, source)
 
     def _close(self) -> None:
         """Take reasoning off the end of the last turn: Anthropic refuses an assistant message that ends in it."""
@@ -148,14 +156,14 @@ class _Writer:
         turn = self.turns[-1]
         while turn.blocks and turn.blocks[-1]["type"] in {"thinking", "redacted_thinking"}:
             turn.blocks.pop()
-            self.notes.lose("reasoning", turn.sources[-1], "nothing follows it in its turn")
+            self.notes.lose("reasoning", turn.origins.pop(), "nothing follows it in its turn")
         if not turn.blocks:
             self.turns.pop()
 
     def _begin_with_user(self) -> None:
         if self.turns and self.turns[0].role != "user":
-            self.notes.repair("first_user", self.turns[0].sources[0], BEGIN)
-            self.turns.insert(0, _Turn("user", [{"type": "text", "text": BEGIN}], [], as_text=True))
+            self.notes.repair("first_user", self.turns[0].origins[0], BEGIN)
+            self.turns.insert(0, _Turn("user", as_text=True, blocks=[{"type": "text", "text": BEGIN}], origins=[None]))
 
     def _cut_trailing_space(self) -> None:
         if not self.turns or self.turns[-1].role != "assistant":
@@ -164,7 +172,7 @@ class _Writer:
         last = turn.blocks[-1]
         if last["type"] == "text" and last["text"] != last["text"].rstrip():
             turn.blocks[-1] = {**last, "text": last["text"].rstrip()}
-            self.notes.repair("trailing_space", turn.sources[-1], "cut from the final assistant message")
+            self.notes.repair("trailing_space", turn.origins[-1], "cut from the final assistant message")
 
     def _limit_breakpoints(self) -> None:
         marked = [block for block in self._all_blocks() if block.get("cache_control")]
@@ -218,7 +226,7 @@ class _Writer:
         if not part.text.strip():
             self.notes.repair("empty_text", source, "Anthropic refuses text without a visible character")
             return None
-        return {"type": "text", "text": part.text, **fields}
+        return {**fields, "type": "text", "text": part.text}
 
     def _reasoning(self, part: Reasoning, role: str, source: int | None) -> dict[str, Any] | None:
         if part.provider == PROVIDER and role == "assistant":
@@ -232,13 +240,8 @@ class _Writer:
             name = (_OTHERS.sub("_", name) or "_")[:_LONGEST_NAME]
             self.notes.repair("tool_name", source, name)
         fields = dict(part.extra.get(PROVIDER, ()))
-        return {
-            "type": "tool_use",
-            "id": self._id(part.id, source),
-            "name": name,
-            "input": self._input(part, source),
-            **fields,
-        }
+        call_id = self._id(part.id, source)
+        return {**fields, "type": "tool_use", "id": call_id, "name": name, "input": self._input(part, source)}
 
     def _id(self, call_id: str, source: int | None) -> str:
         """Return an id Anthropic accepts and has not seen in this request, the same one every time."""
@@ -281,8 +284,7 @@ class _Writer:
                 block["content"] = content
         if message.is_error:
             block["is_error"] = True
-        block.update(fields)
-        return block
+        return {**fields, **block}
 
     def _medium(self, part: AnyPart, role: str, source: int | None) -> dict[str, Any] | None:
         block: dict[str, Any] | None = None
@@ -311,20 +313,17 @@ def _json_object(text: str) -> dict[str, Any] | None:
 def _image(part: ImagePart) -> dict[str, Any] | None:
     fields = dict(part.extra.get(PROVIDER, ()))
     source = _source(part, _IMAGES)
-    if source is None and "source" not in fields:
-        return None
-    return {"type": "image", "source": source, **fields}
+    source = source or fields.get("source")
+    return None if source is None else {**fields, "type": "image", "source": source}
 
 
 def _document(part: AnyPart) -> dict[str, Any] | None:
     assert isinstance(part, FilePart)
     fields = dict(part.extra.get(PROVIDER, ()))
-    source = _text_source(part) or _source(part, frozenset({"application/pdf"}))
-    if source is None and "source" not in fields:
-        return None
+    source = _text_source(part) or _source(part, frozenset({"application/pdf"})) or fields.get("source")
     if part.name is not None:
         fields["title"] = part.name
-    return {"type": "document", "source": source, **fields}
+    return None if source is None else {**fields, "type": "document", "source": source}
 
 
 def _source(part: ImagePart | FilePart, accepted: frozenset[str]) -> dict[str, Any] | None:

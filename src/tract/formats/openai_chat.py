@@ -85,14 +85,25 @@ def _message(message: Message, source: int | None, notes: Notes) -> dict[str, An
     elif fields.get("tool_calls", ()) is None or fields.get("tool_calls") == []:
         del fields["tool_calls"]
         notes.repair("empty_tool_calls", source, "OpenAI refuses an empty or null list")
-    bare = bool(calls) or any(fields.get(name) for name in _INSTEAD_OF_CONTENT)
-    if mark in {"null", "missing"} and not bare:
+    mark = _honest(mark, message.role, spoken, fields)
+    if mark in {"null", "missing"} and not (calls or any(fields.get(name) for name in _INSTEAD_OF_CONTENT)):
         notes.repair("null_content", source, "sent as empty text")
         mark = None
     if mark != "missing":
         out["content"] = None if mark == "null" else _content(spoken, mark, bare=bool(calls))
-    out.update(fields)
-    return out
+    if fields.get("name", "") is None:
+        del fields["name"]
+        notes.repair("name", source, "OpenAI refuses null")
+    # What the message itself says goes before what its extra fields say.
+    return {**fields, **out}
+
+
+def _honest(mark: str | None, role: str, spoken: list[dict[str, Any]], fields: Mapping[str, Any]) -> str | None:
+    """Return *mark*, but not one that leaves out content when more is said than a refusal with its own field."""
+    if mark not in {"null", "missing"}:
+        return mark
+    silent = all(block.get("text", block) in ("", fields.get("refusal")) for block in spoken)
+    return mark if silent and role in {"assistant", "tool"} else None
 
 
 def _content(spoken: list[dict[str, Any]], mark: str | None, *, bare: bool) -> Any:
@@ -138,9 +149,9 @@ def _call(part: ToolCall, source: int | None, notes: Notes) -> dict[str, Any]:
     if not _TOOL.fullmatch(name):
         name = _TOOL_OTHERS.sub("_", name) or "_"
         notes.repair("tool_name", source, name)
-    body = {"name": name, "input" if kind == "custom" else "arguments": part.arguments}
-    body.update(fields.pop(kind, ()))
-    return {"id": part.id, "type": kind, kind: body, **fields}
+    said = "input" if kind == "custom" else "arguments"
+    body = {**fields.pop(kind, {}), "name": name, said: part.arguments}
+    return {**fields, "id": part.id, "type": kind, kind: body}
 
 
 def _block(part: AnyPart, role: str, source: int | None, notes: Notes) -> dict[str, Any] | None:
@@ -150,7 +161,7 @@ def _block(part: AnyPart, role: str, source: int | None, notes: Notes) -> dict[s
         return None
     fields = dict(part.extra.get(PROVIDER, ()))
     if isinstance(part, TextPart):
-        block = fields if "type" in fields else {"type": "text", "text": part.text, **fields}
+        block = fields if "type" in fields else {**fields, "type": "text", "text": part.text}
         if _fits(block["type"], role):
             # A block of another provider that has no text here would be an empty text, which says nothing.
             return None if not part.text and _is_foreign(part) else block
@@ -179,7 +190,7 @@ def _image(part: ImagePart, fields: dict[str, Any]) -> dict[str, Any] | None:
         url = media.data_url(part.media_type or "image/png", part.data)
     if url is None:
         return None
-    return {"type": "image_url", "image_url": {"url": url, **fields.pop("image_url", {})}, **fields}
+    return {**fields, "type": "image_url", "image_url": {**fields.get("image_url", {}), "url": url}}
 
 
 def _file(part: AnyPart, fields: dict[str, Any]) -> dict[str, Any] | None:
@@ -189,14 +200,14 @@ def _file(part: AnyPart, fields: dict[str, Any]) -> dict[str, Any] | None:
     if kind == "input_audio":
         if part.data is None:
             return None
-        return {"type": kind, kind: {"data": media.encode(part.data), **body}, **fields}
+        return {**fields, "type": kind, kind: {**body, "data": media.encode(part.data)}}
     if part.name is not None:
         body["filename"] = part.name
     if part.data is not None:
         body["file_data"] = media.data_url(part.media_type or "application/octet-stream", part.data)
     if "file_data" not in body and "file_id" not in body:
         return None
-    return {"type": "file", "file": body, **fields}
+    return {**fields, "type": "file", "file": body}
 
 
 # --- from OpenAI ---------------------------------------------------------------------------------
