@@ -40,7 +40,7 @@ def messages_of(contents: Iterable[Content]) -> list[Message]:
 
 
 def _message_of(content: Content) -> Message:
-    message = to_message(content.content_type, json.loads(encode_payload(content)))
+    message = to_message(content.content_type, json.loads(encode_payload(content.payload())))
     # Bytes are stored apart from the payload and put back when compiling.
     media = iter([part for part in getattr(content, "parts", ()) if isinstance(part, (ImagePart, FilePart))])
     return replace(message, parts=tuple(_with_data(part, media) for part in message.parts))

@@ -256,6 +256,7 @@ def test_a_conversation_that_begins_with_the_assistant_gets_a_fixed_first_messag
         ("not json", {"arguments": "not json"}),
         ("[1]", {"arguments": "[1]"}),
         ("null", {"arguments": "null"}),
+        ('{"a":1,"a":2}', {"arguments": '{"a":1,"a":2}'}),
         ('{"x": NaN}', {"arguments": '{"x": NaN}'}),
         ('{"x": 1e999}', {"arguments": '{"x": 1e999}'}),
         ('{"x": "\\ud800"}', {"arguments": '{"x": "\\ud800"}'}),
@@ -379,3 +380,11 @@ def test_nothing_to_say_gives_no_message() -> None:
 
     assert rendered.value == {"system": "s", "messages": []}
     assert [violation.rule for violation in validate_anthropic("s", [])] == ["anthropic.messages.empty"]
+
+
+def test_a_source_of_an_unknown_kind_is_kept_whole() -> None:
+    """A newer kind of source is written back as it was read."""
+    source = {"type": "base32", "media_type": "image/png", "data": "AAAA"}
+    messages = said([{"type": "image", "source": source}])
+
+    assert to_anthropic(messages_of(from_anthropic(messages))).value == {"messages": messages}

@@ -224,6 +224,7 @@ def test_what_cannot_be_read_says_where(message: Any, path: str) -> None:
         ({"role": "assistant", "content": "x", "tool_calls": None}, "empty_tool_calls"),
         ({"role": "assistant", "content": "x", "tool_calls": []}, "empty_tool_calls"),
         ({"role": "user", "content": "x", "name": "Ann Smith"}, "name"),
+        ({"role": "user", "content": "x", "name": None}, "name"),
     ],
 )
 def test_small_faults_are_repaired_and_reported(message: dict[str, Any], kind: str) -> None:
@@ -241,6 +242,7 @@ def test_small_faults_are_repaired_and_reported(message: dict[str, Any], kind: s
         (assistant(ImagePart(url="u"), "x"), "image"),
         (Message("user", (ImagePart(hash="00"),)), "image"),
         (Message("user", (FilePart(url="u"),)), "file"),
+        (Message("user", (FilePart("audio/wav", extra={"openai": {"type": "input_audio"}}),)), "file"),
         (Message("user", (TextPart("x"),), extra={"anthropic": {"k": 1}}), "extra"),
         (Message("user", (TextPart("x", extra={"anthropic": {"cache_control": {"type": "ephemeral"}}}),)), "extra"),
         (Message("system", (TextPart("no", extra={"openai": {"type": "refusal", "refusal": "no"}}),)), "block"),
@@ -252,6 +254,33 @@ def test_what_openai_cannot_carry_is_reported(message: Message, kind: str) -> No
 
     assert [(loss.kind, loss.message_index) for loss in rendered.losses] == [(kind, 1)]
     assert validate_openai(rendered.value) == []
+
+
+def test_a_tool_message_without_content_is_sent_as_empty_text() -> None:
+    """Logs hold null here; OpenAI wants text."""
+    history = pair(FUNCTION_CALL, content=None)
+    history[1]["content"] = None
+
+    rendered = to_openai(messages_of(from_openai(history)))
+
+    assert rendered.value == [history[0], {**history[1], "content": ""}]
+    assert [repair.kind for repair in rendered.repairs] == ["null_content"]
+
+
+def test_an_empty_list_of_parts_is_read_as_empty_text() -> None:
+    """OpenAI refuses the empty list, so it is not kept."""
+    assert from_openai([{"role": "user", "content": []}]) == [DialogueContent(role="user", text="")]
+
+
+def test_what_the_message_says_goes_before_its_extra_fields() -> None:
+    """Extra fields cannot change role, calls or ids."""
+    extra = {"openai": {"role": "system", "tool_call_id": "z", "tool_calls": None, "weight": 1}}
+    history = [Message("assistant", (call("a"),), extra=extra), Message("tool", (), call_id="a", extra=extra)]
+
+    first, second = to_openai(history).value
+
+    assert (first["role"], first["tool_calls"][0]["id"], first["weight"]) == ("assistant", "a", 1)
+    assert (second["role"], second["tool_call_id"], second["content"]) == ("tool", "a", "")
 
 
 def test_a_failed_tool_and_text_after_a_call_are_losses() -> None:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.formats.build import conversations, exchanges, histories, messages_of, tools_of
@@ -130,7 +130,6 @@ def test_any_cut_deletion_or_reorder_stays_valid(history: list[Message], data: s
 
 
 @given(st.integers(0, 39), st.data())
-@settings(max_examples=40)
 def test_any_cut_of_a_real_conversation_stays_valid(number: int, data: st.DataObject) -> None:
     """Cut anywhere, both providers take the result, and no result is sent for another call."""
     history = messages_of(from_openai(conversations()[number]))

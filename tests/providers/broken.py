@@ -23,6 +23,7 @@ HI: Json = {"role": "user", "content": "hi"}
 
 OPENAI: dict[str, tuple[str, Any]] = {
     "no message": ("openai.messages.empty", []),
+    "message is text": ("openai.message.role", ["hi"]),
     "unknown role": ("openai.message.role", [{"role": "human", "content": "x"}]),
     "deprecated function role": ("openai.message.role", [{"role": "function", "name": "f", "content": "x"}]),
     "content is a number": ("openai.content.type", [{"role": "user", "content": 7}]),
@@ -87,6 +88,7 @@ HOUR: Json = {"cache_control": {"type": "ephemeral", "ttl": "1h"}}
 
 ANTHROPIC: dict[str, tuple[str, Json]] = {
     "no message": ("anthropic.messages.empty", {"messages": []}),
+    "message is text": ("anthropic.message.role", {"messages": ["hi"]}),
     "system role": ("anthropic.message.role", {"messages": [{"role": "system", "content": "x"}]}),
     "unknown field": ("anthropic.message.extra", {"messages": [{"role": "user", "content": "x", "name": "ann"}]}),
     "content is null": ("anthropic.content.type", _turns(None)),

@@ -43,6 +43,7 @@ def check_openai(request: dict[str, Any]) -> None:
     assert isinstance(messages, list)
     waiting: list[str] = []
     for i, message in enumerate(messages):
+        refuse_if(not isinstance(message, dict), f"Invalid type for 'messages[{i}]': expected an object.")
         role = message.get("role")
         refuse_if(
             role not in OPENAI_PARTS, f"Invalid value: '{role}'. Supported values are: 'system', 'assistant', ..."
@@ -52,7 +53,7 @@ def check_openai(request: dict[str, Any]) -> None:
             refuse_if(not isinstance(call_id, str), f"Missing required parameter: 'messages[{i}].tool_call_id'.")
             refuse_if(
                 call_id not in waiting,
-                "Invalid parameter: messages with role 'tool' must be a response to a preceeding message with "
+                "Invalid parameter: messages with role 'tool' must be a response to a preceding message with "
                 "'tool_calls'.",
             )
             waiting.remove(call_id)
@@ -192,6 +193,7 @@ def check_anthropic_system(system: Any, breakpoints: list[dict[str, Any]]) -> No
 
 
 def check_anthropic_message(message: dict[str, Any], i: int, breakpoints: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    refuse_if(not isinstance(message, dict), f"messages.{i}: Input should be a valid dictionary")
     role, content = message.get("role"), message.get("content")
     refuse_if(role not in ("user", "assistant"), f'messages.{i}: Unexpected role "{role}".')
     extra = set(message) - {"role", "content"}

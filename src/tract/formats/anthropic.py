@@ -302,12 +302,19 @@ def _digest(text: str) -> str:
 def _json_object(text: str) -> dict[str, Any] | None:
     """Return the object *text* says, or `None` if it is none that can be sent."""
     try:
-        value = json.loads(text)
+        value = json.loads(text, object_pairs_hook=_distinct)
         # What JSON text can say and a request cannot: NaN, infinities, lone surrogates, depth without end.
         json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
     except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a key is there twice")
+    return found
 
 
 def _image(part: ImagePart) -> dict[str, Any] | None:
