@@ -199,6 +199,7 @@ def test_a_system_message_in_the_middle_is_read() -> None:
     ("message", "path"),
     [
         ("hi", "messages[0]"),
+        ({"role": "user", "content": [answer("t1") | {1: 2}]}, "messages[0].content[0]"),
         ({"role": "tool", "content": "x"}, "messages[0].role"),
         ({"role": "user", "content": "x", "name": "ann"}, "messages[0]"),
         ({"role": "user"}, "messages[0].content"),

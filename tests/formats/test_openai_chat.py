@@ -182,6 +182,7 @@ def test_bytes_are_kept_as_bytes() -> None:
     ("message", "path"),
     [
         ("hi", "messages[0]"),
+        ({"role": "user", "content": "x", 1: 2}, "messages[0]"),
         ({"content": "x"}, "messages[0].role"),
         ({"role": "", "content": "x"}, "messages[0].role"),
         ({"role": "function", "name": "f", "content": "x"}, "messages[0].role"),

@@ -175,7 +175,7 @@ class _Writer:
             self.notes.repair("trailing_space", turn.origins[-1], "cut from the final assistant message")
 
     def _limit_breakpoints(self) -> None:
-        marked = [block for block in self._all_blocks() if block.get("cache_control")]
+        marked = [block for block in self._all_blocks() if isinstance(block.get("cache_control"), dict)]
         for block in marked[:-_MOST_BREAKPOINTS]:
             del block["cache_control"]
             self.notes.repair("cache_control", None, "at most four breakpoints; the last four are kept")

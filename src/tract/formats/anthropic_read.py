@@ -168,22 +168,25 @@ def _take_source(fields: dict[str, Any], path: str) -> tuple[str | None, bytes |
         raise FormatError("The block has no `source`.", path=f"{path}.source")
     kind, data = source.get("type"), source.get("data")
     found: bytes | None = None
-    if isinstance(data, str) and source.keys() == {"type", "media_type", "data"}:
+    media_type, url = source.get("media_type"), source.get("url")
+    if isinstance(data, str) and isinstance(media_type, str) and source.keys() == {"type", "media_type", "data"}:
         if kind == "base64":
             found = media.decode_exact(data)
         elif kind == "text":
             found = data.encode("utf-8", "surrogatepass")
     if found is not None:
         del fields["source"]
-        return source["media_type"], found, None
-    if kind == "url" and source.keys() == {"type", "url"}:
+        return media_type, found, None
+    if kind == "url" and isinstance(url, str) and source.keys() == {"type", "url"}:
         del fields["source"]
-        return None, None, source["url"]
+        return None, None, url
     return None, None, None
 
 
 def _result(block: Mapping[str, Any], path: str) -> Content:
     fields = dict(block)
+    if not all(isinstance(name, str) for name in fields):
+        raise FormatError("A block is an object with text keys.", path=path)
     del fields["type"]
     call_id = _string(fields, "tool_use_id", path)
     if not call_id:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from tract.formats.rules import Finding, Request, RuleBook, is_filled_text, is_list
+from tract.formats.rules import Finding, Request, RuleBook, is_filled_text, is_list, is_one_of
 
 BOOK = RuleBook("anthropic")
 
@@ -70,7 +70,8 @@ def _all_blocks(request: Request) -> Iterator[tuple[str, Mapping[str, Any]]]:
     for name in ("tools", "system"):
         if is_list(request.get(name)):
             for index, block in enumerate(request[name]):
-                yield f"{name}[{index}]", block
+                if isinstance(block, Mapping):
+                    yield f"{name}[{index}]", block
     for path, _, block in _blocks(request):
         yield from _inner(path, block)
         yield path, block
@@ -90,7 +91,7 @@ def _some_messages(request: Request) -> Iterator[Finding]:
 def _known_role(request: Request) -> Iterator[Finding]:
     """Unexpected role "system". The Messages API accepts a top-level `system` parameter, not "system" as a role."""
     for path, message in _messages(request):
-        if not isinstance(message, Mapping) or message.get("role") not in {"user", "assistant"}:
+        if not isinstance(message, Mapping) or not is_one_of(message.get("role"), {"user", "assistant"}):
             yield f"{path}.role", "the role is neither user nor assistant"
 
 
@@ -99,7 +100,7 @@ def _no_extra(request: Request) -> Iterator[Finding]:
     """messages.0.name: Extra inputs are not permitted."""
     for path, message in _messages(request):
         if isinstance(message, Mapping):
-            for name in sorted(message.keys() - {"role", "content"}):
+            for name in sorted(str(name) for name in message.keys() - {"role", "content"}):
                 yield f"{path}.{name}", "the field is unknown"
 
 
@@ -145,7 +146,7 @@ def _result_content(request: Request) -> Iterator[Finding]:
 
 
 def _is_inside_result(part: Any) -> bool:
-    if not isinstance(part, Mapping) or part.get("type") not in _INSIDE_RESULTS:
+    if not isinstance(part, Mapping) or not is_one_of(part.get("type"), _INSIDE_RESULTS):
         return False
     return all(isinstance(part.get(name), kind) for name, kind in _FIELDS.get(part["type"], {}).items())
 
@@ -247,7 +248,7 @@ def _media_type(request: Request) -> Iterator[Finding]:
         if not isinstance(source, Mapping) or source.get("type") != "base64":
             continue
         accepted = _IMAGES if block["type"] == "image" else {"application/pdf"}
-        if source.get("media_type") not in accepted or not is_filled_text(source.get("data")):
+        if not is_one_of(source.get("media_type"), accepted) or not is_filled_text(source.get("data")):
             yield f"{path}.source", "the media type is not accepted, or there is no data"
 
 
@@ -351,7 +352,7 @@ def _cache_order(request: Request) -> Iterator[Finding]:
     shorter = False
     for path, block in _all_blocks(request):
         control = block.get("cache_control")
-        if not control:
+        if not isinstance(control, Mapping) or not control:
             continue
         if control.get("ttl") != "1h":
             shorter = True

@@ -223,8 +223,8 @@ def from_openai(messages: Sequence[Mapping[str, Any]]) -> list[Content]:
 
 
 def _read(message: Mapping[str, Any], path: str) -> Content:
-    if not isinstance(message, Mapping):
-        raise FormatError("A message is an object.", path=path)
+    if not isinstance(message, Mapping) or not all(isinstance(name, str) for name in message):
+        raise FormatError("A message is an object with text keys.", path=path)
     fields = dict(message)
     role = fields.pop("role", None)
     if role == "assistant":
@@ -239,7 +239,7 @@ def _read(message: Mapping[str, Any], path: str) -> Content:
             path=f"{path}.role",
             hint="Give the call an id: use `tool_calls` in the assistant message and the role `tool` here.",
         )
-    if role not in {"system", "developer", "user"}:
+    if not isinstance(role, str) or role not in {"system", "developer", "user"}:
         raise FormatError(f"Unknown role {role!r}.", path=f"{path}.role")
     spoken = _read_content(fields, path)
     if spoken is None:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from tract.formats.rules import Finding, Request, RuleBook, is_filled_text, is_list
+from tract.formats.rules import Finding, Request, RuleBook, is_filled_text, is_list, is_one_of
 
 BOOK = RuleBook("openai")
 
@@ -68,7 +68,7 @@ def _known_role(request: Request) -> Iterator[Finding]:
     The deprecated `function` role is refused here, because nothing pairs it with its call.
     """
     for path, message in _messages(request):
-        if not isinstance(message, Mapping) or message.get("role") not in _ROLES:
+        if not isinstance(message, Mapping) or not is_one_of(message.get("role"), _ROLES):
             yield f"{path}.role", "the role is unknown"
 
 
@@ -104,7 +104,7 @@ def _is_call(call: Any) -> bool:
     if not isinstance(call, Mapping) or not is_filled_text(call.get("id")):
         return False
     kind = call.get("type")
-    body = call.get(kind) if kind in {"function", "custom"} else None
+    body = call.get(kind) if is_one_of(kind, {"function", "custom"}) else None
     said = "arguments" if kind == "function" else "input"
     return isinstance(body, Mapping) and isinstance(body.get("name"), str) and isinstance(body.get(said), str)
 
@@ -221,7 +221,7 @@ def _exchanges(request: Request) -> Iterator[tuple[str, list[str], set[str]]]:
     start, orphans, open_ids = "messages", list[str](), set[str]()
     for path, message in _messages(request):
         if message["role"] == "tool":
-            if message.get("tool_call_id") in open_ids:
+            if is_one_of(message.get("tool_call_id"), open_ids):
                 open_ids.remove(message["tool_call_id"])
             else:
                 orphans.append(path)

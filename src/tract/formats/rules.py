@@ -7,7 +7,7 @@ not defend themselves. A new format is a new `RuleBook` in a file of its own.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -80,6 +80,11 @@ def _broken(rules: list[Rule], request: Request) -> list[Violation]:
 def is_list(value: Any) -> bool:
     """Say whether *value* is a JSON array."""
     return isinstance(value, (list, tuple))
+
+
+def is_one_of(value: Any, names: Container[str]) -> bool:
+    """Say whether *value* is text and among *names*; a value of any other type is not, hashable or not."""
+    return isinstance(value, str) and value in names
 
 
 def is_filled_text(value: Any) -> bool:
