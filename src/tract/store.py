@@ -415,7 +415,7 @@ class Operation(AbstractContextManager["Operation"]):
     def _record(self) -> None:
         """Write the operation, chained to the one before it, and its ref changes."""
         store = self.store
-        args = canonical_json(self.args).decode()
+        args = canonical_json(self.args).decode() if self.args else "{}"
         changes = tuple(RefChange(name, *self._moves.hashes[name]) for name in sorted(self._moves.hashes))
         header = operations.OperationHeader(
             self.number, self._previous, store.tract, self.verb, args, store.actor, self.now, self.undoes, changes

@@ -138,8 +138,13 @@ def _thinking(fields: dict[str, Any], path: str) -> AnyPart:
     return Reasoning(PROVIDER, fields, text)
 
 
-def _call(fields: dict[str, Any], path: str) -> AnyPart:
-    del fields["type"]
+def read_tool_use(block: Mapping[str, Any], path: str) -> ToolCall:
+    """Return the tool call in a `tool_use` block found at *path*.
+
+    Raises:
+        FormatError: It lacks an id, a name or an input object.
+    """
+    fields = {key: value for key, value in block.items() if key != "type"}
     call_id, name = _string(fields, "id", path), _string(fields, "name", path)
     given = fields.pop("input", None)
     if not isinstance(given, Mapping):
@@ -215,7 +220,7 @@ _READERS = {
     "text": _text,
     "thinking": _thinking,
     "redacted_thinking": _thinking,
-    "tool_use": _call,
+    "tool_use": read_tool_use,
     "image": _image,
     "document": _document,
 }

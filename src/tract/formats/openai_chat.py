@@ -380,10 +380,15 @@ def _read_calls(fields: dict[str, Any], path: str) -> tuple[ToolCall, ...]:
     if isinstance(calls, str) or not isinstance(calls, Sequence):
         raise FormatError("Tool calls are a list.", path=f"{path}.tool_calls")
     del fields["tool_calls"]
-    return tuple(_read_call(call, f"{path}.tool_calls[{index}]") for index, call in enumerate(calls))
+    return tuple(read_call(call, f"{path}.tool_calls[{index}]") for index, call in enumerate(calls))
 
 
-def _read_call(call: Any, path: str) -> ToolCall:
+def read_call(call: Any, path: str) -> ToolCall:
+    """Return the tool call in OpenAI's shape found at *path*.
+
+    Raises:
+        FormatError: It lacks an id, a name or argument text.
+    """
     if not isinstance(call, Mapping):
         raise FormatError("A tool call is an object.", path=path)
     fields = dict(call)

@@ -7,6 +7,7 @@ to `Message`; validation happens once, when it is committed.
 
 from __future__ import annotations
 
+import functools
 import secrets
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Literal
@@ -52,14 +53,27 @@ class Content(BaseModel):
     def payload(self) -> dict[str, Any]:
         """Return the fields that differ from their defaults, as plain JSON values."""
         out: dict[str, Any] = {}
-        for name, info in type(self).model_fields.items():
+        for name, default in _defaults(type(self)):
             value = getattr(self, name)
-            if info.is_required() or value != info.get_default(call_default_factory=True):
-                out[name] = _plain(value)
+            if value != default:
+                out[name] = value if type(value) is str else _plain(value)
         return out
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}>"
+
+
+_REQUIRED = object()  # equal to no value, so a required field is always stored
+
+
+@functools.cache
+def _defaults(kind: type[Content]) -> tuple[tuple[str, Any], ...]:
+    """Return each field of *kind* with its default; asked of pydantic once, since it is slow to answer."""
+    fields = kind.model_fields.items()
+    return tuple(
+        (name, _REQUIRED if info.is_required() else info.get_default(call_default_factory=True))
+        for name, info in fields
+    )
 
 
 def _plain(value: Any) -> Any:

@@ -27,23 +27,26 @@ class OperationHeader(NamedTuple):
 
 def header_hash(header: OperationHeader) -> bytes:
     """Return the hash that chains *header* to the operation before it."""
-    return operation_hash(
-        canonical_json(
-            {
-                "actor": header.actor,
-                "args": header.args,
-                "changes": [
-                    [change.name, _text(change.name, change.old), _text(change.name, change.new)]
-                    for change in header.changes
-                ],
-                "created_at": header.created_at,
-                "number": header.number,
-                "previous": None if header.previous is None else header.previous.hex(),
-                "tract": header.tract,
-                "undoes": header.undoes,
-                "verb": header.verb,
-            }
-        )
+    return operation_hash(encode_header(header))
+
+
+def encode_header(header: OperationHeader) -> bytes:
+    """Return the canonical JSON of *header*: keys sorted, hashes in hex."""
+    return canonical_json(
+        {
+            "actor": header.actor,
+            "args": header.args,
+            "changes": [
+                [change.name, _text(change.name, change.old), _text(change.name, change.new)]
+                for change in header.changes
+            ],
+            "created_at": header.created_at,
+            "number": header.number,
+            "previous": None if header.previous is None else header.previous.hex(),
+            "tract": header.tract,
+            "undoes": header.undoes,
+            "verb": header.verb,
+        }
     )
 
 

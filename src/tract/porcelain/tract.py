@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from tract.compile.compiler import Compiler, compile_commit, compile_head
 from tract.compile.context import CompiledContext
 from tract.errors import InvalidInputError
+from tract.formats.calls import read_tool_calls
 from tract.history import info as history_info
 from tract.history.log import log
 from tract.history.revision import head_at, resolve
@@ -25,7 +26,7 @@ from tract.objects.content import (
     InstructionContent,
     ToolResultContent,
 )
-from tract.objects.message import AnyPart, Reasoning, ToolCall
+from tract.objects.message import AnyPart, Reasoning
 from tract.objects.usage import Usage
 from tract.operations import branch as branching
 from tract.operations.commit import Remarks, annotate, append, edit
@@ -184,16 +185,19 @@ class Tract:
         self,
         text: str | Sequence[AnyPart] | None = None,
         *,
-        tool_calls: Iterable[ToolCall | Mapping[str, Any]] = (),
+        tool_calls: Iterable[Any] = (),
         reasoning: Iterable[Reasoning | Mapping[str, Any]] = (),
         generation_config: GenerationConfig | Mapping[str, Any] | None = None,
         message: str | None = None,
         metadata: Mapping[str, Any] | None = None,
         edit: str | CommitInfo | None = None,
     ) -> CommitInfo:
-        """Commit what the model said: text, tool calls, reasoning. With *edit*, replace that commit's content."""
+        """Commit what the model said: text, tool calls, reasoning. With *edit*, replace that commit's content.
+
+        Tool calls may be `ToolCall` values or come straight from an OpenAI or Anthropic response.
+        """
         fields = {"role": "assistant", **text_or_parts(text)}
-        fields |= {"tool_calls": tuple(tool_calls), "reasoning": tuple(reasoning)}
+        fields |= {"tool_calls": read_tool_calls(tool_calls), "reasoning": tuple(reasoning)}
         return self._said(
             DialogueContent, fields, edit, message=message, metadata=metadata, generation_config=generation_config
         )

@@ -1,0 +1,52 @@
+"""Answers what a tool call is, whichever shape the caller's SDK gave it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from tract.errors import FormatError
+from tract.formats.anthropic_read import read_tool_use
+from tract.formats.openai_chat import read_call
+from tract.objects.message import ToolCall
+
+
+def read_tool_calls(calls: Iterable[Any]) -> tuple[ToolCall, ...]:
+    """Return *calls* as `ToolCall` values, argument text kept exactly where it is text.
+
+    Args:
+        calls: Each a `ToolCall`, a mapping with `id`, `name` and `arguments`, OpenAI's
+            `{"id", "type", "function": {...}}`, Anthropic's `tool_use` block, or an SDK's object for
+            one of the last two.
+
+    Raises:
+        FormatError: None of these.
+    """
+    if isinstance(calls, (str, Mapping)) or not isinstance(calls, Iterable):
+        raise FormatError("Tool calls are a list.", path="tool_calls")
+    return tuple(_read(call, f"tool_calls[{index}]") for index, call in enumerate(calls))
+
+
+def _read(call: Any, path: str) -> ToolCall:
+    if isinstance(call, ToolCall):
+        return call
+    dump = getattr(call, "model_dump", None)
+    fields = dump(exclude_unset=True) if callable(dump) else call
+    if not isinstance(fields, Mapping):
+        raise FormatError(f"A tool call is a mapping or a ToolCall, not `{type(call).__name__}`.", path=path)
+    if "function" in fields or "custom" in fields:
+        return read_call(fields, path)
+    if "input" in fields:
+        return read_tool_use(fields, path)
+    return _plain(fields, path)
+
+
+def _plain(fields: Mapping[str, Any], path: str) -> ToolCall:
+    arguments = fields.get("arguments", "{}")
+    if isinstance(arguments, Mapping):
+        arguments = json.dumps(arguments, ensure_ascii=False)
+    texts = (fields.get("id"), fields.get("name"), arguments)
+    if not all(isinstance(text, str) for text in texts):
+        raise FormatError("A tool call has `id`, `name` and `arguments`, all text.", path=path)
+    return ToolCall(*texts, extra=fields.get("extra", {}))
