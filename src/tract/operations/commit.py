@@ -18,6 +18,7 @@ from tract.objects.commit import ORIGINS, PRIORITIES, SHORT_HASH, CommitInfo, fr
 from tract.objects.config import GenerationConfig, TokenBudgetWarning, encode_config
 from tract.objects.content import ANNOTATION
 from tract.objects.hashing import blob_hash, canonical_json
+from tract.objects.refs import check_label
 from tract.operations.prepare import Prepared, encode_note, prepare
 from tract.storage import queries as q
 from tract.store import Draft, Operation, Store, Tip
@@ -111,6 +112,8 @@ def annotate(
         )
     if not targets:
         raise InvalidInputError("There is nothing to annotate.", hint="Name at least one commit.")
+    if reason is not None and not isinstance(reason, str):
+        raise InvalidInputError(f"`reason` is text, not `{type(reason).__name__}`.")
     fields = {"priority": priority, **({"reason": reason} if reason is not None else {})}
     ready = _annotation(fields)
     plan = _Plan(store, "annotate", ready, remarks)
@@ -174,6 +177,7 @@ class _Plan:
             raise InvalidInputError(
                 f"`{remarks.origin!a}` is no origin.", hint=f"Origins are {', '.join(sorted(ORIGINS))}."
             )
+        check_label(remarks.author, "author")
         self.store = store
         self.op = op
         self.ready = ready
