@@ -46,7 +46,7 @@ def _plain(fields: Mapping[str, Any], path: str) -> ToolCall:
     arguments = fields.get("arguments", "{}")
     if isinstance(arguments, Mapping):
         arguments = json.dumps(arguments, ensure_ascii=False)
-    texts = (fields.get("id"), fields.get("name"), arguments)
-    if not all(isinstance(text, str) for text in texts):
+    call_id, name = fields.get("id"), fields.get("name")
+    if not (isinstance(call_id, str) and isinstance(name, str) and isinstance(arguments, str)):
         raise FormatError("A tool call has `id`, `name` and `arguments`, all text.", path=path)
-    return ToolCall(*texts, extra=fields.get("extra", {}))
+    return ToolCall(call_id, name, arguments, extra=fields.get("extra", {}))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import and_, bindparam, delete, func, literal_column, null, select, true, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.sql.selectable import Select
 
 from tract.storage import schema as s
