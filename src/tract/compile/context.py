@@ -54,7 +54,7 @@ class CompiledContext:
         messages: One `Message` each, in order.
         token_count: Tokens of all of them, reply priming included.
         token_source: `api:<model>` when a provider's recorded usage covers the prefix, else
-            `tiktoken:<encoding>` or `estimate`.
+            `tokenizer:<name>`, or the bare name of a counter that estimates.
         warnings: What a reader should know: messages without content, approximate counts.
     """
 

@@ -29,7 +29,7 @@ def log(store: Store, limit: int) -> list[CommitInfo]:
         for run in runs(tip.lane_id, tip.generation, lambda lane: lane_of(store, lane)):
             low = max(run.low, run.high - (limit - len(found)) + 1)
             rows = database.all(q.LANE_RUN, lane_id=run.lane, low=low, high=run.high)
-            found += [info_of(database, CommitRow(*row)) for row in reversed(rows)]
+            found += [info_of(database, CommitRow(*row), store.counter_id) for row in reversed(rows)]
             if len(found) >= limit:
                 break
         return found

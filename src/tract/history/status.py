@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
-from tract.history.log import log
 from tract.objects.commit import CommitInfo
 from tract.store import Store
 
-_RECENT = 3
+RECENT: Final = 3
+"""How many of the last commits a status shows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,21 +39,14 @@ class Status:
         return self.branch is None
 
 
-def status(store: Store) -> Status:
-    """Return where *store*'s handle stands.
-
-    Cost:
-        O(1), however long the history is.
-    """
-    with store.reading():
-        recent = tuple(log(store, _RECENT))
-        head = store.head_hash()
+def status(store: Store, recent: Sequence[CommitInfo]) -> Status:
+    """Return where *store*'s handle stands, given the last commits of HEAD, newest first."""
     budget = store.config.budget
     return Status(
         store.tract,
         store.head.branch,
-        None if head is None else head.hex(),
+        recent[0].hash if recent else None,
         recent[0].context_tokens if recent else 0,
         None if budget is None else budget.usable_tokens,
-        recent,
+        tuple(recent),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tract.errors import InvalidTargetError
+from tract.history.info import commit_info
 from tract.objects.hashing import canonical_json
 from tract.objects.usage import Usage, read_usage
 from tract.store import Store
@@ -26,7 +27,7 @@ def record_usage(store: Store, usage: Any, commit: bytes | None) -> Usage:
         operation.add_usage(
             {
                 "commit_id": tip.id,
-                "model": read.model,
+                "model": read.model or _answering_model(store, tip.hash),
                 "input_tokens": read.input_tokens,
                 "output_tokens": read.output_tokens,
                 "cache_read_tokens": read.cache_read_tokens,
@@ -35,6 +36,12 @@ def record_usage(store: Store, usage: Any, commit: bytes | None) -> Usage:
             }
         )
     return read
+
+
+def _answering_model(store: Store, commit: bytes) -> str:
+    """Return the model a reply was generated with; few providers repeat it in their usage."""
+    config = commit_info(store, commit).generation_config or {}
+    return str(config.get("model") or "")
 
 
 def _plain(usage: Any) -> Any:
