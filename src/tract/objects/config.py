@@ -74,7 +74,8 @@ class TractConfig(BaseModel):
 class GenerationConfig(BaseModel):
     """Settings a reply was generated with. Any further field of a provider is kept as it is."""
 
-    model_config = ConfigDict(frozen=True, extra="allow", protected_namespaces=())
+    # "constants" keeps NaN, which is then refused; pydantic would make it null without a word.
+    model_config = ConfigDict(frozen=True, extra="allow", protected_namespaces=(), ser_json_inf_nan="constants")
 
     model: str | None = None
     temperature: float | None = None

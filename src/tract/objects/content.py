@@ -8,8 +8,9 @@ to `Message`; validation happens once, when it is committed.
 from __future__ import annotations
 
 import functools
+import math
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, RootModel, ValidationError, model_validator
@@ -298,11 +299,23 @@ def payload_of(content: BaseModel) -> dict[str, Any]:
     if isinstance(content, Content):
         return content.payload()
     try:
+        _refuse_not_finite(content.model_dump())
         # By alias, since that is how pydantic reads them back.
         return content.model_dump(mode="json", by_alias=True)
     except (PydanticSerializationError, UnicodeDecodeError) as error:
         name = type(content).__name__
         raise InvalidContentError(f"A field of `{name}` has no JSON form.", hint="Give it a serializer.") from error
+
+
+def _refuse_not_finite(value: Any) -> None:
+    """Refuse NaN and infinity before pydantic makes them null without a word."""
+    if isinstance(value, float) and not math.isfinite(value):
+        canonical_json(value)
+    if isinstance(value, Mapping):
+        value = value.values()
+    if isinstance(value, Collection) and not isinstance(value, (str, bytes, bytearray)):
+        for child in value:
+            _refuse_not_finite(child)
 
 
 def encode_payload(fields: dict[str, Any]) -> bytes:
@@ -413,8 +426,8 @@ def headline(content_type: str, payload: Mapping[str, Any]) -> str:
     """Return what a payload says in at most 72 characters: its first line, or its tool calls."""
     message = to_message(content_type, payload)
     for part in message.parts:
-        if isinstance(part, TextPart) and part.text.strip():
-            return shorten(part.text)
+        if isinstance(part, TextPart) and (line := shorten(part.text)):
+            return line
     if message.tool_calls:
         return shorten(", ".join(f"{call.name}({call.arguments})" for call in message.tool_calls))
     return shorten(", ".join(part.type for part in message.parts)) or "(empty)"
