@@ -33,7 +33,9 @@ JSON = st.recursive(
     lambda child: st.lists(child, max_size=3) | st.dictionaries(TEXT, child, max_size=3),
     max_leaves=8,
 )
-EXTRA = st.just({}) | st.dictionaries(st.sampled_from(["openai", "anthropic"]), st.dictionaries(TEXT, JSON, max_size=2))
+EXTRA: st.SearchStrategy[dict[str, Any]] = st.just({}) | st.dictionaries(
+    st.sampled_from(["openai", "anthropic"]), st.dictionaries(TEXT, JSON, max_size=2)
+)
 NAMES = st.none() | TEXT
 BYTES = st.binary(max_size=8)
 """Bytes of a file; what they are is nobody's business here."""

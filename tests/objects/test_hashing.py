@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from typing import Any
 
@@ -70,32 +69,15 @@ def test_another_value_has_another_hash(left: Any, right: Any) -> None:
 def changed_once(draw: st.DrawFn) -> tuple[Any, Any]:
     """A value and the same with one leaf, key or item changed."""
     value = draw(JSON)
-    target = value
-    while isinstance(target, (dict, list)) and target:
-        key = draw(st.sampled_from(sorted(target) if isinstance(target, dict) else range(len(target))))
-        if draw(st.booleans()) or not isinstance(target[key], (dict, list)):
-            other = json.loads(json.dumps(value))
-            place = other
-            for step in path_to(value, target):
-                place = place[step]
-            place[key] = draw(JSON)
-            return value, other
-        target = target[key]
-    return value, draw(JSON)
+    return value, _changed(draw, value)
 
 
-def path_to(value: Any, target: Any) -> list[Any]:
-    if value is target:
-        return []
-    children = value.items() if isinstance(value, dict) else enumerate(value)
-    for key, child in children:
-        if child is target:
-            return [key]
-        if isinstance(child, (dict, list)):
-            below = path_to(child, target)
-            if below or child is target:
-                return [key, *below]
-    return []
+def _changed(draw: st.DrawFn, value: Any) -> Any:
+    if not isinstance(value, (dict, list)) or not value or draw(st.booleans()):
+        return draw(JSON)
+    key: Any = draw(st.sampled_from(sorted(value) if isinstance(value, dict) else range(len(value))))
+    child = _changed(draw, value[key])
+    return {**value, key: child} if isinstance(value, dict) else [*value[:key], child, *value[key + 1 :]]
 
 
 @given(changed_once())
