@@ -9,6 +9,7 @@ from pathlib import Path
 
 from benchmarks import workload
 from benchmarks.systems import SYSTEMS
+from benchmarks.systems.tract_ import TractHandle
 
 _PATIENCE_SECONDS = 120
 
@@ -64,7 +65,7 @@ def run_writers(name: str, directory: Path, *, processes: int, count: int) -> Wr
     for child in children:
         child.join()
     handle = SYSTEMS[name].open(directory)
-    stored = len(handle.read_all())
+    stored = handle.count() if isinstance(handle, TractHandle) else len(handle.read_all())
     handle.close()
     errors = [line for _, _, lines in found for line in lines]
     # The clock is the system's monotonic one, shared by all processes.

@@ -41,6 +41,10 @@ class TractHandle:
         found: list[Message] = self.tract.compile().to_openai()
         return found
 
+    def count(self) -> int:
+        """Return how many messages are stored, before any repair for a provider."""
+        return len(self.tract.compile())
+
     def compile(self) -> object:
         """Compile."""
         return self.tract.compile()

@@ -30,25 +30,14 @@ from tract.errors import (
     TractNotFoundError,
 )
 from tract.objects import operation as operations
-from tract.objects.commit import CommitHeader, header_hash
 from tract.objects.config import TractConfig
 from tract.objects.content import ContentTypes
-from tract.objects.hashing import blob_hash, canonical_json, config_hash
+from tract.objects.hashing import canonical_json
 from tract.objects.refs import BRANCH_PREFIX, HEAD, RefChange
 from tract.storage import queries as q
 from tract.storage.database import Database, Query
+from tract.storage.writing import Draft, Tip, counter_id, write_commit
 from tract.tokens.counter import TokenCounter
-
-
-class Tip(NamedTuple):
-    """What a new commit needs to know of its parent."""
-
-    id: int
-    hash: bytes
-    generation: int
-    lane_id: int
-    context_tokens: int | None
-    counter_id: int | None
 
 
 class Head(NamedTuple):
@@ -56,33 +45,6 @@ class Head(NamedTuple):
 
     branch: str | None
     commit: bytes | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """A commit about to be written; everything slow about it is done.
-
-    Attributes:
-        payload: Canonical bytes of the content, or `None`.
-        targets: Row id and hash of each commit it acts on, in order.
-        tokens: Tokens of its own message.
-        context_tokens: Tokens of the compiled context after it.
-        files: Bytes of images and documents the payload names by hash.
-    """
-
-    op: str
-    content_type: str | None
-    payload: bytes | None
-    origin: str
-    author: str
-    created_at: int
-    tokens: int
-    context_tokens: int
-    targets: tuple[tuple[int, bytes], ...] = ()
-    config: bytes | None = None
-    note: bytes | None = None
-    content_hash: bytes | None = None
-    files: tuple[bytes, ...] = ()
 
 
 @dataclass(slots=True)
@@ -113,6 +75,7 @@ class Store:
         config: Settings in force.
         counter: Counts tokens.
         types: Content types this handle knows.
+        lock: Held during each use of the connection and of `memo`.
         clock: Microseconds since 1970, UTC.
         memo: What upper layers derived from the store and may keep; emptied when a transaction is rolled back.
         on_pause: Called with a point's name between reading and swapping; for tests of races.
@@ -132,7 +95,7 @@ class Store:
         self.previous_head: Head | None = None
         self.tract_id = -1
         self.counter_id: int | None = None
-        self._lock = threading.RLock()
+        self.lock = threading.RLock()
         self._process = os.getpid()
         self._closed = False
         self._open: Any = None
@@ -150,7 +113,7 @@ class Store:
 
         In a forked child the parent's connection is left alone.
         """
-        with self._lock:
+        with self.lock:
             if not self._closed:
                 self._closed = True
                 if os.getpid() == self._process:
@@ -185,20 +148,20 @@ class Store:
 
     def one(self, query: Query, **parameters: Any) -> tuple[Any, ...] | None:
         """Return the first row of *query*, or `None`."""
-        with self._lock:
+        with self.lock:
             self.check_usable()
             return self.database.one(query, **parameters)
 
     def all(self, query: Query, **parameters: Any) -> list[tuple[Any, ...]]:
         """Return every row of *query*."""
-        with self._lock:
+        with self.lock:
             self.check_usable()
             return self.database.all(query, **parameters)
 
     @contextmanager
     def reading(self) -> Iterator[Database]:
         """Hold one snapshot for several reads; inside an operation, see what it has written."""
-        with self._lock:
+        with self.lock:
             self.check_usable()
             if self.database.in_transaction:
                 yield self.database
@@ -221,7 +184,7 @@ class Store:
 
     def stand_on(self, head: Head) -> None:
         """Move this handle's HEAD; other handles stay where they are."""
-        with self._lock:
+        with self.lock:
             if head != self.head:
                 self.previous_head, self.head = self.head, head
 
@@ -259,7 +222,7 @@ class Store:
 
         Other writers wait until the block ends, so keep it short. If the block raises, nothing is kept.
         """
-        with self._lock:
+        with self.lock:
             if self._open is not None:
                 raise OperationOpenError("batch")
             with Operation(self, "batch", {}) as operation:
@@ -337,7 +300,7 @@ class Operation(AbstractContextManager["Operation"]):
 
     def __enter__(self) -> Self:
         store = self.store
-        store._lock.acquire()  # noqa: SLF001 - the gate and its store are one module
+        store.lock.acquire()
         try:
             store._check_writable()  # noqa: SLF001
             self._heads = (store.head, store.previous_head)
@@ -351,7 +314,7 @@ class Operation(AbstractContextManager["Operation"]):
                 raise
             store._open = self  # noqa: SLF001
         except BaseException:
-            store._lock.release()  # noqa: SLF001
+            store.lock.release()
             raise
         return self
 
@@ -386,7 +349,7 @@ class Operation(AbstractContextManager["Operation"]):
             else:
                 self._leave(failed=kind is not None)
         finally:
-            self.store._lock.release()  # noqa: SLF001
+            self.store.lock.release()
 
     def _leave_part(self, outer: Operation, *, failed: bool) -> None:
         if failed:
@@ -426,7 +389,6 @@ class Operation(AbstractContextManager["Operation"]):
             {
                 "tract_id": store.tract_id,
                 "no": self.number,
-                "prev_hash": self._previous,
                 "hash": operations.header_hash(header),
                 "verb": self.verb,
                 "args": args,
@@ -549,118 +511,11 @@ class Operation(AbstractContextManager["Operation"]):
 
         The same commit written twice is one commit.
         """
-        content = draft.content_hash
-        if draft.payload is not None and content is None:
-            content = blob_hash(draft.payload)
-        config = None if draft.config is None else config_hash(draft.config)
-        note = None if draft.note is None else blob_hash(draft.note)
-        hash_ = header_hash(
-            CommitHeader(
-                tuple([parent.hash for parent in parents]),
-                draft.op,
-                tuple([target for _, target in draft.targets]),
-                draft.content_type,
-                content,
-                config,
-                note,
-                draft.origin,
-                draft.author,
-                draft.created_at,
-            )
-        )
-        for data in draft.files:
-            self._blob("file", blob_hash(data), data)
-        values = {
-            "hash": hash_,
-            "parent_id": parents[0].id if parents else None,
-            "op": draft.op,
-            "content_type": draft.content_type,
-            "blob_id": self._blob("content", content, draft.payload),
-            "config_id": self._config(config, draft.config),
-            "note_id": self._blob("note", note, draft.note),
-            "origin": draft.origin,
-            "author": draft.author,
-            "created_at": draft.created_at,
-            "tokens": draft.tokens,
-            "context_tokens": draft.context_tokens,
-            "counter_id": self._counter(),
-        }
-        written, is_new = self._insert(values, parents)
-        if is_new:
-            self._link(written, draft, parents)
-        return written
-
-    def _insert(self, values: dict[str, Any], parents: tuple[Tip, ...]) -> tuple[Tip, bool]:
-        """Insert the commit row into its parent's lane, or into a new lane where that one has gone on.
-
-        A merge starts a lane of its own, so the generations within a lane have no gaps.
-        """
-        first = parents[0] if parents else None
-        generation = 1 + max((parent.generation for parent in parents), default=0)
-        lane = first.lane_id if first is not None and len(parents) == 1 else None
-        while True:
-            if lane is None:
-                lane = self._lane(first, generation)
-            row = self._database.one(q.ADD_COMMIT, **values, generation=generation, lane_id=lane)
-            if row is not None:
-                tip = Tip(row[0], values["hash"], generation, lane, values["context_tokens"], values["counter_id"])
-                return tip, True
-            existing = self._database.one(q.TIP, hash=values["hash"])
-            if existing is not None:
-                return Tip(*existing), False
-            lane = None
-
-    def _lane(self, fork: Tip | None, start: int) -> int:
-        row = self._database.one(
-            q.ADD_LANE,
-            fork_lane_id=None if fork is None else fork.lane_id,
-            fork_generation=None if fork is None else fork.generation,
-            start_generation=start,
-        )
-        assert row is not None
-        lane: int = row[0]
-        return lane
-
-    def _link(self, written: Tip, draft: Draft, parents: tuple[Tip, ...]) -> None:
-        for position, parent in enumerate(parents[1:], start=1):
-            self._database.execute(
-                q.ADD_PARENT, {"commit_id": written.id, "position": position, "parent_id": parent.id}
-            )
-        for position, (target, _) in enumerate(draft.targets):
-            self._database.execute(q.ADD_TARGET, {"commit_id": written.id, "position": position, "target_id": target})
-
-    def _blob(self, kind: str, hash_: bytes | None, data: bytes | None) -> int | None:
-        if hash_ is None or data is None:
-            return None
-        row = self._database.one(q.ADD_BLOB, hash=hash_, kind=kind, size=len(data), data=data)
-        if row is None:
-            row = self._database.one(q.BLOB_ID, hash=hash_)
-        assert row is not None
-        blob: int = row[0]
-        return blob
-
-    def _config(self, hash_: bytes | None, data: bytes | None) -> int | None:
-        if hash_ is None or data is None:
-            return None
-        row = self._database.one(q.CONFIG_ID, hash=hash_)
-        if row is None:
-            row = self._database.one(q.ADD_CONFIG, hash=hash_, json=data.decode())
-        if row is None:  # PostgreSQL: another tract's writer added it in between
-            row = self._database.one(q.CONFIG_ID, hash=hash_)
-        assert row is not None
-        config: int = row[0]
-        return config
+        return write_commit(self._database, draft, parents, self._counter())
 
     def _counter(self) -> int:
         if self.store.counter_id is None:
-            name = self.store.counter.name
-            row = self._database.one(q.COUNTER, name=name)
-            if row is None:
-                self._database.execute(q.ADD_COUNTER, {"name": name})
-                row = self._database.one(q.COUNTER, name=name)
-            assert row is not None
-            self.store.counter_id = row[0]
-        assert self.store.counter_id is not None
+            self.store.counter_id = counter_id(self._database, self.store.counter.name)
         return self.store.counter_id
 
 

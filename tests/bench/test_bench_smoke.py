@@ -20,7 +20,7 @@ _BUILT: dict[str, System] = {n: SYSTEMS[n] for n in _NAMES if SYSTEMS[n].missing
 @pytest.mark.parametrize("name", _BUILT)
 def test_a_system_gives_back_what_was_stored_after_reopening(name: str, tmp_path: Path) -> None:
     """A system that lost or changed messages would have figures worth nothing."""
-    expected = list(workload.messages(0, 50))
+    expected = list(workload.messages(0, 52))
 
     handle = _BUILT[name].open(tmp_path)
     for item in expected:

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.ids import shown
 from tests.strategies import CONTENTS, CUSTOM, Measurement, Remark, register
 from tract import CompiledContext, Entry, FilePart, ImagePart, Message, TextPart, ToolResultPart, Tract
 from tract.errors import (
@@ -67,7 +68,7 @@ def test_a_custom_compiler_replaces_the_rendering(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "returned",
     [None, "ab", 5, [1, 2], ["ab"], [("a", "b")], [(1, 2, 3)], [Message("user", ())], [(Message("user", ()), None)]],
-    ids=repr,
+    ids=shown,
 )
 def test_a_compiler_that_returns_something_else_is_refused(returned: Any) -> None:
     """The error says what was expected."""
@@ -348,7 +349,7 @@ def test_a_tokenizer_is_chosen_by_model_name() -> None:
         assert t.compile().warnings == ("Token counts are estimates: the tokenizer `estimate` is approximate.",)
 
 
-@pytest.mark.parametrize("tokenizer", ["p50k_base", "", 5, object()], ids=str)
+@pytest.mark.parametrize("tokenizer", ["p50k_base", "", 5, object()], ids=shown)
 def test_an_unknown_tokenizer_creates_nothing(tmp_path: Path, tokenizer: Any) -> None:
     """The mistake is reported before a file is made."""
     if tokenizer == "":
@@ -523,7 +524,7 @@ def test_images_and_files_are_stored_once_and_returned_to_both_providers(tmp_pat
         (ImagePart("image/png", b"x" * 1001), "1,001 bytes"),
         (TextPart("x" * 1001), "the limit is 1,000"),
     ],
-    ids=repr,
+    ids=shown,
 )
 def test_a_file_that_is_none_is_refused(part: Any, words: str) -> None:
     """Without bytes, with a hash nobody stored, or too large: nothing is written."""

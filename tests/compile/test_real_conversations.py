@@ -82,7 +82,8 @@ def test_real_clients_get_a_reply_to_each(stored: Stored, url: str) -> None:
                 reply: Any = chat.chat.completions.create(**context.to_openai_params(model="gpt-4o"))
                 assert reply.choices[0].message.content == f"Got {len(conversations()[number])}."
                 params = context.to_anthropic_params(model="claude-sonnet-4")
-                answer: Any = messages.messages.create(**params, **{"tools": tools_of(params["messages"])})
+                params["tools"] = tools_of(params["messages"])
+                answer: Any = messages.messages.create(**params)
                 assert answer.content[0].text == f"Got {len(params['messages'])}."
                 t.branch("answered")
                 t.commit({"role": "assistant", "content": reply.choices[0].message.content})

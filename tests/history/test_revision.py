@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.ids import shown
 from tract import CommitInfo, Tract
 from tract.errors import AmbiguousRevisionError, InvalidInputError, RevisionNotFoundError, TractError
 
@@ -89,7 +90,7 @@ def test_hashes_and_unique_prefixes_name_commits() -> None:
         "refs/heads/main",
         "heads/main",
     ],
-    ids=ascii,
+    ids=shown,
 )
 def test_what_names_nothing_is_not_found(revision: str) -> None:
     """Wildcards, control characters and steps past the root are no matches and no crashes."""
@@ -107,7 +108,7 @@ def test_a_near_miss_is_proposed() -> None:
     assert caught.value.hint == "Did you mean `fix/1`?"
 
 
-@pytest.mark.parametrize("revision", [None, 5, b"HEAD", ["HEAD"]], ids=repr)
+@pytest.mark.parametrize("revision", [None, 5, b"HEAD", ["HEAD"]], ids=shown)
 def test_what_is_no_text_is_refused(revision: Any) -> None:
     """The hint says what to pass."""
     t, _ = build()

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 
+from tests.ids import shown
 from tests.strategies import CONFIGS
 from tract import GenerationConfig, TokenBudget, Tract, TractConfig
 from tract.errors import InvalidInputError, NotCanonicalError
@@ -35,7 +36,7 @@ def test_what_is_none_is_left_out() -> None:
         ({"stop": [1]}, "`stop.0` of the generation config"),
         ("gpt-4o", "The generation config"),
     ],
-    ids=str,
+    ids=shown,
 )
 def test_a_bad_generation_config_names_the_field(config: Any, words: str) -> None:
     """The field and what is wrong with it, not the value."""
@@ -43,7 +44,7 @@ def test_a_bad_generation_config_names_the_field(config: Any, words: str) -> Non
         encode_config(config)
 
 
-@pytest.mark.parametrize("value", [object(), b"\xff", float("nan"), "\ud800", 2**60], ids=repr)
+@pytest.mark.parametrize("value", [object(), b"\xff", float("nan"), "\ud800", 2**60], ids=shown)
 def test_a_generation_config_is_canonical_json(value: Any) -> None:
     """What has no JSON form is refused by our own error."""
     with pytest.raises(NotCanonicalError):
@@ -66,7 +67,7 @@ def test_values_pydantic_knows_are_kept_as_json() -> None:
         ({"budget": {"limit_tokens": 5, "on_exceed": "explode"}}, "budget.on_exceed"),
         ({"colour": "red"}, "colour"),
     ],
-    ids=str,
+    ids=shown,
 )
 def test_a_bad_setting_is_named(fields: dict[str, Any], setting: str) -> None:
     """The setting is named with its path, and the hint lists those there are."""

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from pydantic import BaseModel, ConfigDict, RootModel
 
+from tests.ids import shown
 from tests.strategies import CONTENTS, CUSTOM, PARTS, Measurement, Remark
 from tract import (
     ArtifactContent,
@@ -262,7 +263,7 @@ class Listed(RootModel[list[int]]):
         ("plain", dict),
         ("value", Remark(text="a")),
     ],
-    ids=ascii,
+    ids=shown,
 )
 def test_a_name_or_model_that_cannot_be_a_type_is_refused(name: str, model: Any) -> None:
     """Taken names, names that are no identifiers, and models without named fields."""
@@ -297,14 +298,14 @@ class Odd(BaseModel):
     value: Any
 
 
-@pytest.mark.parametrize("value", [object(), b"\xff"], ids=repr)
+@pytest.mark.parametrize("value", [object(), b"\xff"], ids=shown)
 def test_a_custom_field_without_json_form_is_refused(value: Any) -> None:
     """Pydantic's own errors do not escape."""
     with pytest.raises(InvalidContentError, match="A field of `Odd` has no JSON form"):
         payload_of(Odd(value=value))
 
 
-@pytest.mark.parametrize("value", [float("nan"), [float("inf")], {"a": (-float("inf"),)}], ids=repr)
+@pytest.mark.parametrize("value", [float("nan"), [float("inf")], {"a": (-float("inf"),)}], ids=shown)
 def test_a_custom_field_that_is_not_finite_is_refused(value: Any) -> None:
     """NaN does not silently become null."""
     with pytest.raises(NotCanonicalError):
@@ -325,7 +326,7 @@ def test_a_custom_field_that_is_not_finite_is_refused(value: Any) -> None:
         (DialogueContent(role="user", text=" " * 3000 + "late"), "text"),
         (FreeformContent(data=[1]), "[1]"),
     ],
-    ids=repr,
+    ids=shown,
 )
 def test_a_headline_is_the_first_line_that_says_something(content: Content, line: str) -> None:
     """At most 72 characters; without text the tool calls or the kinds of parts."""

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.ids import shown
 from tract.errors import InvalidInputError, InvalidRefNameError
 from tract.objects.refs import check_label, check_name
 
@@ -55,7 +56,7 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize("name", REFUSED, ids=ascii)
+@pytest.mark.parametrize("name", REFUSED, ids=shown)
 def test_a_bad_name_is_refused_with_the_rule_it_breaks(name: str) -> None:
     """Each rule has its own words, and the error shows the name without control characters."""
     with pytest.raises(InvalidRefNameError) as caught:
@@ -66,7 +67,7 @@ def test_a_bad_name_is_refused_with_the_rule_it_breaks(name: str) -> None:
     assert str(caught.value).isascii() or str(caught.value).isprintable()
 
 
-@pytest.mark.parametrize("value", [None, 5, b"main", ["main"]], ids=repr)
+@pytest.mark.parametrize("value", [None, 5, b"main", ["main"]], ids=shown)
 def test_a_name_that_is_no_text_is_refused(value: Any) -> None:
     """The type is named, the value is not."""
     with pytest.raises(InvalidRefNameError, match="it is not a string"):
@@ -91,7 +92,7 @@ def test_whatever_passes_git_would_take_too(name: str) -> None:
         subprocess.run([git, "check-ref-format", "--branch", name], check=True, capture_output=True)
 
 
-@pytest.mark.parametrize("value", ["a\nb", "\x1b[31m", "\u202e", "x" * 256, "\ud800", None, 5, b"a"], ids=ascii)
+@pytest.mark.parametrize("value", ["a\nb", "\x1b[31m", "\u202e", "x" * 256, "\ud800", None, 5, b"a"], ids=shown)
 def test_labels_are_short_and_visible(value: Any) -> None:
     """An author or actor is refused when a terminal could not show it as it is."""
     with pytest.raises(InvalidInputError, match="The author is no text"):

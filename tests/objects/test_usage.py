@@ -11,6 +11,7 @@ import openai.types.responses.response_usage as responses
 import pytest
 from google.genai import types as genai
 
+from tests.ids import shown
 from tract import Usage
 from tract.errors import InvalidInputError
 from tract.objects.usage import read_usage
@@ -71,7 +72,7 @@ GEMINI = genai.GenerateContentResponseUsageMetadata(
         ),
         ({"input_tokens": 5, "output_tokens": None}, Usage(5, 0)),
     ],
-    ids=str,
+    ids=shown,
 )
 def test_each_shape_is_read(usage: Any, expected: Usage) -> None:
     """The SDKs' own objects, their dicts and their JSON give the same counts."""
@@ -104,7 +105,7 @@ def test_nothing_a_provider_counted_is_left_out(usage: Any) -> None:
         {"prompt_tokens": 1, "prompt_tokens_details": "none"},
         object(),
     ],
-    ids=repr,
+    ids=shown,
 )
 def test_anything_else_is_refused(usage: Any) -> None:
     """What no provider sends, and counts that are none, are refused with a hint."""

@@ -14,13 +14,14 @@ from typing import Any, Protocol
 
 from tract.compile.context import CompiledContext
 from tract.compile.fold import Entry, Prefix, State, extend
-from tract.compile.read import Reader
+from tract.compile.read import Reader, few_collections
 from tract.errors import CorruptObjectError, CorruptStoreError, InvalidInputError
 from tract.objects.hashing import config_hash
 from tract.objects.message import Message, TextPart
 from tract.objects.refs import BRANCH_PREFIX
 from tract.storage import queries as q
-from tract.store import Store, Tip
+from tract.storage.writing import Tip
+from tract.store import Store
 from tract.tokens.message import REPLY_PRIMING_TOKENS, message_tokens
 
 
@@ -47,23 +48,26 @@ class States:
         self.latest: tuple[bytes, int | None, CompiledContext] | None = None
         """The last context compiled with plain options: commit, last recorded usage, context."""
 
-    def get(self, commit: bytes) -> State:
-        """Return the fold of *commit*, extending the nearest known state before it.
+    def get(self, commit: bytes, tip: Tip | None = None) -> State:
+        """Return the fold of *commit* (whose *tip* may be known), extending the nearest known state before it.
 
         Cost:
             O(commits since that state); nothing for a known commit.
         """
-        state = self._states.get(commit)
-        if state is None:
-            tip = self._store.tip(commit)
+        with self._store.lock:
+            state = self._states.get(commit)
+            if state is not None:
+                self._states.move_to_end(commit)
+                return state
+            tip = tip or self._store.tip(commit)
             base = self._nearest(tip)
-            state = extend(base, self._reader.events_after(base, tip))
+            new = tip.generation - (base.head.generation if base is not None and base.head is not None else 0)
+            with few_collections(new):
+                state = extend(base, self._reader.events_after(base, tip))
             self._states[commit] = state
             if len(self._states) > self._store.config.cached_states:
                 self._states.popitem(last=False)
-        else:
-            self._states.move_to_end(commit)
-        return state
+            return state
 
     def fresh(self, commit: bytes) -> State:
         """Return the fold of *commit* read and folded from the root, touching no cache."""
@@ -71,8 +75,10 @@ class States:
 
     def _nearest(self, tip: Tip) -> State | None:
         """Return the longest known state that is a first-parent ancestor of *tip*."""
-        if not self._states:
-            return None
+        for state in reversed(self._states.values()):
+            head = state.head
+            if head is not None and head.lane == tip.lane_id and head.generation <= tip.generation:
+                return state
         reach = {run.lane: run.high for run in self._reader.runs(tip)}
         heads = [(s.head.generation, s) for s in self._states.values() if s.head is not None]
         before = [(age, s) for age, s in heads if s.head is not None and reach.get(s.head.lane, 0) >= age]
@@ -112,17 +118,19 @@ def compile_head(store: Store) -> CompiledContext:
     Cost:
         One small query when nothing is new; O(new commits) otherwise.
     """
+    if store.head.branch is None:
+        return compile_commit(store, store.head_hash())
     states = states_of(store)
-    row = None
-    if store.head.branch is not None:
-        row = store.one(q.HEAD_CHECK, tract_id=store.tract_id, name=BRANCH_PREFIX + store.head.branch)
-    commit, usage = (store.head_hash(), None) if row is None else row
+    row = store.one(q.HEAD_CHECK, tract_id=store.tract_id, name=BRANCH_PREFIX + store.head.branch)
+    if row is None:
+        return compile_commit(store, None)
+    tip, usage = Tip(*row[:-1]), row[-1]
     latest = states.latest
-    if row is not None and latest is not None and latest[0] == commit and latest[1] == usage:
+    if latest is not None and latest[0] == tip.hash and latest[1] == usage:
         return latest[2]
-    context = compile_commit(store, commit, has_usage=row is None or usage is not None)
-    if row is not None:
-        states.latest = (commit, usage, context)
+    states.get(tip.hash, tip)
+    context = compile_commit(store, tip.hash, has_usage=usage is not None)
+    states.latest = (tip.hash, usage, context)
     return context
 
 

@@ -43,7 +43,7 @@ def info_of(database: Database, row: CommitRow, counter: int | None) -> CommitIn
     is_counted = row.counter_id == counter
     targets = () if row.op in {"append", "merge"} else tuple(database.all(q.TARGETS, commit_id=row.id))
     parents = _parents(database, row)
-    verify(row, parents, [hash_ for _, hash_ in targets])
+    verify(row, parents, tuple(hash_ for _, hash_ in targets))
     note = _note(database, row)
     hexes = tuple(hash_.hex() for _, hash_ in targets)
     return CommitInfo(
@@ -66,14 +66,14 @@ def info_of(database: Database, row: CommitRow, counter: int | None) -> CommitIn
     )
 
 
-def _parents(database: Database, row: CommitRow) -> list[bytes]:
+def _parents(database: Database, row: CommitRow) -> tuple[bytes, ...]:
     if row.parent_id is None:
-        return []
+        return ()
     first = database.one(q.HASH_OF, id=row.parent_id)
     if first is None:
         raise CorruptObjectError("commit", row.hash.hex(), "its parent is missing")
     others = database.all(q.PARENTS, commit_id=row.id) if row.op == "merge" else []
-    return [first[0], *[hash_ for _, hash_ in others]]
+    return first[0], *[hash_ for _, hash_ in others]
 
 
 def _note(database: Database, row: CommitRow) -> dict[str, Any]:
@@ -127,7 +127,7 @@ def content_of(store: Store, commit: bytes) -> BaseModel:
         if found is None:
             raise CorruptObjectError("commit", commit.hex(), "it is missing")
         row = CommitRow(*found)
-        targets = [hash_ for _, hash_ in database.all(q.TARGETS, commit_id=row.id)]
+        targets = tuple(hash_ for _, hash_ in database.all(q.TARGETS, commit_id=row.id))
         verify(row, _parents(database, row), targets)
     if row.content_type is None or row.content_type == ANNOTATION:
         raise InvalidTargetError(

@@ -28,7 +28,7 @@ def log(store: Store, limit: int) -> list[CommitInfo]:
         tip = store.tip(head)
         for run in runs(tip.lane_id, tip.generation, lambda lane: lane_of(store, lane)):
             low = max(run.low, run.high - (limit - len(found)) + 1)
-            rows = database.all(q.LANE_RUN, lane_id=run.lane, low=low, high=run.high)
+            rows = database.all(q.LANE_COMMITS, lane_id=run.lane, low=low, high=run.high)
             found += [info_of(database, CommitRow(*row), store.counter_id) for row in reversed(rows)]
             if len(found) >= limit:
                 break

@@ -45,10 +45,17 @@ class CommitHeader(NamedTuple):
     created_at: int
 
 
-_quote = json.JSONEncoder(ensure_ascii=False).encode
+HeaderFields: TypeAlias = tuple[
+    tuple[bytes, ...], str, tuple[bytes, ...], str | None, bytes | None, bytes | None, bytes | None, str, str, int
+]
+"""The fields of a `CommitHeader` as a plain tuple, for loops over many commits."""
+
+_quote = json.encoder.encode_basestring
+_NULL: Final = "null"
+_EMPTY: Final = '""'
 
 
-def encode_header(header: CommitHeader) -> bytes:
+def encode_header(header: CommitHeader | HeaderFields) -> bytes:
     """Return the canonical JSON of *header*: keys sorted, hashes in hex.
 
     Written out by hand because it runs once for each commit read; a test holds it equal to
@@ -56,32 +63,31 @@ def encode_header(header: CommitHeader) -> bytes:
     """
     parents, op, targets, content_type, content, config, note, origin, author, created_at = header
     return (
-        f'{{"author":{_quote(author)}'
-        f',"config":{_hex(config)}'
-        f',"content":{_hex(content)}'
-        f',"content_type":{_quote(content_type)}'
+        f'{{"author":{_quote(author) if author else _EMPTY}'
+        f',"config":{_NULL if config is None else _hex(config)}'
+        f',"content":{_NULL if content is None else _hex(content)}'
+        f',"content_type":{_NULL if content_type is None else _quote(content_type)}'
         f',"created_at":{created_at}'
         f',"format":{FORMAT_VERSION}'
-        f',"note":{_hex(note)}'
+        f',"note":{_NULL if note is None else _hex(note)}'
         f',"op":"{op}"'
         f',"origin":"{origin}"'
         f',"parents":{_hexes(parents)}'
-        f',"targets":{_hexes(targets)}}}'
+        f',"targets":{_hexes(targets) if targets else "[]"}}}'
     ).encode()
 
 
-def _hex(value: bytes | None) -> str:
-    return "null" if value is None else f'"{value.hex()}"'
+def _hex(value: bytes) -> str:
+    return f'"{value.hex()}"'
 
 
 def _hexes(values: tuple[bytes, ...]) -> str:
-    if not values:
-        return "[]"
-    joined = '","'.join([one.hex() for one in values])
-    return f'["{joined}"]'
+    if len(values) == 1:
+        return f'["{values[0].hex()}"]'
+    return f"[{','.join([_hex(value) for value in values])}]"
 
 
-def header_hash(header: CommitHeader) -> bytes:
+def header_hash(header: CommitHeader | HeaderFields) -> bytes:
     """Return the hash that names a commit with this header."""
     return commit_hash(encode_header(header))
 

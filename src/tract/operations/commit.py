@@ -22,7 +22,8 @@ from tract.objects.hashing import blob_hash, canonical_json
 from tract.objects.refs import check_label
 from tract.operations.prepare import Prepared, encode_note, prepare
 from tract.storage import queries as q
-from tract.store import Draft, Operation, Store, Tip
+from tract.storage.writing import Draft, Tip
+from tract.store import Operation, Store
 
 
 @dataclass(frozen=True, slots=True)

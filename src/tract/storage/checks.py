@@ -25,7 +25,6 @@ class OperationRow(NamedTuple):
     actor: str
     created_at: int
     undoes: int | None
-    prev_hash: bytes | None
     hash: bytes
 
 
@@ -66,7 +65,7 @@ def configs(database: Database) -> list[tuple[bytes, str]]:
 
 
 # Contents are checked as blobs; here a commit needs their hashes only.
-_COMMITS = Query(q.commit_rows(with_data=False).order_by(s.commits.c.generation, s.commits.c.id))
+_COMMITS = Query(q.commit_rows(q.COLUMNS_WITHOUT_DATA).order_by(s.commits.c.generation, s.commits.c.id))
 
 
 def commits(database: Database) -> Iterator[CommitRow]:

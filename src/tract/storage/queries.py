@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import and_, bindparam, delete, func, literal_column, null, select, true, update
@@ -34,6 +35,15 @@ ADD_TRACT: Final = Query(insert(s.tracts).values(name=_p("name"), created_at=_p(
 COUNTER: Final = Query(select(s.counters.c.id).where(s.counters.c.name == _p("name")))
 ADD_COUNTER: Final = Query(insert(s.counters).values(name=_p("name")).on_conflict_do_nothing())
 
+_TIP: Final = (
+    s.commits.c.id,
+    s.commits.c.hash,
+    s.commits.c.generation,
+    s.commits.c.lane_id,
+    s.commits.c.context_tokens,
+    s.commits.c.counter_id,
+)
+
 # --- refs ----------------------------------------------------------------------------------------
 
 REF: Final = Query(
@@ -43,7 +53,7 @@ REF: Final = Query(
 )
 # One statement answers "has anything changed since I compiled?": the branch and the recorded usage.
 HEAD_CHECK: Final = Query(
-    select(s.commits.c.hash, select(func.max(s.usage.c.id)).scalar_subquery())
+    select(*_TIP, select(func.max(s.usage.c.id)).scalar_subquery())
     .select_from(s.refs.join(s.commits, s.commits.c.id == s.refs.c.commit_id))
     .where(s.refs.c.tract_id == _p("tract_id"), s.refs.c.name == _p("name"))
 )
@@ -84,14 +94,7 @@ _last = (
     .subquery("last_operation")
 )
 _tip = (
-    select(
-        s.commits.c.id,
-        s.commits.c.hash,
-        s.commits.c.generation,
-        s.commits.c.lane_id,
-        s.commits.c.context_tokens,
-        s.commits.c.counter_id,
-    )
+    select(*_TIP)
     .select_from(s.refs.join(s.commits, s.commits.c.id == s.refs.c.commit_id))
     .where(s.refs.c.tract_id == _p("tract_id"), s.refs.c.name == _p("name"))
     .subquery("tip")
@@ -99,21 +102,11 @@ _tip = (
 _one = select(literal_column("1").label("one")).subquery("one")
 # The last operation and the tip of the current branch, either of which may be missing, in one statement.
 GATE: Final = Query(select(*_last.c, *_tip.c).select_from(_one.outerjoin(_last, true()).outerjoin(_tip, true())))
-TIP: Final = Query(
-    select(
-        s.commits.c.id,
-        s.commits.c.hash,
-        s.commits.c.generation,
-        s.commits.c.lane_id,
-        s.commits.c.context_tokens,
-        s.commits.c.counter_id,
-    ).where(s.commits.c.hash == _p("hash"))
-)
+TIP: Final = Query(select(*_TIP).where(s.commits.c.hash == _p("hash")))
 ADD_OPERATION: Final = Query(
     s.operations.insert().values(
         tract_id=_p("tract_id"),
         no=_p("no"),
-        prev_hash=_p("prev_hash"),
         hash=_p("hash"),
         verb=_p("verb"),
         args=_p("args"),
@@ -228,18 +221,35 @@ _COMMIT_COLUMNS: Final = (
     s.commits.c.note_id,
 )
 
-_COMMIT_COLUMNS_WITHOUT_DATA: Final = tuple(
+# `CommitRow` without the content's bytes: it counts as erased, which is how `verify` learns not to expect it.
+COLUMNS_WITHOUT_DATA: Final = tuple(
     {"data": null().label("data"), "erased_at": literal_column("0").label("erased_at")}.get(column.name, column)
     for column in _COMMIT_COLUMNS
 )
 
 
-def commit_rows(*, with_data: bool = True) -> Select[Any]:
-    """Return a select of `CommitRow` columns, to be narrowed and ordered by the caller.
+_COMPILED_COLUMNS: Final = (
+    s.commits.c.id,
+    s.commits.c.hash,
+    s.commits.c.parent_id,
+    s.commits.c.op,
+    s.commits.c.content_type,
+    s.commits.c.config_id,
+    s.commits.c.origin,
+    s.commits.c.author,
+    s.commits.c.created_at,
+    s.commits.c.tokens,
+    s.commits.c.counter_id,
+    s.blobs.c.hash.label("content"),
+    s.blobs.c.data,
+    s.blobs.c.erased_at,
+    s.configs.c.hash.label("config"),
+    _note.c.hash.label("note"),
+)
 
-    Without data each content counts as erased, which is how `verify` learns not to expect it.
-    """
-    columns = _COMMIT_COLUMNS if with_data else _COMMIT_COLUMNS_WITHOUT_DATA
+
+def commit_rows(columns: Sequence[Any] = _COMMIT_COLUMNS) -> Select[Any]:
+    """Return a select of *columns* (those of `CommitRow`) of commits, to be narrowed and ordered by the caller."""
     return select(*columns).select_from(
         s.commits.outerjoin(s.blobs, s.blobs.c.id == s.commits.c.blob_id)
         .outerjoin(s.configs, s.configs.c.id == s.commits.c.config_id)
@@ -249,9 +259,14 @@ def commit_rows(*, with_data: bool = True) -> Select[Any]:
 
 COMMIT: Final = Query(commit_rows().where(s.commits.c.hash == _p("hash")))
 COMMIT_BY_ID: Final = Query(commit_rows().where(s.commits.c.id == _p("id")))
-# A run of one lane, oldest first: how history is read.
-LANE_RUN: Final = Query(
+LANE_COMMITS: Final = Query(
     commit_rows()
+    .where(s.commits.c.lane_id == _p("lane_id"), s.commits.c.generation.between(_p("low"), _p("high")))
+    .order_by(s.commits.c.generation)
+)
+# A run of one lane, oldest first, with the columns a compile needs: how history is read.
+LANE_RUN: Final = Query(
+    commit_rows(_COMPILED_COLUMNS)
     .where(s.commits.c.lane_id == _p("lane_id"), s.commits.c.generation.between(_p("low"), _p("high")))
     .order_by(s.commits.c.generation)
 )
@@ -300,7 +315,6 @@ OPERATIONS: Final = Query(
         s.operations.c.actor,
         s.operations.c.created_at,
         s.operations.c.undoes,
-        s.operations.c.prev_hash,
         s.operations.c.hash,
     )
     .where(s.operations.c.tract_id == _p("tract_id"), s.operations.c.no.between(_p("low"), _p("high")))

@@ -9,18 +9,19 @@ from __future__ import annotations
 from typing import Any, Final
 
 from sqlalchemy import (
+    DDL,
     BigInteger,
     CheckConstraint,
     Column,
     ForeignKey,
     ForeignKeyConstraint,
-    Index,
     Integer,
     LargeBinary,
     MetaData,
     Table,
     Text,
     UniqueConstraint,
+    event,
 )
 
 SCHEMA_VERSION: Final = 1
@@ -100,11 +101,11 @@ commits: Final = _table(
 )
 
 # Few commits have a config: a partial index costs the others nothing and makes questions by config quick.
-Index(
-    "commits_config",
-    commits.c.config_id,
-    sqlite_where=commits.c.config_id.is_not(None),
-    postgresql_where=commits.c.config_id.is_not(None),
+# Written as DDL because SQLAlchemy's `postgresql_where` loads that whole dialect for every SQLite user.
+event.listen(
+    commits,
+    "after_create",
+    DDL("CREATE INDEX commits_config ON commits (config_id) WHERE config_id IS NOT NULL"),
 )
 
 commit_parents: Final = _table(
@@ -147,7 +148,7 @@ operations: Final = _table(
     "operations",
     Column("tract_id", _Int, ForeignKey("tracts.id"), primary_key=True),
     Column("no", _Int, primary_key=True),
-    Column("prev_hash", LargeBinary),
+    # Covers the hash of the operation before it, so the chain needs no second copy of that.
     Column("hash", LargeBinary, nullable=False),
     Column("verb", Text, nullable=False),
     Column("args", Text, nullable=False),

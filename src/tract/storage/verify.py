@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from tract.errors import CorruptObjectError
 from tract.objects.commit import CommitHeader, header_hash
 from tract.objects.hashing import blob_hash
@@ -12,7 +10,7 @@ from tract.storage.database import Database
 from tract.storage.queries import CommitRow
 
 
-def verify(row: CommitRow, parents: Sequence[bytes], targets: Sequence[bytes]) -> None:
+def verify(row: CommitRow, parents: tuple[bytes, ...], targets: tuple[bytes, ...]) -> None:
     """Hash the content and header of one commit and compare.
 
     Raises:
@@ -24,9 +22,9 @@ def verify(row: CommitRow, parents: Sequence[bytes], targets: Sequence[bytes]) -
     elif row.content is not None and row.erased_at is None:
         raise CorruptObjectError("commit", row.hash.hex(), "its content is missing")
     header = CommitHeader(
-        tuple(parents),
+        parents,
         row.op,
-        tuple(targets),
+        targets,
         row.content_type,
         row.content,
         row.config,
