@@ -297,6 +297,7 @@ class Store:
     def use_counter(self, counter: TokenCounter) -> None:
         """Count with *counter* from now on, and learn under which id its counts are stored."""
         self.counter = counter
+        self.memo.clear()  # what was derived holds counts of the counter before
         row = self.one(q.COUNTER, name=counter.name)
         self.counter_id = None if row is None else row[0]
 

@@ -167,7 +167,8 @@ def compile_commit(
     messages: Sequence[Message] = _Messages(state.shown)
     tokens = state.tokens
     if compiler is not None or mark_edits:
-        pairs = _render(state.shown, compiler, mark_edits=mark_edits)
+        entries = [_marked(store, entry) for entry in state.shown] if mark_edits else state.shown
+        pairs = _render(entries, compiler)
         messages, shown = tuple(m for m, _ in pairs), tuple(e for _, e in pairs)
         tokens = sum(_tokens_of(store, message, entry) for message, entry in pairs)
     total = tokens + (REPLY_PRIMING_TOKENS if messages else 0)
@@ -195,18 +196,23 @@ class _Messages(Prefix[Message]):
         return (entry.shown.message for entry in self._shown)
 
 
-def _render(shown: Sequence[Entry], compiler: Compiler | None, *, mark_edits: bool) -> list[tuple[Message, Entry]]:
-    if mark_edits:
-        shown = [_marked(entry) for entry in shown]
+def _render(shown: Sequence[Entry], compiler: Compiler | None) -> list[tuple[Message, Entry]]:
     if compiler is None:
         return [(entry.shown.message, entry) for entry in shown if entry.shown.message is not None]
-    pairs = list(compiler(tuple(shown)))
-    if not all(isinstance(message, Message) and isinstance(entry, Entry) for message, entry in pairs):
+    returned = compiler(tuple(shown))
+    pairs = list(returned) if isinstance(returned, Iterable) else [returned]
+    if not all(_is_pair(pair) for pair in pairs):
         raise InvalidInputError("The compiler returned something else than pairs of Message and Entry.")
     return pairs
 
 
-def _marked(entry: Entry) -> Entry:
+def _is_pair(pair: object) -> bool:
+    if not isinstance(pair, tuple) or isinstance(pair, Entry) or len(pair) != 2:
+        return False
+    return isinstance(pair[0], Message) and isinstance(pair[1], Entry)
+
+
+def _marked(store: Store, entry: Entry) -> Entry:
     message = entry.shown.message
     if entry.shown.id == entry.placed.id or message is None:
         return entry
@@ -215,7 +221,9 @@ def _marked(entry: Entry) -> Entry:
         if isinstance(part, TextPart):
             parts[index] = replace(part, text=f"[edited] {part.text}")
             break
-    return entry._replace(shown=entry.shown._replace(message=replace(message, parts=tuple(parts))))
+    marked = replace(message, parts=tuple(parts))
+    tokens = message_tokens(marked, store.counter)
+    return entry._replace(shown=entry.shown._replace(message=marked, tokens=tokens))
 
 
 def _tokens_of(store: Store, message: Message, entry: Entry) -> int:
@@ -260,3 +268,8 @@ def _compare(cached: State, fresh: State) -> None:
 def context_tokens(state_tokens: int, *, is_empty: bool) -> int:
     """Return the compiled size of visible messages of *state_tokens*: with reply priming unless there are none."""
     return 0 if is_empty else state_tokens + REPLY_PRIMING_TOKENS
+
+
+def size_of(state: State) -> int:
+    """Return the compiled size of *state* in tokens."""
+    return context_tokens(state.tokens, is_empty=not len(state.shown))

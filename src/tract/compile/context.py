@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import html
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 from typing import Any
@@ -16,8 +16,8 @@ from tract.formats.anthropic import to_anthropic
 from tract.formats.openai_chat import to_openai
 from tract.formats.report import Rendered
 from tract.objects.commit import from_microseconds
-from tract.objects.hashing import canonical_json
-from tract.objects.message import Message, TextPart, part_to_json
+from tract.objects.hashing import blob_hash, canonical_json
+from tract.objects.message import AnyPart, FilePart, ImagePart, Message, TextPart, part_to_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class CompiledContext:
         messages: One `Message` each, in order.
         token_count: Tokens of all of them, reply priming included.
         token_source: `api:<model>` when a provider's recorded usage covers the prefix, else
-            `tiktoken:<encoding>` or `estimate`.
+            `tokenizer:<name>`, or the bare name of a counter that estimates.
         warnings: What a reader should know: messages without content, approximate counts.
     """
 
@@ -175,7 +175,7 @@ def _neutral(message: Message) -> dict[str, Any]:
     plain = len(message.parts) == 1 and isinstance(message.parts[0], TextPart) and not message.parts[0].extra
     out: dict[str, Any] = {
         "role": message.role,
-        "content": message.text if plain else [part_to_json(part) for part in message.parts],
+        "content": message.text if plain else [part_to_json(_named(part)) for part in message.parts],
     }
     if message.name is not None:
         out["name"] = message.name
@@ -186,6 +186,13 @@ def _neutral(message: Message) -> dict[str, Any]:
     if message.extra:
         out["extra"] = dict(message.extra)
     return out
+
+
+def _named(part: AnyPart) -> AnyPart:
+    """Return *part* with a hash in the place of bytes that were never stored: those a compiler brought in."""
+    if isinstance(part, (ImagePart, FilePart)) and part.data is not None:
+        return replace(part, hash=blob_hash(part.data).hex())
+    return part
 
 
 _FORMATS: Mapping[str, Callable[..., Rendered[Any]]] = {"openai": to_openai, "anthropic": to_anthropic}

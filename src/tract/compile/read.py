@@ -20,7 +20,7 @@ from tract.history.walk import Lane, Run, runs
 from tract.objects.commit import header_hash
 from tract.objects.content import ANNOTATION, BUILT_IN, to_message
 from tract.objects.hashing import blob_hash
-from tract.objects.message import FilePart, ImagePart, Message
+from tract.objects.message import FilePart, ImagePart, Message, ToolResultPart
 from tract.storage import queries as q
 from tract.storage.database import Database
 from tract.storage.verify import read_blob
@@ -234,6 +234,8 @@ def _with_files(database: Database, message: Message) -> Message:
 
 
 def _with_bytes(database: Database, part: Any) -> Any:
+    if isinstance(part, ToolResultPart):
+        return replace(part, parts=tuple([_with_bytes(database, child) for child in part.parts]))
     if not isinstance(part, (ImagePart, FilePart)) or part.hash is None:
         return part
     return replace(part, data=read_blob(database, bytes.fromhex(part.hash)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from pydantic import BaseModel
 
@@ -18,6 +18,9 @@ from tract.storage.queries import CommitRow
 from tract.storage.verify import read_blob, verify
 from tract.store import Store
 
+UNCOUNTED: Final = -1
+"""Stands for a count another tokenizer made; `compile.counts` puts the right one in its place."""
+
 
 def commit_info(store: Store, commit: bytes) -> CommitInfo:
     """Return the `CommitInfo` of the commit with this hash.
@@ -29,11 +32,15 @@ def commit_info(store: Store, commit: bytes) -> CommitInfo:
         row = database.one(q.COMMIT, hash=commit)
         if row is None:
             raise CorruptObjectError("commit", commit.hex(), "it is missing")
-        return info_of(database, CommitRow(*row))
+        return info_of(database, CommitRow(*row), store.counter_id)
 
 
-def info_of(database: Database, row: CommitRow) -> CommitInfo:
-    """Return the `CommitInfo` of a stored row, after verifying it."""
+def info_of(database: Database, row: CommitRow, counter: int | None) -> CommitInfo:
+    """Return the `CommitInfo` of a stored row, after verifying it.
+
+    Its counts are `UNCOUNTED` if the tokenizer with the row id *counter* has not made them.
+    """
+    is_counted = row.counter_id == counter
     targets = () if row.op in {"append", "merge"} else tuple(database.all(q.TARGETS, commit_id=row.id))
     parents = _parents(database, row)
     verify(row, parents, tuple(hash_ for _, hash_ in targets))
@@ -47,8 +54,8 @@ def info_of(database: Database, row: CommitRow) -> CommitInfo:
         content_type=row.content_type,
         content_hash=None if row.content is None else row.content.hex(),
         message=note.get("message") or derived_message(row.op, row.content_type, _payload(row), hexes),
-        tokens=row.tokens or 0,
-        context_tokens=row.context_tokens or 0,
+        tokens=row.tokens if is_counted and row.tokens is not None else UNCOUNTED,
+        context_tokens=row.context_tokens if is_counted and row.context_tokens is not None else UNCOUNTED,
         origin=row.origin,  # type: ignore[arg-type]
         author=row.author,
         reply_to=note.get("reply_to"),

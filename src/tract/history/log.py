@@ -112,7 +112,7 @@ def _walk(store: Store, starts: Sequence[bytes], excluded: Mapping[int, int]) ->
     while waiting:
         generation, lane = heapq.heappop(waiting)
         place = Place(-lane, -generation)
-        yield info_of(store.database, window.row(place))
+        yield info_of(store.database, window.row(place), store.counter_id)
         for parent in window.parents(place):
             push(parent)
 

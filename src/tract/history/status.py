@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
-from tract.history.log import LogFilter, log
 from tract.objects.commit import CommitInfo
 from tract.store import Store
 
-_RECENT = 3
+RECENT: Final = 3
+"""How many of the last commits a status shows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,18 +43,11 @@ class Status:
         return self.branch is None
 
 
-def status(store: Store) -> Status:
-    """Return where *store*'s handle stands.
-
-    Cost:
-        O(1), however long the history is.
-    """
-    with store.reading():
-        head = store.head_hash()
-        recent = tuple(log(store, [head], limit=_RECENT, chosen=LogFilter())) if head is not None else ()
-        operation = store.last_operation()
+def status(store: Store, recent: Sequence[CommitInfo]) -> Status:
+    """Return where *store*'s handle stands, given the last commits of HEAD, newest first."""
     budget = store.config.budget
     limit = None if budget is None else budget.usable_tokens
+    head = store.head_hash()
     tokens = recent[0].context_tokens if recent else 0
     return Status(
         tract=store.tract,
@@ -60,9 +55,9 @@ def status(store: Store) -> Status:
         head=None if head is None else head.hex(),
         context_tokens=tokens,
         limit_tokens=limit,
-        operation=operation,
+        operation=store.last_operation(),
         next_step=_next_step(store, head, tokens, limit),
-        recent=recent,
+        recent=tuple(recent),
     )
 
 

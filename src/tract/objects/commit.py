@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal, NamedTuple, TypeAlias, get_args
 
 from tract.objects.hashing import commit_hash
@@ -139,6 +139,11 @@ class CommitInfo:
 
     def __repr__(self) -> str:
         return f"<CommitInfo {self.short_hash} {self.op} {self.content_type or ''} tokens={self.tokens}>"
+
+
+def to_microseconds(moment: datetime) -> int:
+    """Return the microseconds since 1970 of *moment*, which has a time zone, exactly."""
+    return (moment - datetime.fromtimestamp(0, UTC)) // timedelta(microseconds=1)
 
 
 def from_microseconds(value: int) -> datetime:

@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping
 from typing import Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import PydanticSerializationError
 
-from tract.errors import InvalidInputError
+from tract.errors import InvalidInputError, NotCanonicalError
 from tract.objects.hashing import canonical_json
 
 OnExceed: TypeAlias = Literal["warn", "reject"] | Callable[[int, int], None]
@@ -73,7 +74,8 @@ class TractConfig(BaseModel):
 class GenerationConfig(BaseModel):
     """Settings a reply was generated with. Any further field of a provider is kept as it is."""
 
-    model_config = ConfigDict(frozen=True, extra="allow", protected_namespaces=())
+    # "constants" keeps NaN, which is then refused; pydantic would make it null without a word.
+    model_config = ConfigDict(frozen=True, extra="allow", protected_namespaces=(), ser_json_inf_nan="constants")
 
     model: str | None = None
     temperature: float | None = None
@@ -96,5 +98,10 @@ def encode_config(config: GenerationConfig | Mapping[str, Any]) -> bytes:
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
             where = ".".join(str(step) for step in first["loc"])
-            raise InvalidInputError(f"`{where}` of the generation config: {first['msg']}.") from error
-    return canonical_json(config.model_dump(mode="json", exclude_none=True))
+            named = f"`{where}` of the generation config" if where else "The generation config"
+            raise InvalidInputError(f"{named}: {first['msg']}.") from error
+    try:
+        fields = config.model_dump(mode="json", exclude_none=True)
+    except (PydanticSerializationError, UnicodeDecodeError) as error:
+        raise NotCanonicalError("A value of the generation config has no JSON form.") from error
+    return canonical_json(fields)

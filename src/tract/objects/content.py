@@ -8,11 +8,13 @@ to `Message`; validation happens once, when it is committed.
 from __future__ import annotations
 
 import functools
+import math
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, RootModel, ValidationError, model_validator
+from pydantic_core import PydanticSerializationError
 
 from tract.errors import InvalidContentError, UnknownContentTypeError
 from tract.objects.commit import Origin, Priority
@@ -38,7 +40,8 @@ class Content(BaseModel):
             content is erased cannot be matched against guesses.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # Parts are dataclasses, which check nothing themselves, so they are checked here.
+    model_config = ConfigDict(frozen=True, extra="forbid", revalidate_instances="always")
     content_type: ClassVar[str]
     default_priority: ClassVar[Priority] = "normal"
     default_origin: ClassVar[Origin] = "developer"
@@ -78,7 +81,7 @@ def _defaults(kind: type[Content]) -> tuple[tuple[str, Any], ...]:
 
 def _plain(value: Any) -> Any:
     if isinstance(value, tuple):
-        return [part_to_json(item) if hasattr(item, "__slots__") else item for item in value]
+        return [part_to_json(item) if isinstance(item, AnyPart) else item for item in value]
     return dict(value) if isinstance(value, Mapping) else value
 
 
@@ -245,8 +248,8 @@ class ContentTypes:
             raise InvalidContentError(f"`{name!a}` cannot name a content type.", hint="Use letters, digits, `_`, `-`.")
         if name == ANNOTATION or self._models.get(name, model) is not model:
             raise InvalidContentError(f"The content type `{name}` exists already.", hint="Choose another name.")
-        if not (isinstance(model, type) and issubclass(model, BaseModel)):
-            raise InvalidContentError("A content type is a pydantic model class.")
+        if not (isinstance(model, type) and issubclass(model, BaseModel)) or issubclass(model, RootModel):
+            raise InvalidContentError("A content type is a pydantic model class with named fields.")
         self._models[name] = model
         self._names[model] = name
 
@@ -268,7 +271,7 @@ class ContentTypes:
         if model is None:
             raise UnknownContentTypeError(name, self._models)
         try:
-            return model.model_validate({key: value for key, value in fields.items() if key != "nonce"})
+            return model.model_validate(_without_nonce(fields))
         except ValidationError as error:
             raise invalid_content(name, error) from error
 
@@ -287,11 +290,45 @@ def invalid_content(name: str, error: ValidationError) -> InvalidContentError:
     return InvalidContentError(f"{where}: {first['msg']}.", field=field or None)
 
 
+def payload_of(content: BaseModel) -> dict[str, Any]:
+    """Return the fields to store of *content*, as JSON values.
+
+    Raises:
+        InvalidContentError: A field of a custom content has no JSON form.
+    """
+    if isinstance(content, Content):
+        return content.payload()
+    try:
+        _refuse_not_finite(content.model_dump())
+        # By alias, since that is how pydantic reads them back.
+        return content.model_dump(mode="json", by_alias=True)
+    except (PydanticSerializationError, UnicodeDecodeError) as error:
+        name = type(content).__name__
+        raise InvalidContentError(f"A field of `{name}` has no JSON form.", hint="Give it a serializer.") from error
+
+
+def _refuse_not_finite(value: Any) -> None:
+    """Refuse NaN and infinity before pydantic makes them null without a word."""
+    if isinstance(value, float) and not math.isfinite(value):
+        canonical_json(value)
+    if isinstance(value, Mapping):
+        value = value.values()
+    if isinstance(value, Collection) and not isinstance(value, (str, bytes, bytearray)):
+        for child in value:
+            _refuse_not_finite(child)
+
+
 def encode_payload(fields: dict[str, Any]) -> bytes:
     """Return the bytes stored for a payload's *fields*; sensitive ones get a random nonce."""
     if fields.get("sensitive") is True:
         fields["nonce"] = secrets.token_hex(16)
     return canonical_json(fields)
+
+
+def _without_nonce(payload: Mapping[str, Any]) -> Mapping[str, Any]:
+    if payload.get("sensitive") is not True:
+        return payload
+    return {key: value for key, value in payload.items() if key != "nonce"}
 
 
 # --- reading a payload as a message --------------------------------------------------------------
@@ -359,7 +396,7 @@ def _session(payload: Mapping[str, Any]) -> Message:
 
 def _custom(payload: Mapping[str, Any]) -> Message:
     text = payload.get("text")
-    return Message("user", (TextPart(text if isinstance(text, str) else _json_text(payload)),))
+    return Message("user", (TextPart(text if isinstance(text, str) else _json_text(_without_nonce(payload))),))
 
 
 def _json_text(value: Any) -> str:
@@ -389,8 +426,8 @@ def headline(content_type: str, payload: Mapping[str, Any]) -> str:
     """Return what a payload says in at most 72 characters: its first line, or its tool calls."""
     message = to_message(content_type, payload)
     for part in message.parts:
-        if isinstance(part, TextPart) and part.text.strip():
-            return shorten(part.text)
+        if isinstance(part, TextPart) and (line := shorten(part.text)):
+            return line
     if message.tool_calls:
         return shorten(", ".join(f"{call.name}({call.arguments})" for call in message.tool_calls))
     return shorten(", ".join(part.type for part in message.parts)) or "(empty)"

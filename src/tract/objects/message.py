@@ -156,7 +156,7 @@ def part_to_json(part: AnyPart) -> dict[str, Any]:
     out: dict[str, Any] = {"type": part.type}
     for name in part.__slots__:
         value = getattr(part, name)
-        is_default = value is None or value is False or name in {"type", "data"} or (name != "text" and not value)
+        is_default = value is None or value is False or name in {"type", "data"} or value in ((), {})
         if is_default and name not in _ALWAYS.get(part.type, ()):
             continue
         if name == "parts":
@@ -167,10 +167,7 @@ def part_to_json(part: AnyPart) -> dict[str, Any]:
 
 # Required fields are stored even when empty, so that every stored part reads back.
 _ALWAYS: Mapping[str, tuple[str, ...]] = {
-    "text": ("text",),
-    "tool_call": ("id", "name", "arguments"),
-    "reasoning": ("provider", "raw"),
-    "tool_result": ("call_id",),
+    "reasoning": ("raw",),
 }
 
 _PARTS: Mapping[str, type[Any]] = {

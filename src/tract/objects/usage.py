@@ -103,11 +103,13 @@ def _anthropic(fields: Mapping[str, Any]) -> Usage:
 
 
 def _gemini(fields: Mapping[str, Any]) -> Usage:
-    """Gemini's candidates leave out its thoughts; here they are included."""
+    """Gemini's candidates leave out its thoughts, its prompt the results of its own tools; here both are included."""
     received = _count(fields, "candidates_token_count", "candidatesTokenCount")
     received += _count(fields, "thoughts_token_count", "thoughtsTokenCount")
+    sent = _count(fields, "prompt_token_count", "promptTokenCount")
+    sent += _count(fields, "tool_use_prompt_token_count", "toolUsePromptTokenCount")
     return Usage(
-        _count(fields, "prompt_token_count", "promptTokenCount"),
+        sent,
         received,
         _count(fields, "cached_content_token_count", "cachedContentTokenCount"),
         0,

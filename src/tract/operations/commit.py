@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import BaseModel
 
-from tract.compile.compiler import context_tokens, states_of
+from tract.compile.compiler import context_tokens, size_of, states_of
 from tract.compile.fold import Entry, State
 from tract.errors import BudgetExceededError, InvalidInputError, InvalidTargetError
 from tract.history.info import derived_message
@@ -18,6 +19,7 @@ from tract.objects.commit import ORIGINS, PRIORITIES, SHORT_HASH, CommitInfo, fr
 from tract.objects.config import GenerationConfig, TokenBudgetWarning, encode_config
 from tract.objects.content import ANNOTATION
 from tract.objects.hashing import blob_hash, canonical_json
+from tract.objects.refs import check_label
 from tract.operations.prepare import Prepared, encode_note, prepare
 from tract.storage import queries as q
 from tract.storage.writing import Draft, Tip
@@ -53,25 +55,27 @@ def append(store: Store, content: BaseModel, remarks: Remarks) -> CommitInfo:
     ready = prepare(store, content)
     shown = 0 if ready.priority == "skip" else ready.tokens
     plan = _Plan(store, "append", ready, remarks)
-    plan.announce(lambda tip: _after_append(store, tip, shown), is_growing=True)
+    plan.announce(lambda tip: _after_append(store, tip, shown))
     store.pause("commit")
     with store.operation("commit") as operation:
         return plan.write(operation, (), _after_append(store, operation.tip, shown))
 
 
-def _after_append(store: Store, tip: Tip | None, tokens: int) -> int:
+class _Sizes(NamedTuple):
+    """Compiled size in tokens after a commit, and before it."""
+
+    after: int
+    before: int
+
+
+def _after_append(store: Store, tip: Tip | None, tokens: int) -> _Sizes:
     """Return the compiled size after appending *tokens* behind *tip*, in O(1) where the tip's is known."""
-    if tip is None:
-        return context_tokens(tokens, is_empty=tokens == 0)
-    before = tip.context_tokens
-    if before is None or tip.counter_id != store.counter_id:
+    before = 0 if tip is None else tip.context_tokens
+    if tip is not None and (before is None or tip.counter_id != store.counter_id):
         before = size_of(states_of(store).get(tip.hash))
-    return before + tokens if before else context_tokens(tokens, is_empty=tokens == 0)
-
-
-def size_of(state: State) -> int:
-    """Return the compiled size of *state* in tokens."""
-    return context_tokens(state.tokens, is_empty=not len(state.shown))
+    if not before:
+        return _Sizes(context_tokens(tokens, is_empty=tokens == 0), 0)
+    return _Sizes(before + tokens, before)
 
 
 def edit(store: Store, target: bytes, content: BaseModel, remarks: Remarks) -> CommitInfo:
@@ -85,16 +89,16 @@ def edit(store: Store, target: bytes, content: BaseModel, remarks: Remarks) -> C
     ready = prepare(store, content)
     plan = _Plan(store, "edit", ready, remarks)
 
-    def after(tip: Tip | None) -> tuple[Entry, int]:
+    def after(tip: Tip | None) -> tuple[Entry, _Sizes]:
         state, entry = _entry_at(store, tip, target, "edit")
         visible = entry.priority != "skip"
         return entry, _size_after(state, [(entry, ready.tokens if visible else None)])
 
-    plan.announce(lambda tip: after(tip)[1], is_growing=True)
+    plan.announce(lambda tip: after(tip)[1])
     store.pause("edit")
     with store.operation("edit") as operation:
-        entry, size = after(operation.tip)
-        return plan.write(operation, ((entry.placed.id, entry.placed.hash),), size)
+        entry, sizes = after(operation.tip)
+        return plan.write(operation, ((entry.placed.id, entry.placed.hash),), sizes)
 
 
 def annotate(
@@ -112,21 +116,23 @@ def annotate(
         )
     if not targets:
         raise InvalidInputError("There is nothing to annotate.", hint="Name at least one commit.")
+    if reason is not None and not isinstance(reason, str):
+        raise InvalidInputError(f"`reason` is text, not `{type(reason).__name__}`.")
     fields = {"priority": priority, **({"reason": reason} if reason is not None else {})}
     ready = _annotation(fields)
     plan = _Plan(store, "annotate", ready, remarks)
 
-    def after(tip: Tip | None) -> tuple[list[Entry], int]:
+    def after(tip: Tip | None) -> tuple[list[Entry], _Sizes]:
         pairs = [_entry_at(store, tip, target, "annotate") for target in targets]
         entries = list({entry.placed.id: entry for _, entry in pairs}.values())
         visible = priority != "skip"
         return entries, _size_after(pairs[0][0], [(e, e.shown.tokens if visible else None) for e in entries])
 
-    plan.announce(lambda tip: after(tip)[1], is_growing=priority != "skip")
+    plan.announce(lambda tip: after(tip)[1])
     store.pause("annotate")
     with store.operation(verb) as operation:
-        entries, size = after(operation.tip)
-        return plan.write(operation, tuple((e.placed.id, e.placed.hash) for e in entries), size)
+        entries, sizes = after(operation.tip)
+        return plan.write(operation, tuple((e.placed.id, e.placed.hash) for e in entries), sizes)
 
 
 def _annotation(fields: Mapping[str, Any]) -> Prepared:
@@ -156,7 +162,7 @@ def _entry_at(store: Store, tip: Tip | None, target: bytes, verb: str) -> tuple[
     return state, entry
 
 
-def _size_after(state: State, changes: Sequence[tuple[Entry, int | None]]) -> int:
+def _size_after(state: State, changes: Sequence[tuple[Entry, int | None]]) -> _Sizes:
     """Return the compiled size of *state* when each entry has the given tokens, or is hidden (`None`)."""
     tokens, shown = state.tokens, len(state.shown)
     for entry, after in changes:
@@ -164,7 +170,15 @@ def _size_after(state: State, changes: Sequence[tuple[Entry, int | None]]) -> in
             tokens, shown = tokens - entry.shown.tokens, shown - 1
         if after is not None and entry.shown.message is not None:
             tokens, shown = tokens + after, shown + 1
-    return context_tokens(tokens, is_empty=not shown)
+    return _Sizes(context_tokens(tokens, is_empty=not shown), size_of(state))
+
+
+def _caller_level() -> int:
+    """Return the `stacklevel` of the application's line: the first frame outside this package, seen from the caller."""
+    level, frame = 0, inspect.currentframe()
+    while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "tract":
+        level, frame = level + 1, frame.f_back
+    return level
 
 
 class _Plan:
@@ -175,6 +189,7 @@ class _Plan:
             raise InvalidInputError(
                 f"`{remarks.origin!a}` is no origin.", hint=f"Origins are {', '.join(sorted(ORIGINS))}."
             )
+        check_label(remarks.author, "author")
         self.store = store
         self.op = op
         self.ready = ready
@@ -183,24 +198,22 @@ class _Plan:
         if remarks.generation_config is not None:
             self.config = encode_config(remarks.generation_config)
         self.note = encode_note(message=remarks.message, metadata=remarks.metadata, reply_to=remarks.reply_to)
-        self.is_growing = False
 
-    def announce(self, size_after: Any, *, is_growing: bool) -> None:
+    def announce(self, sizes_at: Callable[[Tip | None], _Sizes]) -> None:
         """Let a callback of the budget decide before anything is locked."""
-        self.is_growing = is_growing
         budget = self.store.config.budget
-        if budget is None or not callable(budget.on_exceed) or not is_growing:
+        if budget is None or not callable(budget.on_exceed):
             return
         head = self.store.head_hash()
-        size = size_after(None if head is None else self.store.tip(head))
-        if size > budget.usable_tokens:
-            budget.on_exceed(size, budget.usable_tokens)
+        sizes = sizes_at(None if head is None else self.store.tip(head))
+        if sizes.after > max(budget.usable_tokens, sizes.before):
+            budget.on_exceed(sizes.after, budget.usable_tokens)
 
-    def write(self, operation: Operation, targets: tuple[tuple[int, bytes], ...], size: int) -> CommitInfo:
+    def write(self, operation: Operation, targets: tuple[tuple[int, bytes], ...], sizes: _Sizes) -> CommitInfo:
         """Write the commit and return what is known of it."""
         if self.remarks.expected_head is not None:
             operation.require_tip(self.remarks.expected_head)
-        self._check_budget(size)
+        self._check_budget(sizes)
         ready, remarks = self.ready, self.remarks
         parent = operation.tip
         draft = Draft(
@@ -211,7 +224,7 @@ class _Plan:
             author=remarks.author,
             created_at=self.store.clock(),
             tokens=ready.tokens,
-            context_tokens=size,
+            context_tokens=sizes.after,
             targets=targets,
             config=self.config,
             note=self.note,
@@ -221,15 +234,16 @@ class _Plan:
         written = operation.commit(draft)
         return self._info(draft, written, parent)
 
-    def _check_budget(self, size: int) -> None:
+    def _check_budget(self, sizes: _Sizes) -> None:
         budget = self.store.config.budget
-        if budget is None or not self.is_growing or size <= budget.usable_tokens:
+        # What does not grow the context is never refused: an edit or a pin may be the way out.
+        if budget is None or sizes.after <= max(budget.usable_tokens, sizes.before):
             return
         if budget.on_exceed == "reject":
-            raise BudgetExceededError(size, budget.usable_tokens)
+            raise BudgetExceededError(sizes.after, budget.usable_tokens)
         if budget.on_exceed == "warn":
-            text = f"The context holds {size:,} tokens; the budget is {budget.usable_tokens:,}."
-            warnings.warn(text, TokenBudgetWarning, stacklevel=6)
+            text = f"The context holds {sizes.after:,} tokens; the budget is {budget.usable_tokens:,}."
+            warnings.warn(text, TokenBudgetWarning, stacklevel=_caller_level())
 
     def _info(self, draft: Draft, written: Tip, parent: Tip | None) -> CommitInfo:
         targets = tuple([hash_.hex() for _, hash_ in draft.targets])

@@ -9,6 +9,7 @@ from tract.objects.config import TractConfig
 from tract.objects.hashing import canonical_json, parse_json
 from tract.storage import queries as q
 from tract.store import Store
+from tract.tokens import counter_for
 
 
 def stored_config(store: Store) -> TractConfig:
@@ -42,6 +43,8 @@ def configure(store: Store, config: TractConfig) -> TractConfig:
 
     A budget's callback is put in force and not kept.
     """
+    counter = counter_for(config.tokenizer)
+    is_other_counter = config.tokenizer != store.config.tokenizer
     if not store.read_only:
         kept = canonical_json(config.persisted()).decode()
         row = store.one(q.META, key=_key(store))
@@ -50,6 +53,8 @@ def configure(store: Store, config: TractConfig) -> TractConfig:
             with store.operation("configure") as operation:
                 operation.set_meta(_key(store), kept)
     store.use_config(config)
+    if is_other_counter:
+        store.use_counter(counter)
     return config
 
 

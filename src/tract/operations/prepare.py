@@ -22,10 +22,11 @@ from tract.objects.content import (
     InstructionContent,
     ToolResultContent,
     encode_payload,
+    payload_of,
     to_message,
 )
 from tract.objects.hashing import blob_hash, canonical_json
-from tract.objects.message import FilePart, ImagePart
+from tract.objects.message import FilePart, ImagePart, ToolResultPart
 from tract.storage import queries as q
 from tract.store import Store
 from tract.tokens.message import message_tokens
@@ -102,8 +103,19 @@ def with_text(store: Store, target: bytes, text: str) -> BaseModel:
         raise InvalidContentError(
             f"A `{store.types.name_of(content)}` has no text to replace.", hint="Give the whole new content."
         )
-    changed = {"text": text, **({"parts": ()} if "parts" in type(content).model_fields else {})}
-    return content.model_copy(update=changed)
+    return store.types.parse(store.types.name_of(content), _text_replaced(payload_of(content), text))
+
+
+def _text_replaced(fields: dict[str, Any], text: str) -> dict[str, Any]:
+    """Return *fields* saying *text*: in place of the first text part, all other parts kept but text."""
+    parts = fields.get("parts")
+    if not parts:
+        return {**fields, "text": text}
+    first = next((place for place, part in enumerate(parts) if part["type"] == "text"), None)
+    kept = [part for part in parts if part["type"] != "text"]
+    said = {"type": "text"} if first is None else parts[first]
+    kept.insert(first or 0, {**said, "text": text})
+    return {**fields, "parts": kept}
 
 
 def prepare(store: Store, content: BaseModel) -> Prepared:
@@ -118,7 +130,7 @@ def prepare(store: Store, content: BaseModel) -> Prepared:
     if isinstance(content, (DialogueContent, InstructionContent, ToolResultContent)) and content.parts:
         content, files = _detach_files(store, content)
     limit = store.config.max_content_bytes
-    fields = content.payload() if isinstance(content, Content) else content.model_dump(mode="json")
+    fields = payload_of(content)
     payload = encode_payload(fields)
     for size in (len(payload), *map(len, files)):
         if size > limit:
@@ -140,16 +152,21 @@ def prepare(store: Store, content: BaseModel) -> Prepared:
 def _detach_files(store: Store, content: Any) -> tuple[Any, tuple[bytes, ...]]:
     """Return *content* with the bytes of its images and files replaced by their hashes, and those bytes."""
     files: list[bytes] = []
-    parts: list[Any] = []
-    for part in content.parts:
-        if isinstance(part, (ImagePart, FilePart)):
-            if part.data is not None:
-                files.append(part.data)
-                part = replace(part, data=None, hash=blob_hash(part.data).hex())  # noqa: PLW2901
-            else:
-                _require_source(store, part)
-        parts.append(part)
-    return content.model_copy(update={"parts": tuple(parts)}), tuple(files)
+    parts = tuple([_detached(store, part, files) for part in content.parts])
+    return content.model_copy(update={"parts": parts}), tuple(files)
+
+
+def _detached(store: Store, part: Any, files: list[bytes]) -> Any:
+    """Return *part* without the bytes it or a part of it holds, which are added to *files*."""
+    if isinstance(part, ToolResultPart):
+        return replace(part, parts=tuple([_detached(store, child, files) for child in part.parts]))
+    if not isinstance(part, (ImagePart, FilePart)):
+        return part
+    if part.data is None:
+        _require_source(store, part)
+        return part
+    files.append(part.data)
+    return replace(part, data=None, hash=blob_hash(part.data).hex())
 
 
 def _require_source(store: Store, part: ImagePart | FilePart) -> None:
@@ -166,8 +183,9 @@ def _require_source(store: Store, part: ImagePart | FilePart) -> None:
 
 def _count(store: Store, name: str, fields: Mapping[str, Any], hash_: bytes) -> int:
     """Return the tokens of a payload's message, counted once per content and counter."""
-    counts: dict[tuple[bytes, str], int] = store.memo.setdefault("token_counts", {})
-    key = (hash_, store.counter.name)
+    counts: dict[tuple[bytes, str, str], int] = store.memo.setdefault("token_counts", {})
+    # The type belongs to the key: equal fields of two types may make different messages.
+    key = (hash_, name, store.counter.name)
     known = counts.get(key)
     if known is None:
         if len(counts) >= _REMEMBERED_COUNTS:

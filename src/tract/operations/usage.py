@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import Any, Final
 
 from tract.errors import InvalidTargetError
+from tract.history.info import commit_info
 from tract.objects.hashing import canonical_json
 from tract.objects.usage import Usage, read_usage
 from tract.store import Store
@@ -29,6 +30,7 @@ def record_usage(store: Store, usage: Any, commit: bytes | None) -> Usage:
         raise InvalidTargetError("There is no commit the usage could belong to.", hint="Commit the reply first.")
     tip = store.tip(commit)
     kept = {**asdict(read), "raw": _plain(usage)}
+    kept["model"] = read.model or _answering_model(store, commit)
     store.pause("usage")
     with store.operation("usage", {"commit": commit.hex(), "usage": kept}) as operation:
         operation.add_usage(usage_values(tip.id, kept, is_withdrawn=False))
@@ -44,6 +46,12 @@ def usage_values(commit: int, usage: Mapping[str, Any], *, is_withdrawn: bool) -
     if is_withdrawn:
         counts = dict.fromkeys(_COUNTS, WITHDRAWN)
     return {"commit_id": commit, "model": usage["model"], "raw": canonical_json(usage["raw"]).decode(), **counts}
+
+
+def _answering_model(store: Store, commit: bytes) -> str:
+    """Return the model a reply was generated with; few providers repeat it in their usage."""
+    config = commit_info(store, commit).generation_config or {}
+    return str(config.get("model") or "")
 
 
 def _plain(usage: Any) -> Any:

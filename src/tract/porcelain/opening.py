@@ -39,37 +39,34 @@ def open_store(
     Settings given win over those kept in the store, and are kept in their place.
     """
     check_name(place.tract)
-    given = _as_config(config, tokenizer)
-    if given is not None:
-        check_name(given.default_branch)
-        counter_for(given.tokenizer)
+    given = None if config is None else parse_config(config if isinstance(config, TractConfig) else dict(config))
+    check_name((given or TractConfig()).default_branch)
+    counter = _as_counter(tokenizer, given)
     location = os.fspath(place.path)
     if not isinstance(location, str) or "\0" in location or not location:
         raise InvalidInputError("`path` is a file name, `:memory:` or a database URL.", hint="Give it as text.")
     database = open_database(location, create=place.create, read_only=place.read_only, durability=place.durability)
     try:
-        store = Store(database, tract=place.tract, config=given or TractConfig(), counter=counter_for(None))
+        store = Store(database, tract=place.tract, config=given or TractConfig(), counter=counter)
         store.actor = "" if actor is None else check_label(actor, "actor")
         store.open_tract(create=place.create)
-        if given is not None:
-            configure(store, given)
-        else:
-            store.use_config(stored_config(store))
-        is_counter = tokenizer is not None and not isinstance(tokenizer, str)
-        store.use_counter(tokenizer if is_counter else counter_for(store.config.tokenizer))  # type: ignore[arg-type]
+        settings = given or stored_config(store)
+        if isinstance(tokenizer, str):
+            settings = settings.model_copy(update={"tokenizer": tokenizer})
+        if given is not None or settings.tokenizer == tokenizer:
+            configure(store, settings)
+        store.use_config(settings)
+        store.use_counter(counter_for(settings.tokenizer) if tokenizer is None else counter)
     except BaseException:
         database.close()
         raise
     return store
 
 
-def _as_config(
-    config: TractConfig | Mapping[str, Any] | None, tokenizer: str | TokenCounter | None
-) -> TractConfig | None:
-    if config is not None and not isinstance(config, TractConfig):
-        config = parse_config(dict(config))
-    if isinstance(tokenizer, str):
-        config = (config or TractConfig()).model_copy(update={"tokenizer": tokenizer})
-    elif tokenizer is not None and not isinstance(tokenizer, TokenCounter):
+def _as_counter(tokenizer: str | TokenCounter | None, given: TractConfig | None) -> TokenCounter:
+    """Return the counter asked for, before anything is opened or created."""
+    if tokenizer is None or isinstance(tokenizer, str):
+        return counter_for(tokenizer or (None if given is None else given.tokenizer))
+    if not isinstance(tokenizer, TokenCounter):
         raise InvalidInputError("`tokenizer` is a name or a TokenCounter.", hint="Try `o200k_base`.")
-    return config
+    return tokenizer

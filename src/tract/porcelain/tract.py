@@ -13,13 +13,14 @@ from pydantic import BaseModel
 
 from tract.compile.compiler import Compiler, compile_commit, compile_head
 from tract.compile.context import CompiledContext
+from tract.compile.counts import counted
 from tract.errors import InvalidInputError
 from tract.formats.calls import read_tool_calls
 from tract.history import info as history_info
 from tract.history.log import GraphRow, LogFilter, log, with_graph
 from tract.history.revision import head_at, resolve
-from tract.history.status import Status, status
-from tract.objects.commit import CommitInfo
+from tract.history.status import RECENT, Status, status
+from tract.objects.commit import CommitInfo, to_microseconds
 from tract.objects.config import GenerationConfig, TractConfig
 from tract.objects.content import (
     DialogueContent,
@@ -336,7 +337,7 @@ class Tract:
 
     def get(self, commit: str | CommitInfo) -> CommitInfo:
         """Return what is known of *commit*."""
-        return history_info.commit_info(self._store, self._resolve(commit))
+        return counted(self._store, history_info.commit_info(self._store, self._resolve(commit)))
 
     def show(self, commit: str | CommitInfo) -> BaseModel:
         """Return the content committed in *commit*.
@@ -402,11 +403,12 @@ class Tract:
         chosen = LogFilter(op, since, until, author)
         starts, without = log_ends(self._store, branch, all_branches=all_branches)
         found = log(self._store, starts, limit=limit, chosen=chosen, without=without)
+        found = [counted(self._store, info) for info in found]
         return with_graph(self._store, found) if graph else found
 
     def status(self) -> Status:
         """Return where HEAD stands and how full the context is."""
-        return status(self._store)
+        return status(self._store, self.log(RECENT))
 
     def fsck(self) -> list[Finding]:
         """Check every object, ref and operation of the store; an empty list means all is well.
@@ -534,7 +536,7 @@ class Tract:
             raise InvalidInputError(
                 "`as_of` is a time with a time zone, given without `at`.", hint="Use `datetime.now(UTC)`."
             )
-        return head_at(self._store, int(as_of.timestamp() * 1_000_000))
+        return head_at(self._store, to_microseconds(as_of))
 
     def _remarks(self, **said: Any) -> Remarks:
         return remarks(self._store, **said)

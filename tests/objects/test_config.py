@@ -1,0 +1,105 @@
+"""Shows what settings are accepted, kept and refused."""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+from typing import Any
+
+import pytest
+from hypothesis import given
+
+from tests.ids import shown
+from tests.strategies import CONFIGS
+from tract import GenerationConfig, TokenBudget, Tract, TractConfig
+from tract.errors import InvalidInputError, NotCanonicalError
+from tract.objects.config import encode_config
+from tract.operations.configure import parse_config
+
+
+@given(CONFIGS)
+def test_a_generation_config_keeps_every_field(fields: dict[str, Any]) -> None:
+    """Fields of any provider come back as they were; only `temperature=1` becomes `1.0`."""
+    assert json.loads(encode_config(fields)) == fields
+    assert encode_config(GenerationConfig.model_validate(fields)) == encode_config(fields)
+
+
+def test_what_is_none_is_left_out() -> None:
+    """A setting not given and one given as `None` are the same config."""
+    assert encode_config({"model": None, "top_k": None, "nested": {"kept": None}}) == b'{"nested":{"kept":null}}'
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        ({"temperature": "hot"}, "`temperature` of the generation config"),
+        ({"stop": [1]}, "`stop.0` of the generation config"),
+        ("gpt-4o", "The generation config"),
+    ],
+    ids=shown,
+)
+def test_a_bad_generation_config_names_the_field(config: Any, words: str) -> None:
+    """The field and what is wrong with it, not the value."""
+    with pytest.raises(InvalidInputError, match=words):
+        encode_config(config)
+
+
+@pytest.mark.parametrize("value", [object(), b"\xff", float("nan"), "\ud800", 2**60], ids=shown)
+def test_a_generation_config_is_canonical_json(value: Any) -> None:
+    """What has no JSON form is refused by our own error."""
+    with pytest.raises(NotCanonicalError):
+        encode_config({"seed_of": value})
+
+
+def test_values_pydantic_knows_are_kept_as_json() -> None:
+    """A date is its ISO text."""
+    assert encode_config({"day": date(2024, 5, 15)}) == b'{"day":"2024-05-15"}'
+
+
+@pytest.mark.parametrize(
+    ("fields", "setting"),
+    [
+        ({"max_content_bytes": 0}, "max_content_bytes"),
+        ({"busy_timeout_seconds": -1}, "busy_timeout_seconds"),
+        ({"cached_states": 0}, "cached_states"),
+        ({"budget": {"limit_tokens": 0}}, "budget.limit_tokens"),
+        ({"budget": {"limit_tokens": 5, "reserve_tokens": -1}}, "budget.reserve_tokens"),
+        ({"budget": {"limit_tokens": 5, "on_exceed": "explode"}}, "budget.on_exceed"),
+        ({"colour": "red"}, "colour"),
+    ],
+    ids=shown,
+)
+def test_a_bad_setting_is_named(fields: dict[str, Any], setting: str) -> None:
+    """The setting is named with its path, and the hint lists those there are."""
+    with pytest.raises(InvalidInputError) as caught:
+        parse_config(fields)
+
+    assert f"`{setting}" in str(caught.value)
+    assert "max_content_bytes" in str(caught.value.hint)
+
+
+def test_only_what_differs_from_the_defaults_is_kept() -> None:
+    """Defaults may change in a later version for everybody who did not set them; functions are not kept."""
+    budget = TokenBudget(limit_tokens=10, on_exceed=lambda *_: None)
+
+    assert TractConfig().persisted() == {}
+    assert TractConfig(budget=budget, tokenizer="estimate").persisted() == {
+        "budget": {"limit_tokens": 10},
+        "tokenizer": "estimate",
+    }
+
+
+def test_the_reserve_never_makes_a_budget_negative() -> None:
+    """A reserve above the limit leaves nothing."""
+    assert TokenBudget(limit_tokens=10, reserve_tokens=4).usable_tokens == 6
+    assert TokenBudget(limit_tokens=10, reserve_tokens=40).usable_tokens == 0
+
+
+def test_configure_refuses_what_open_refuses() -> None:
+    """A bad setting changes nothing."""
+    with Tract.open(config={"cached_states": 4}) as t:
+        for settings in ({"cached_states": 0}, {"colour": "red"}, {"tokenizer": "p50k_base"}):
+            with pytest.raises(InvalidInputError):
+                t.configure(**settings)
+
+        assert t.config == t.configure() == TractConfig(cached_states=4)
