@@ -18,6 +18,7 @@ from tract.objects.commit import ORIGINS, PRIORITIES, SHORT_HASH, CommitInfo, fr
 from tract.objects.config import GenerationConfig, TokenBudgetWarning, encode_config
 from tract.objects.content import ANNOTATION
 from tract.objects.hashing import blob_hash, canonical_json
+from tract.objects.refs import check_label
 from tract.operations.prepare import Prepared, encode_note, prepare
 from tract.storage import queries as q
 from tract.storage.writing import Draft, Tip
@@ -175,6 +176,7 @@ class _Plan:
             raise InvalidInputError(
                 f"`{remarks.origin!a}` is no origin.", hint=f"Origins are {', '.join(sorted(ORIGINS))}."
             )
+        check_label(remarks.author, "author")
         self.store = store
         self.op = op
         self.ready = ready
