@@ -11,8 +11,10 @@ from collections.abc import Callable
 from typing import Any, ClassVar, Final
 
 from sqlalchemy import create_engine, event, text
+from sqlalchemy.dialects.sqlite.dml import OnConflictDoNothing, OnConflictDoUpdate
 from sqlalchemy.engine import URL, Connection, make_url
 from sqlalchemy.exc import ArgumentError
+from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.pool import NullPool
 
 from tract.errors import (
@@ -35,6 +37,15 @@ _CONNECT_SECONDS: Final = 10
 _DRIVERS: Final = frozenset({"postgresql", "postgres", "postgresql+psycopg"})
 _SECRETS: Final = ("password", "sslpassword")
 _TABLES: Final = frozenset({"meta", "blobs", "commits", "tracts", "refs", "operations"})
+
+
+@compiles(OnConflictDoNothing, "postgresql")
+@compiles(OnConflictDoUpdate, "postgresql")
+def _on_conflict(clause: Any, compiler: Any, **options: Any) -> str:
+    """Write a clause built for SQLite, as all of `queries` are: files then load no PostgreSQL dialect."""
+    clause.constraint_target = None  # what PostgreSQL's own clauses have besides
+    sql: str = getattr(compiler, f"visit_{clause.__visit_name__}")(clause, **options)
+    return sql
 
 
 class PostgresDatabase(Database):
