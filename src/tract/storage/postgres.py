@@ -34,6 +34,7 @@ _SYNCHRONOUS: Final = {"full": "on", "normal": "off", "off": "off"}
 _CREATE_LOCK: Final = 0x74726163  # advisory: one process creates or migrates the tables at a time
 _LONGEST_WAIT_MS: Final = 2**31 - 1
 _CONNECT_SECONDS: Final = 10
+_LOCK_TIMEOUT: Final = "55P03"
 _DRIVERS: Final = frozenset({"postgresql", "postgres", "postgresql+psycopg"})
 _SECRETS: Final = ("password", "sslpassword")
 _TABLES: Final = frozenset({"meta", "blobs", "commits", "tracts", "refs", "operations"})
@@ -89,13 +90,15 @@ class PostgresDatabase(Database):
 
     def translate(self, error: BaseException) -> TractError:
         """Return the `TractError` for a psycopg error."""
-        return translate(error, self.location)
+        translated = translate(error, self.location)
+        is_timeout = isinstance(translated, BusyError) and getattr(error, "sqlstate", None) == _LOCK_TIMEOUT
+        return BusyError(self.busy_timeout_seconds) if is_timeout else translated
 
 
 def translate(error: BaseException, location: str) -> TractError:
     """Return the `TractError` for a psycopg error, by its SQLSTATE."""
     state = getattr(error, "sqlstate", None) or ""
-    if state in {"55P03", "40P01", "40001"}:
+    if state in {_LOCK_TIMEOUT, "40P01", "40001"}:
         return BusyError(0.0)
     if state == "53100":
         return DiskFullError("The database server's disk is full.", hint="Free some space and try again.")
@@ -193,10 +196,9 @@ def holds_store(database: Database) -> bool:
     Raises:
         NotAStoreError: It holds tables of other applications under our names.
     """
-    names = {"names": sorted(schema.metadata.tables)}
-    rows = database.connection.execute(
-        text("SELECT name FROM unnest(CAST(:names AS text[])) AS name WHERE to_regclass(name) IS NOT NULL"), names
-    )
+    # Not `to_regclass`: it answers from a cache that a process which waited for its turn has not renewed.
+    sql = "SELECT relname FROM pg_catalog.pg_class WHERE relname = ANY(:names) AND pg_table_is_visible(oid)"
+    rows = database.connection.execute(text(sql), {"names": sorted(schema.metadata.tables)})
     found = {name for (name,) in rows}
     if found and not found >= _TABLES:
         raise NotAStoreError(database.location, f"it holds another application's table `{min(found)}`")
