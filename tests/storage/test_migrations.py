@@ -18,9 +18,12 @@ from sqlalchemy import create_engine
 from sqlalchemy.engine import Connection
 
 from tests.databases import Postgres
+from tests.storage.make_store import fill
 from tract import Tract
 from tract.errors import BusyError, MigrationError, SchemaTooNewError, StorageError
 from tract.storage import migrate, schema
+
+STORES = sorted((Path(__file__).parents[1] / "data").glob("schema-*.db"))
 
 GOOD_STEP = """
     op.add_column("tracts", sa.Column("color", sa.Text))
@@ -66,20 +69,6 @@ def newer(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[str], Pa
         return folder
 
     return install
-
-
-def fill(url: str) -> list[str]:
-    """Put a history of several kinds of commits into the store at *url*; return its hashes."""
-    with Tract.open(url) as t:
-        t.system("You are terse.", message="start")
-        asked = t.user("What is 6 x 7?\0", metadata={"a": [1, "\0"]})
-        t.assistant("41", generation_config={"model": "m-1"})
-        t.record_usage({"input_tokens": 20, "output_tokens": 2, "model": "m-1"})
-        t.edit("HEAD", "42")
-        t.annotate(asked, "pinned", reason="the question")
-        t.branch("side")
-        t.user("And 6 x 8?")
-        return [info.hash for info in t.log(100)]
 
 
 def contents(url: str) -> tuple[Any, ...]:
@@ -231,10 +220,27 @@ def test_a_newer_schema_still_in_the_log_is_refused(tmp_path: Path) -> None:
             Tract.open(path)
 
 
-def test_a_store_of_schema_1_opens_in_this_version(tmp_path: Path) -> None:
-    """The file was written by the first version and is never made anew."""
+def test_there_is_a_store_of_every_schema() -> None:
+    """A new schema comes with a file of it."""
+    assert sorted(STORES) == [STORES[0].with_name(f"schema-{n}.db") for n in range(1, schema.SCHEMA_VERSION + 1)]
+
+
+@pytest.mark.parametrize("stored", STORES, ids=lambda path: path.stem)
+def test_a_kept_store_has_the_tables_its_scripts_make(stored: Path, tmp_path: Path) -> None:
+    """So neither the file nor a released script has been changed since."""
+    path = shutil.copy(stored, tmp_path)
+    engine = create_engine("sqlite://")
+    with contextlib.closing(sqlite3.connect(path)) as raw, engine.connect() as connection:
+        migrate._run_steps(connection, 0, raw.execute("PRAGMA user_version").fetchone()[0])
+        assert sqlite_shape(raw) == sqlite_shape(connection.connection.driver_connection)  # type: ignore[arg-type]
+    engine.dispose()
+
+
+@pytest.mark.parametrize("stored", STORES, ids=lambda path: path.stem)
+def test_a_store_of_every_schema_opens_in_this_version(stored: Path, tmp_path: Path) -> None:
+    """Nothing is missing, nothing is wrong, and it can be written to."""
     path = tmp_path / "store.db"
-    shutil.copy(Path(__file__).parents[1] / "data" / "schema-1.db", path)
+    shutil.copy(stored, path)
     with Tract.open(path) as t:
         assert t.fsck() == []
         texts = [message.text for message in t.compile(verify=True).messages]
