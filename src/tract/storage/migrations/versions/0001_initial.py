@@ -1,4 +1,4 @@
-"""Makes schema 1, the first. Frozen: a change of the tables is a new script."""
+"""Makes schema 1, the first. Frozen by its release: from then on a change of the tables is a new script."""
 
 from __future__ import annotations
 
@@ -140,7 +140,6 @@ def _log() -> None:
         "operations",
         _int("tract_id", _to("tracts.id")),
         _int("no"),
-        _bytes("prev_hash", null=True),
         _bytes("hash"),
         _text("verb"),
         _text("args"),
