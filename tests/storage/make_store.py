@@ -1,4 +1,4 @@
-"""Makes the stores that later versions must be able to open: `python -m tests.storage.make_store tests/data/schema-1.db`.
+"""Makes the stores later versions must open: `python -m tests.storage.make_store tests/data/schema-1.db`.
 
 A released schema's file is never made anew: it stands for what users have.
 """
