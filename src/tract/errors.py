@@ -502,9 +502,27 @@ class ContentErasedError(StateError):
 
 
 class MigrationError(StorageError):
-    """Bringing the schema up to date failed; the store is as it was."""
+    """Bringing the schema up to date failed; the store is as it was.
+
+    Attributes:
+        found: Schema version of the store.
+        wanted: Schema version it could not be brought to.
+        reason: What went wrong.
+        backup: Path of the copy made before, or `None` (a PostgreSQL store, or no copy could be made).
+    """
 
     code = "migration"
+
+    def __init__(self, found: int, wanted: int, reason: str, *, backup: str | None = None) -> None:
+        copy = "" if backup is None else f" A copy is at {backup}."
+        super().__init__(
+            f"The store could not be brought from schema {found} to {wanted}: {reason}.",
+            hint=f"The store is as it was and opens with the version that wrote it.{copy}",
+        )
+        self.found = found
+        self.wanted = wanted
+        self.reason = reason
+        self.backup = backup
 
 
 # --- installation --------------------------------------------------------------------------------

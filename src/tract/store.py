@@ -278,6 +278,8 @@ class Store:
         self.database.begin_write(None)
         try:
             self.database.execute(q.ADD_TRACT, {"name": self.tract, "created_at": self.clock()})
+            # Not left to the first commit: in a long batch it would hold up the first commit of every other tract.
+            self.database.execute(q.ADD_COUNTER, {"name": self.counter.name})
             row = self.database.one(q.TRACT, name=self.tract)
             assert row is not None
             self.tract_id = row[0]

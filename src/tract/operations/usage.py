@@ -9,6 +9,7 @@ from typing import Any, Final
 from tract.errors import InvalidTargetError
 from tract.history.info import commit_info
 from tract.objects.hashing import canonical_json
+from tract.objects.refs import check_label
 from tract.objects.usage import Usage, read_usage
 from tract.store import Store
 
@@ -26,6 +27,7 @@ def record_usage(store: Store, usage: Any, commit: bytes | None) -> Usage:
         InvalidTargetError: The branch has no commit yet.
     """
     read = read_usage(usage)
+    check_label(read.model, "model")
     if commit is None:
         raise InvalidTargetError("There is no commit the usage could belong to.", hint="Commit the reply first.")
     tip = store.tip(commit)

@@ -8,11 +8,13 @@ transaction waits for others.
 
 from __future__ import annotations
 
+import contextlib
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.sql.expression import Executable
 
 from tract.errors import TractError
@@ -148,7 +150,9 @@ class Database(ABC):
         """Close the connection; any open transaction is dropped."""
         self.rollback()
         self.is_closed = True
-        self.connection.close()
+        # A connection the server has ended cannot say goodbye.
+        with contextlib.suppress(SQLAlchemyError):
+            self.connection.close()
         self.engine.dispose()
 
     @abstractmethod
