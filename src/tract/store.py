@@ -35,6 +35,7 @@ from tract.objects.content import ContentTypes
 from tract.objects.hashing import canonical_json
 from tract.objects.refs import BRANCH_PREFIX, HEAD, RefChange
 from tract.storage import queries as q
+from tract.storage.checks import misnamed
 from tract.storage.database import Database, Query
 from tract.storage.writing import Draft, Tip, counter_id, write_commit
 from tract.tokens.counter import TokenCounter
@@ -315,6 +316,9 @@ class Store:
         if row is None:
             if self.read_only or not create:
                 raise TractNotFoundError(self.tract, [name for (name,) in self.all(q.TRACT_NAMES)])
+            # A tract whose name was damaged must not come back as a new and empty one.
+            for name in misnamed(self.database):
+                raise CorruptObjectError("tract", name, "it was created under another name")
             self._create_tract()
         else:
             self.tract_id = row[0]

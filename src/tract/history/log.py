@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from tract.errors import InvalidInputError
+from tract.errors import CorruptObjectError, InvalidInputError
 from tract.history.info import info_of
+from tract.history.reflog import require_logged
 from tract.history.revision import lane_of
 from tract.history.walk import runs
 from tract.objects.commit import CommitInfo
@@ -20,6 +21,7 @@ def log(store: Store, limit: int) -> list[CommitInfo]:
     """
     if limit < 0:
         raise InvalidInputError("`limit` is at least 0.")
+    require_logged(store)
     with store.reading() as database:
         head = store.head_hash()
         found: list[CommitInfo] = []
@@ -32,4 +34,16 @@ def log(store: Store, limit: int) -> list[CommitInfo]:
             found += [info_of(database, CommitRow(*row)) for row in reversed(rows)]
             if len(found) >= limit:
                 break
+        _require_chain(found, head, limit)
         return found
+
+
+def _require_chain(found: list[CommitInfo], head: bytes, limit: int) -> None:
+    """Refuse a listing that does not lead from *head* parent by parent: lanes are not covered by any hash."""
+    expected: str | None = head.hex()
+    for info in found:
+        if info.hash != expected:
+            raise CorruptObjectError("commit", info.hash, "its history has a gap")
+        expected = info.parents[0] if info.parents else None
+    if len(found) < limit and expected is not None:
+        raise CorruptObjectError("commit", expected, "it is missing from its history")

@@ -93,7 +93,9 @@ class SqliteDatabase(Database):
             return DiskFullError("The disk is full; nothing was written.", hint="Free some space and try again.")
         if code == sqlite3.SQLITE_READONLY:
             return ReadOnlyError()
-        if code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
+        # Without a code: text that is no UTF-8. "No such table": the file's own schema is damaged.
+        is_damage = not code or (code == sqlite3.SQLITE_ERROR and str(error).startswith("no such "))
+        if is_damage or code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT}:
             return CorruptStoreError(f"SQLite cannot read `{self.location}`: {error}.")
         return StorageError(f"SQLite: {error}.", hint="Look at the disk and the file's permissions.")
 
