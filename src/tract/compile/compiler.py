@@ -16,6 +16,7 @@ from tract.compile.context import CompiledContext
 from tract.compile.fold import Entry, Prefix, State, extend
 from tract.compile.read import Reader, few_collections
 from tract.errors import CorruptObjectError, CorruptStoreError, InvalidInputError
+from tract.history.reflog import require_logged
 from tract.objects.hashing import config_hash
 from tract.objects.message import Message, TextPart
 from tract.objects.refs import BRANCH_PREFIX
@@ -157,6 +158,7 @@ def compile_commit(
     Raises:
         CorruptStoreError: Stored data is damaged, or the two folds differ.
     """
+    require_logged(store)
     states = states_of(store)
     if commit is None:
         return CompiledContext(None, (), 0, _source(store), (), (), states.config)

@@ -12,6 +12,7 @@ from tract.history import graph
 from tract.history.ancestry import Place, contains
 from tract.history.info import info_of
 from tract.history.lanes import lane_of, merged_of, place_of, reach_of
+from tract.history.reflog import require_logged
 from tract.objects.commit import CommitInfo
 from tract.storage import queries as q
 from tract.storage.queries import CommitRow
@@ -84,6 +85,7 @@ def log(
     """
     if limit < 0:
         raise InvalidInputError("`limit` is at least 0.", hint="`t.log(limit=20)` is the default.")
+    require_logged(store)
     found: list[CommitInfo] = []
     if limit:
         with store.reading():
@@ -99,22 +101,27 @@ def log(
 def _walk(store: Store, starts: Sequence[bytes], excluded: Mapping[int, int]) -> Iterator[CommitInfo]:
     """Yield every commit behind *starts* once, the highest generation first: so children before parents."""
     window = _Window(store)
-    waiting: list[tuple[int, int]] = []
+    waiting: list[tuple[int, int, str]] = []
     seen: set[Place] = set()
 
-    def push(place: Place) -> None:
+    def push(place: Place, commit: str) -> None:
         if place not in seen and not contains(excluded, place):
             seen.add(place)
-            heapq.heappush(waiting, (-place.generation, -place.lane))
+            heapq.heappush(waiting, (-place.generation, -place.lane, commit))
 
     for start in starts:
-        push(place_of(store, start))
+        push(place_of(store, start), start.hex())
     while waiting:
-        generation, lane = heapq.heappop(waiting)
+        generation, lane, commit = heapq.heappop(waiting)
         place = Place(-lane, -generation)
-        yield info_of(store.database, window.row(place), store.counter_id)
-        for parent in window.parents(place):
-            push(parent)
+        info = info_of(store.database, window.row(place), store.counter_id)
+        parents = window.parents(place)
+        # No hash covers lanes: what they lead to must be what the commit's own header names.
+        if info.hash != commit or len(parents) != len(info.parents):
+            raise CorruptObjectError("commit", info.hash, "its history has a gap")
+        yield info
+        for parent, name in zip(parents, info.parents, strict=True):
+            push(parent, name)
 
 
 class _Window:

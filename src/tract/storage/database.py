@@ -126,11 +126,32 @@ class Database(ABC):
         self._control("COMMIT")
         self.in_transaction = False
 
+    @property
+    @abstractmethod
+    def has_transaction(self) -> bool:
+        """Whether the driver knows of an open transaction; it may have ended ours by itself."""
+
     def rollback(self) -> None:
         """Drop the transaction; does nothing when none is open."""
-        if self.in_transaction:
-            self.in_transaction = False
-            self._control_quietly("ROLLBACK")
+        self.in_transaction = False
+        if self.has_transaction:
+            try:
+                self._control_quietly("ROLLBACK")
+            finally:
+                # Interrupted or refused: once more, because the next write needs a connection without one.
+                if self.has_transaction:
+                    self._control_quietly("ROLLBACK")
+
+    def begin_part(self) -> None:
+        """Begin a part of the transaction that can be dropped on its own."""
+        self._control("SAVEPOINT part")
+
+    def end_part(self, *, keep: bool) -> None:
+        """End the part begun last; does nothing when the whole transaction is gone."""
+        if self.has_transaction:
+            if not keep:
+                self._control("ROLLBACK TO part")
+            self._control("RELEASE part")
 
     def _control(self, sql: str) -> None:
         try:

@@ -31,6 +31,7 @@ from tract.storage import schema
 from tract.storage.database import Database
 
 _SYNCHRONOUS: Final = {"full": "on", "normal": "off", "off": "off"}
+_IDLE: Final = 0  # libpq's PQTRANS_IDLE
 _CREATE_LOCK: Final = 0x74726163  # advisory: one process creates or migrates the tables at a time
 _LONGEST_WAIT_MS: Final = 2**31 - 1
 _CONNECT_SECONDS: Final = 10
@@ -58,6 +59,11 @@ class PostgresDatabase(Database):
         super().__init__(*args, **kwargs)
         self.driver_errors = driver_errors  # type: ignore[misc]  # psycopg is imported only when it is used
         self._timeout_set: float | None = None
+
+    @property
+    def has_transaction(self) -> bool:
+        """Whether the connection is inside a transaction, a failed one included."""
+        return not self.raw.closed and int(self.raw.info.transaction_status) != _IDLE
 
     def begin_write(self, tract_id: int | None) -> None:
         """Lock the tract's row, waiting up to `busy_timeout_seconds`."""

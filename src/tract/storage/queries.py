@@ -402,6 +402,14 @@ REFS_AFTER: Final = Query(
     .where(s.ref_changes.c.tract_id == _p("tract_id"))
     .order_by(s.ref_changes.c.name)
 )
+# What a ref was set to last: a branch's commit, or the name HEAD points to.
+LAST_CHANGE: Final = Query(
+    select(s.ref_changes.c.new_symbolic, _new.c.hash)
+    .select_from(s.ref_changes.outerjoin(_new, _new.c.id == s.ref_changes.c.new_id))
+    .where(s.ref_changes.c.tract_id == _p("tract_id"), s.ref_changes.c.name == _p("name"))
+    .order_by(s.ref_changes.c.operation_no.desc())
+    .limit(literal_column("1"))
+)
 
 # --- usage ---------------------------------------------------------------------------------------
 

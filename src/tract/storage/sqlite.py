@@ -45,8 +45,15 @@ class SqliteDatabase(Database):
     dialect: ClassVar[str] = "sqlite"
     driver_errors: ClassVar[tuple[type[Exception], ...]] = (sqlite3.Error, sqlite3.Warning, OverflowError)
 
+    @property
+    def has_transaction(self) -> bool:
+        """Whether SQLite has a transaction open on this connection."""
+        is_open: bool = self.raw.in_transaction
+        return is_open
+
     def begin_write(self, tract_id: int | None) -> None:  # noqa: ARG002 - a file has one lock for all tracts
         """Take the file's one write lock, waiting up to `busy_timeout_seconds`."""
+        self._drop_leftover()
         started = time.monotonic()
         while True:
             try:
@@ -65,8 +72,14 @@ class SqliteDatabase(Database):
 
     def begin_read(self) -> None:
         """Begin a deferred transaction: a snapshot from its first read on."""
+        self._drop_leftover()
         self._control("BEGIN")
         self.in_transaction = True
+
+    def _drop_leftover(self) -> None:
+        # Ctrl-C may have come as the first thing in `rollback`; nobody waits for that transaction.
+        if self.raw.in_transaction:
+            self._control("ROLLBACK")
 
     def translate(self, error: BaseException) -> TractError:
         """Return the `TractError` for an `sqlite3` error."""
@@ -79,7 +92,9 @@ class SqliteDatabase(Database):
             return DiskFullError("The disk is full; nothing was written.", hint="Free some space and try again.")
         if code == sqlite3.SQLITE_READONLY:
             return ReadOnlyError()
-        if code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
+        # Without a code: text that is no UTF-8. "No such table": the file's own schema is damaged.
+        is_damage = not code or (code == sqlite3.SQLITE_ERROR and str(error).startswith("no such "))
+        if is_damage or code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT}:
             return CorruptStoreError(f"SQLite cannot read `{self.location}`: {error}.")
         return StorageError(f"SQLite: {error}.", hint="Look at the disk and the file's permissions.")
 
