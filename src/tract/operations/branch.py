@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tract.errors import BranchNotFoundError, RevisionNotFoundError
+from tract.errors import BranchNotFoundError, InvalidInputError, RefExistsError, RevisionNotFoundError
 from tract.history.revision import resolve
 from tract.objects.commit import CommitInfo
 from tract.objects.refs import BRANCH_PREFIX, HEAD, check_name
@@ -36,6 +36,25 @@ def create_branch(store: Store, name: str, at: bytes | None, *, switch: bool) ->
         operation.move(ref, None, tip)
         if switch:
             operation.stand_on(Head(name))
+    return name
+
+
+def start_branch(store: Store, name: str, at: object = None) -> str:
+    """Stand on the branch *name*, which the next commit starts from nothing.
+
+    Raises:
+        InvalidRefNameError: The name breaks the rules.
+        InvalidInputError: A place to start *at* was named as well.
+        RefExistsError: There is a branch of that name.
+    """
+    if at is not None:
+        raise InvalidInputError("An orphan branch starts from nothing.", hint="Give either `at` or `orphan`.")
+    ref = BRANCH_PREFIX + check_name(name)
+    store.pause("branch")
+    with store.operation("branch", {"name": name}) as operation:
+        if operation.find(ref) is not None:
+            raise RefExistsError("branch", name)
+        operation.stand_on(Head(name))
     return name
 
 
