@@ -116,7 +116,7 @@ def read_text(data: str | bytes, *, name: str = "", format: Format = "auto") -> 
         except UnicodeDecodeError as error:
             line = error.object.count(b"\n", 0, error.start) + 1
             raise FormatError("This is not UTF-8.", path=_at(name, f"line {line}")) from error
-    found = _conversations(_items(data, name))
+    found = _conversations(_items(data, name), name)
     if format == "auto":
         format = _detect(found, name)  # noqa: A001
     return [_understood(one, format) for one in found]
@@ -184,9 +184,9 @@ def _lines(text: str, name: str) -> list[_Item]:
     return items
 
 
-def _conversations(items: Sequence[_Item]) -> list[_Raw]:
+def _conversations(items: Sequence[_Item], name: str) -> list[_Raw]:
     if not items:
-        raise FormatError("There is no message in it.", hint="Give messages, or objects with `messages`.")
+        raise FormatError("There is no message in it.", path=name, hint="Give messages, or objects with `messages`.")
     kinds = [_kind(item) for item in items]
     for item, kind in zip(items, kinds, strict=True):
         if (kind == "message") != (kinds[0] == "message"):

@@ -95,7 +95,7 @@ def print_blocks(blocks: Sequence[Block], *, color: str, is_paged: bool = False)
         click.echo(text, nl=False, color=colour)
         return
     text = _page(blocks, colour=colour)
-    if is_paged and text.count("\n") >= shutil.get_terminal_size().lines:
+    if is_paged and sys.stdin.isatty() and text.count("\n") >= shutil.get_terminal_size().lines:
         # As git does: quit if it fits, show colours, leave the text on the screen.
         os.environ.setdefault("LESS", "FRX")
         click.echo_via_pager(text, color=colour)

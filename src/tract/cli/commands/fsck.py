@@ -15,7 +15,8 @@ from tract.cli._render import Table
 def command(ctx: click.Context) -> None:
     """Check every byte of the store.
 
-    Each is hashed again and every link is followed. The exit code is 4 if something is wrong. Each finding is an id, the object and a sentence.
+    Each is hashed again and every link is followed. The exit code is 4 if something is wrong.
+    Each finding is an id, the object and a sentence.
     """
     app: App = ctx.obj
     with app.read() as t:
