@@ -14,7 +14,6 @@ import threading
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 from tract.errors import (
@@ -39,6 +38,7 @@ from tract.objects.refs import BRANCH_PREFIX, HEAD, RefChange
 from tract.storage import queries as q
 from tract.storage.checks import misnamed
 from tract.storage.database import Database, Query
+from tract.storage.moves import RefMoves
 from tract.storage.writing import Draft, Tip, counter_id, write_commit
 from tract.tokens.counter import TokenCounter
 
@@ -51,24 +51,6 @@ class Head(NamedTuple):
 
     branch: str | None
     commit: bytes | None = None
-
-
-@dataclass(slots=True)
-class _Moves:
-    """The ref changes an operation has made so far, by ref name: first old value, last new value."""
-
-    ids: dict[str, tuple[int | None, int | None]] = field(default_factory=dict)
-    hashes: dict[str, tuple[bytes | None, bytes | None]] = field(default_factory=dict)
-
-    def add(self, name: str, old: tuple[int | None, bytes | None], new: tuple[int | None, bytes | None]) -> None:
-        first_id, first_hash = old
-        if name in self.hashes:
-            first_id, first_hash = self.ids[name][0], self.hashes[name][0]
-        self.ids[name] = (first_id, new[0])
-        self.hashes[name] = (first_hash, new[1])
-
-    def copy(self) -> _Moves:
-        return _Moves(dict(self.ids), dict(self.hashes))
 
 
 class Store:
@@ -399,7 +381,7 @@ class Operation:
         self.joined: dict[str, int] = {}
         self._database = store.database
         self._previous: bytes | None = None
-        self._moves = _Moves()
+        self._moves = RefMoves()
         self._wrote = False
 
     # --- beginning and ending ----------------------------------------------------------------------
@@ -448,11 +430,11 @@ class Operation:
         if not self._database.has_transaction:
             raise StorageError("The database has dropped the transaction.", hint="Run the whole batch again.")
 
-    def saved(self) -> tuple[Tip | None, _Moves]:
+    def saved(self) -> tuple[Tip | None, RefMoves]:
         """Return what `restore` needs to forget a part of a batch."""
         return self.tip, self._moves.copy()
 
-    def restore(self, saved: tuple[Tip | None, _Moves]) -> None:
+    def restore(self, saved: tuple[Tip | None, RefMoves]) -> None:
         """Forget what a part of a batch has done since `saved`."""
         self.tip, self._moves = saved
 

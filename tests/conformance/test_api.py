@@ -199,6 +199,38 @@ def test_branches_and_checkout(open_tract: Open) -> None:
     assert t.fsck() == []
 
 
+def test_names_can_be_made_moved_and_dropped(open_tract: Open) -> None:
+    """Branches and tags; every step is in the log and can be taken back."""
+    t = open_tract()
+    first, second = t.user("one"), t.user("two")
+    t.tag("start", at=first)
+    t.branches.create("side", at=first)
+    t.branches.rename("side", "other")
+    t.branches.describe("other", f"a try {NUL}")
+    assert (set(t.branches), set(t.tags)) == ({"main", "other"}, {"start"})
+    assert t.branches.compare("main", "start").ahead == 1
+    assert open_tract().branches["other"].description == t.branches["other"].description
+    t.tags.delete("start")
+    t.branches.delete("other")
+    t.reset(first)
+    assert (t.head, t.get("ORIG_HEAD").hash, texts(t, verify=True)) == (first.hash, second.hash, ["one"])
+    t.undo(3)
+    assert (t.head, set(t.branches), set(t.tags)) == (second.hash, {"main", "other"}, {"start"})
+    t.redo()
+    verbs = [done.verb for done in t.operations]
+    assert verbs == [done.verb for done in open_tract().operations]
+    assert len(verbs) == len(t.operations) == t.operations[-1].number
+    assert texts(t.at_operation(2)) == ["one"]
+    for call, error in (
+        (lambda: t.tag("x\0"), e.InvalidRefNameError),
+        (lambda: t.tags["none"], e.TagNotFoundError),
+        (lambda: t.branches.delete("main"), e.TractError),
+    ):
+        with pytest.raises(error):
+            call()
+    assert t.fsck() == []
+
+
 def test_revisions(open_tract: Open) -> None:
     """A commit is named by hash, prefix, branch, `~`, `^` and `@{n}` alike."""
     t = open_tract()

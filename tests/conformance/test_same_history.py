@@ -28,6 +28,12 @@ _call = st.one_of(
     st.tuples(st.just("switch"), st.sampled_from(["a", "b", "c", "main"]), _index),
     st.tuples(st.just("checkout"), _index, _index),
     st.tuples(st.just("usage"), _index, _index),
+    st.tuples(st.just("tag"), st.sampled_from("xy"), _index),
+    st.tuples(st.just("reset"), _index, st.sampled_from(["soft", "hard"])),
+    st.tuples(st.just("undo"), st.integers(1, 3), _index),
+    st.tuples(st.just("redo"), st.integers(1, 3), _index),
+    st.tuples(st.just("delete"), st.sampled_from("abc"), st.booleans()),
+    st.tuples(st.just("rename"), st.sampled_from("abc"), st.sampled_from("abc")),
     st.tuples(st.just("batch"), st.booleans(), _text),
 )
 
@@ -65,6 +71,12 @@ CALLS: dict[str, Callable[[Tract, Any, Any], Any]] = {
     "switch": lambda t, name, _: t.switch(name),
     "checkout": lambda t, index, _: t.checkout(_nth(t, index)),
     "usage": lambda t, read, written: t.record_usage({"input_tokens": read, "output_tokens": written}),
+    "tag": lambda t, name, index: t.tag(name, at=_nth(t, index)),
+    "reset": lambda t, index, mode: t.reset(_nth(t, index), mode),
+    "undo": lambda t, steps, _: t.undo(steps),
+    "redo": lambda t, steps, _: t.redo(steps),
+    "delete": lambda t, name, force: t.branches.delete(name, force=force),
+    "rename": lambda t, name, new: t.branches.rename(name, new),
     "batch": _batch,
 }
 
@@ -83,14 +95,17 @@ def shared_url(postgres: Postgres) -> Iterator[str]:
     postgres.run(f"DROP DATABASE {name} WITH (FORCE)")
 
 
-_numbers = itertools.count()
+_numbers = itertools.count(1)
 
 
 @given(calls=st.lists(_call, max_size=14))
 def test_the_same_calls_give_the_same_hashes_and_messages(shared_url: str, calls: list[tuple[Any, ...]]) -> None:
     """Commits, operations, errors and compiled contexts do not depend on the database."""
-    name = f"example-{next(_numbers)}"
-    with opened(":memory:", name) as one, opened(shared_url, name) as other:
+    number = next(_numbers)
+    name = f"example-{number}"
+    # Every example has times of its own: a commit made twice is one commit, with the usage recorded for either.
+    start = 10**9 * number
+    with opened(":memory:", name, start) as one, opened(shared_url, name, start) as other:
         expected = run(one, calls)
 
         assert run(other, calls) == expected
@@ -98,6 +113,8 @@ def test_the_same_calls_give_the_same_hashes_and_messages(shared_url: str, calls
         assert (other.head, other.current_branch) == (one.head, one.current_branch)
         assert context(other) == context(one)
         assert operations(other) == operations(one)
+        assert list(other.operations) == list(one.operations)
+        assert (dict(other.branches), dict(other.tags)) == (dict(one.branches), dict(one.tags))
 
 
 def context(t: Tract) -> tuple[Any, ...]:
@@ -107,9 +124,9 @@ def context(t: Tract) -> tuple[Any, ...]:
 
 
 @contextlib.contextmanager
-def opened(url: str, name: str) -> Iterator[Tract]:
-    """Open a new tract under a clock that gives 1, 2, 3, ... milliseconds."""
-    ticks = itertools.count(1_000_000, 1_000_000)
+def opened(url: str, name: str, start: int = 0) -> Iterator[Tract]:
+    """Open a new tract under a clock that gives 1, 2, 3, ... milliseconds after *start* (nanoseconds)."""
+    ticks = itertools.count(start + 1_000_000, 1_000_000)
     # Creating a tract is its first operation, so the clock must be in place before there is a handle.
     with mock.patch("time.time_ns", ticks.__next__):
         t = Tract.open(url, tract=name)

@@ -333,6 +333,7 @@ def wait_for(flag: Path, process: "subprocess.Popen[str]") -> None:
         time.sleep(0.005)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("delay_ms", [0, 3, 20])
 def test_a_killed_migration_leaves_the_old_store(store_url: str, tmp_path: Path, delay_ms: int) -> None:
     """After `kill -9` in the middle of a step the old version reads it all, and a new try succeeds."""
@@ -355,6 +356,7 @@ def test_a_killed_migration_leaves_the_old_store(store_url: str, tmp_path: Path,
         assert process.returncode == 0, errors
 
 
+@pytest.mark.slow
 def test_two_processes_migrate_once(store_url: str, tmp_path: Path) -> None:
     """The second waits for the first, sees the work done and opens."""
     fill(store_url)

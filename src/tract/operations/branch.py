@@ -16,6 +16,7 @@ from tract.history.ancestry import Reach, count_missing
 from tract.history.lanes import lane_of, reach_of
 from tract.history.revision import resolve
 from tract.objects.commit import CommitInfo
+from tract.objects.hashing import canonical_json, parse_json
 from tract.objects.refs import BRANCH_PREFIX, HEAD, TAG_PREFIX, check_name
 from tract.storage import queries as q
 from tract.store import Head, Store
@@ -48,7 +49,8 @@ def find_branch(store: Store, name: str) -> Branch:
     if head is None:
         raise BranchNotFoundError(name, store.refs(BRANCH_PREFIX))
     row = store.one(q.META, key=_description_key(store, name))
-    return Branch(name, head.hex(), store.head.branch == name, "" if row is None else row[0])
+    description = str(parse_json(row[0])) if row is not None and row[0] else ""
+    return Branch(name, head.hex(), store.head.branch == name, description)
 
 
 def create_branch(store: Store, name: str, at: bytes | None, *, switch: bool) -> Branch:
@@ -145,7 +147,7 @@ def rename_branch(store: Store, name: str, new: str) -> Branch:
             operation.point(HEAD, ref)
         if branch.description:
             operation.set_meta(_description_key(store, name), "")
-            operation.set_meta(_description_key(store, new), branch.description)
+            operation.set_meta(_description_key(store, new), _kept(branch.description))
     return find_branch(store, new)
 
 
@@ -154,12 +156,21 @@ def describe_branch(store: Store, name: str, description: str) -> Branch:
 
     Raises:
         BranchNotFoundError: There is none.
+        InvalidInputError: The description is no text.
     """
+    if not isinstance(description, str):
+        raise InvalidInputError(f"A description is text, not `{type(description).__name__}`.", hint="Give a sentence.")
     find_branch(store, name)
+    kept = _kept(description)
     store.pause("branch-describe")
     with store.operation("branch-describe", {"name": name}) as operation:
-        operation.set_meta(_description_key(store, name), description)
+        operation.set_meta(_description_key(store, name), kept)
     return find_branch(store, name)
+
+
+def _kept(description: str) -> str:
+    # As JSON, because PostgreSQL's text cannot hold NUL.
+    return canonical_json(description).decode() if description else ""
 
 
 def _description_key(store: Store, name: str) -> str:
