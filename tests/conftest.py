@@ -3,11 +3,16 @@
 import os
 import random
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import is_hypothesis_test as _is_hypothesis_test
+
+from tests.databases import Postgres, running_postgres
+from tract import Tract
 
 # Both run without a deadline: two busy cores make single examples slow, and pytest-timeout ends a hang.
 settings.register_profile(
@@ -70,3 +75,41 @@ def seeded(request: pytest.FixtureRequest) -> Callable[[], random.Random]:
     """Return a factory of random sources that depend on the seed of the run and the name of the test."""
     name = f"{_torture_seed()}:{request.node.nodeid}"
     return lambda: random.Random(name)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """Return a running PostgreSQL server, one for each worker."""
+    with running_postgres() as server:
+        yield server
+
+
+@pytest.fixture
+def postgres_url(postgres: Postgres) -> Iterator[str]:
+    """Return the URL of an empty PostgreSQL database."""
+    name = postgres.new_database()
+    yield postgres.url(name)
+    postgres.run(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Return where a store can be made: once a new file, once an empty PostgreSQL database."""
+    if request.param == "sqlite":
+        return str(tmp_path / "store.db")
+    url: str = request.getfixturevalue("postgres_url")
+    return url
+
+
+@pytest.fixture
+def open_tract(store_url: str) -> Iterator[Callable[..., Tract]]:
+    """Return `Tract.open` for one store, the same for the whole test; closes what it opened."""
+    opened: list[Tract] = []
+
+    def open_one(**options: Any) -> Tract:
+        opened.append(Tract.open(store_url, **options))
+        return opened[-1]
+
+    yield open_one
+    for t in opened:
+        t.close()

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from tract.compile.context import CompiledContext, Provenance
     from tract.compile.fold import Entry
     from tract.errors import TractError
+    from tract.history.log import GraphRow
     from tract.history.status import Status
     from tract.objects.commit import CommitInfo
     from tract.objects.config import GenerationConfig, TokenBudget, TokenBudgetWarning, TractConfig
@@ -32,8 +33,12 @@ if TYPE_CHECKING:
         ToolCall,
         ToolResultPart,
     )
+    from tract.objects.operation import OperationInfo
     from tract.objects.usage import Usage
+    from tract.operations.branch import Branch, Divergence
     from tract.operations.fsck import Finding
+    from tract.operations.tag import Tag
+    from tract.operations.undo import UndoResult
     from tract.porcelain.tract import Tract
     from tract.porcelain.tract import Tract as Repo
     from tract.tokens.counter import TokenCounter
@@ -42,18 +47,22 @@ __version__ = "0.1.0"
 
 _HOME = {
     "ArtifactContent": "tract.objects.content",
+    "Branch": "tract.operations.branch",
     "CommitInfo": "tract.objects.commit",
     "CompiledContext": "tract.compile.context",
     "Compiler": "tract.compile.compiler",
     "DialogueContent": "tract.objects.content",
+    "Divergence": "tract.operations.branch",
     "Entry": "tract.compile.fold",
     "FilePart": "tract.objects.message",
     "Finding": "tract.operations.fsck",
     "FreeformContent": "tract.objects.content",
     "GenerationConfig": "tract.objects.config",
+    "GraphRow": "tract.history.log",
     "ImagePart": "tract.objects.message",
     "InstructionContent": "tract.objects.content",
     "Message": "tract.objects.message",
+    "OperationInfo": "tract.objects.operation",
     "OutputContent": "tract.objects.content",
     "Provenance": "tract.compile.context",
     "Reasoning": "tract.objects.message",
@@ -61,6 +70,7 @@ _HOME = {
     "Repo": "tract.porcelain.tract:Tract",
     "SessionContent": "tract.objects.content",
     "Status": "tract.history.status",
+    "Tag": "tract.operations.tag",
     "TextPart": "tract.objects.message",
     "TokenBudget": "tract.objects.config",
     "TokenBudgetWarning": "tract.objects.config",
@@ -71,23 +81,28 @@ _HOME = {
     "Tract": "tract.porcelain.tract",
     "TractConfig": "tract.objects.config",
     "TractError": "tract.errors",
+    "UndoResult": "tract.operations.undo",
     "Usage": "tract.objects.usage",
 }
 
 __all__ = [
     "ArtifactContent",
+    "Branch",
     "CommitInfo",
     "CompiledContext",
     "Compiler",
     "DialogueContent",
+    "Divergence",
     "Entry",
     "FilePart",
     "Finding",
     "FreeformContent",
     "GenerationConfig",
+    "GraphRow",
     "ImagePart",
     "InstructionContent",
     "Message",
+    "OperationInfo",
     "OutputContent",
     "Provenance",
     "Reasoning",
@@ -95,6 +110,7 @@ __all__ = [
     "Repo",
     "SessionContent",
     "Status",
+    "Tag",
     "TextPart",
     "TokenBudget",
     "TokenBudgetWarning",
@@ -105,6 +121,7 @@ __all__ = [
     "Tract",
     "TractConfig",
     "TractError",
+    "UndoResult",
     "Usage",
 ]
 

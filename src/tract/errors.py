@@ -103,6 +103,16 @@ class TractNotFoundError(NotFoundError):
         self.name = name
 
 
+class OperationNotFoundError(NotFoundError):
+    """The operation log has no operation of this number."""
+
+    code = "operation_not_found"
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"No operation {number}.", hint="List them with `t.operations`.")
+        self.number = number
+
+
 class AmbiguousRevisionError(TractError, ValueError):
     """A prefix names more than one commit."""
 
@@ -305,6 +315,65 @@ class RefConflictError(StateError):
         self.actual = actual
 
 
+class NothingToUndoError(StateError):
+    """There is no operation left to undo, or none to redo."""
+
+    code = "nothing_to_undo"
+
+    def __init__(self, verb: str) -> None:
+        super().__init__(f"There is nothing to {verb}.", hint="Look at `t.operations` for what was done.")
+        self.verb = verb
+
+
+class OperationConflictError(StateError):
+    """Later operations built on this one, so it cannot be undone by itself.
+
+    Attributes:
+        number: The operation that was to be undone or redone.
+        name: Full name of the ref that has moved on.
+    """
+
+    code = "operation_conflict"
+
+    def __init__(self, verb: str, number: int, name: str) -> None:
+        super().__init__(
+            f"Cannot {verb} operation {number}: `{name.partition('/')[2] or name}` has moved since.",
+            hint="Undo the later operations first with `t.undo(n)`, or go back with `t.reset(revision)`.",
+        )
+        self.verb = verb
+        self.number = number
+        self.name = name
+
+
+class CurrentBranchError(StateError):
+    """The branch HEAD is on cannot be deleted."""
+
+    code = "current_branch"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"`{name}` is the current branch.", hint="Stand on another one first: `t.switch(name)`.")
+        self.name = name
+
+
+class UnmergedBranchError(StateError):
+    """Deleting this branch would leave commits no other branch or tag reaches.
+
+    Attributes:
+        name: The branch.
+        commits: How many commits only it reaches.
+    """
+
+    code = "unmerged_branch"
+
+    def __init__(self, name: str, commits: int) -> None:
+        super().__init__(
+            f"`{name}` holds {commits} commit{'s' if commits != 1 else ''} no other branch or tag has.",
+            hint="Pass `force=True` to `t.branches.delete(name, force=True)`; `t.undo()` brings it back.",
+        )
+        self.name = name
+        self.commits = commits
+
+
 class RefExistsError(StateError):
     """A ref of this name exists already."""
 
@@ -433,9 +502,27 @@ class ContentErasedError(StateError):
 
 
 class MigrationError(StorageError):
-    """Bringing the schema up to date failed; the store is as it was."""
+    """Bringing the schema up to date failed; the store is as it was.
+
+    Attributes:
+        found: Schema version of the store.
+        wanted: Schema version it could not be brought to.
+        reason: What went wrong.
+        backup: Path of the copy made before, or `None` (a PostgreSQL store, or no copy could be made).
+    """
 
     code = "migration"
+
+    def __init__(self, found: int, wanted: int, reason: str, *, backup: str | None = None) -> None:
+        copy = "" if backup is None else f" A copy is at {backup}."
+        super().__init__(
+            f"The store could not be brought from schema {found} to {wanted}: {reason}.",
+            hint=f"The store is as it was and opens with the version that wrote it.{copy}",
+        )
+        self.found = found
+        self.wanted = wanted
+        self.reason = reason
+        self.backup = backup
 
 
 # --- installation --------------------------------------------------------------------------------

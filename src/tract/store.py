@@ -8,14 +8,14 @@ the caller's own.
 
 from __future__ import annotations
 
+import copy
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import Any, Final, NamedTuple
 
 from tract.errors import (
     ClosedHandleError,
@@ -23,10 +23,12 @@ from tract.errors import (
     CorruptStoreError,
     DetachedHeadError,
     ForkedHandleError,
+    OperationNotFoundError,
     OperationOpenError,
     ReadOnlyError,
     RefConflictError,
     RefExistsError,
+    StorageError,
     TractNotFoundError,
 )
 from tract.objects import operation as operations
@@ -35,9 +37,13 @@ from tract.objects.content import ContentTypes
 from tract.objects.hashing import canonical_json
 from tract.objects.refs import BRANCH_PREFIX, HEAD, RefChange
 from tract.storage import queries as q
+from tract.storage.checks import misnamed
 from tract.storage.database import Database, Query
 from tract.storage.writing import Draft, Tip, counter_id, write_commit
 from tract.tokens.counter import TokenCounter
+
+NO_TRACT: Final = -1
+"""Id of a tract that is not created yet."""
 
 
 class Head(NamedTuple):
@@ -93,7 +99,8 @@ class Store:
         self.memo: dict[str, Any] = {}
         self.head = Head(config.default_branch)
         self.previous_head: Head | None = None
-        self.tract_id = -1
+        self.at_operation: int | None = None
+        self.tract_id = NO_TRACT
         self.counter_id: int | None = None
         self.lock = threading.RLock()
         self._process = os.getpid()
@@ -106,23 +113,43 @@ class Store:
     @property
     def read_only(self) -> bool:
         """Whether this handle may only read."""
-        return self.database.read_only
+        return self.database.read_only or self.at_operation is not None
+
+    def view(self, number: int) -> Store:
+        """Return a read-only handle on the tract as it was after operation *number*; it shares the connection."""
+        view = copy.copy(self)
+        view.at_operation = number
+        start = self.one(q.SYMBOLIC_AFTER, tract_id=self.tract_id, name=HEAD, no=number)
+        if start is None or start[0] is None:
+            raise OperationNotFoundError(number)
+        view.head, view.previous_head = Head(start[0].removeprefix(BRANCH_PREFIX)), None
+        return view
 
     def close(self) -> None:
         """Close the connection; closing twice does nothing.
 
         In a forked child the parent's connection is left alone.
         """
+        if os.getpid() != self._process:
+            self._closed = True
+            return
         with self.lock:
             if not self._closed:
                 self._closed = True
-                if os.getpid() == self._process:
+                if self.at_operation is None:
                     self.database.close()
 
     def check_usable(self) -> None:
         """Refuse a closed or forked handle."""
-        if self._closed:
+        if self._closed or self.database.is_closed:
             raise ClosedHandleError
+        self.refuse_fork()
+
+    def refuse_fork(self) -> None:
+        """Refuse a handle another process opened.
+
+        Asked before taking the lock: a thread the fork did not copy may hold it for ever.
+        """
         if os.getpid() != self._process:
             raise ForkedHandleError
 
@@ -148,12 +175,14 @@ class Store:
 
     def one(self, query: Query, **parameters: Any) -> tuple[Any, ...] | None:
         """Return the first row of *query*, or `None`."""
+        self.refuse_fork()
         with self.lock:
             self.check_usable()
             return self.database.one(query, **parameters)
 
     def all(self, query: Query, **parameters: Any) -> list[tuple[Any, ...]]:
         """Return every row of *query*."""
+        self.refuse_fork()
         with self.lock:
             self.check_usable()
             return self.database.all(query, **parameters)
@@ -161,13 +190,14 @@ class Store:
     @contextmanager
     def reading(self) -> Iterator[Database]:
         """Hold one snapshot for several reads; inside an operation, see what it has written."""
+        self.refuse_fork()
         with self.lock:
             self.check_usable()
             if self.database.in_transaction:
                 yield self.database
                 return
-            self.database.begin_read()
             try:
+                self.database.begin_read()
                 yield self.database
             finally:
                 self.database.rollback()
@@ -189,9 +219,36 @@ class Store:
                 self.previous_head, self.head = self.head, head
 
     def ref(self, name: str) -> bytes | None:
-        """Return the commit hash the ref *name* points to, or `None`."""
+        """Return the commit hash the ref *name* points to, or `None`.
+
+        Raises:
+            CorruptObjectError: It points to a commit that is missing.
+        """
+        if self.at_operation is not None:
+            row = self.one(q.REF_AFTER, tract_id=self.tract_id, name=name, no=self.at_operation)
+            return None if row is None else row[0]
         row = self.one(q.REF, tract_id=self.tract_id, name=name)
-        return None if row is None else row[2]
+        if row is None:
+            return None
+        if row[0] is not None and row[2] is None:
+            raise CorruptObjectError("ref", name, "the commit it points to is missing")
+        commit: bytes | None = row[2]
+        return commit
+
+    def refs(self, prefix: str = "") -> dict[str, bytes]:
+        """Return the commit hash of every ref whose full name starts with *prefix*, by the rest of its name."""
+        if self.at_operation is not None:
+            rows = self.all(q.REFS_AFTER, tract_id=self.tract_id, no=self.at_operation)
+        else:
+            rows = self.all(q.REFS, tract_id=self.tract_id)
+        return {name[len(prefix) :]: hash_ for name, hash_ in rows if name.startswith(prefix)}
+
+    def last_operation(self) -> int:
+        """Return the number of the last operation this handle sees; 0 before the first."""
+        if self.at_operation is not None:
+            return self.at_operation
+        row = self.one(q.LAST_OPERATION, tract_id=self.tract_id)
+        return row[0] if row is not None and row[0] is not None else 0
 
     def head_hash(self) -> bytes | None:
         """Return the hash HEAD stands on, or `None` before the first commit."""
@@ -209,12 +266,67 @@ class Store:
 
     # --- writing ---------------------------------------------------------------------------------
 
-    def operation(self, verb: str, args: dict[str, Any] | None = None, *, undoes: int | None = None) -> Operation:
-        """Return the write gate for one public write, to be used as a context manager.
+    @contextmanager
+    def operation(
+        self, verb: str, args: dict[str, Any] | None = None, *, undoes: int | None = None
+    ) -> Generator[Operation, None, None]:
+        """Hold the write gate for one public write: the handle's lock and the database's write lock.
 
-        Inside `batch()` the write joins the batch's operation.
+        Leaving normally commits; leaving with any exception, `KeyboardInterrupt` included, keeps
+        nothing. Inside `batch()` the write joins the batch's operation.
+
+        A generator, because nothing else is safe from Ctrl-C: an interrupt may come as the first
+        thing in any `__exit__` written in Python, and a dropped generator still runs its `finally`.
         """
-        return Operation(self, verb, args or {}, undoes=undoes)
+        self.refuse_fork()
+        with self.lock:
+            self._check_writable()
+            if self._open is not None:
+                yield from self._part(self._open, verb)
+            else:
+                yield from self._whole(Operation(self, verb, args or {}, undoes=undoes))
+
+    def _whole(self, operation: Operation) -> Generator[Operation, None, None]:
+        before = (self.head, self.previous_head, self.tract_id)
+        is_done = False
+        try:
+            self.database.begin_write(None if self.tract_id == NO_TRACT else self.tract_id)
+            operation.read_gate()
+            self._open = operation
+            yield operation
+            operation.finish()
+            is_done = True
+        finally:
+            self._open = None
+            if not is_done:
+                self.head, self.previous_head, self.tract_id = before
+                try:
+                    self.database.rollback()
+                finally:
+                    # Does nothing, unless the first was interrupted before it began.
+                    self.database.rollback()
+                    self.forget()
+
+    def _part(self, batch: Operation, verb: str) -> Generator[Operation, None, None]:
+        """Be a part of the open batch that can fail on its own."""
+        if batch.verb != "batch":
+            raise OperationOpenError(verb)
+        batch.require_transaction()
+        heads, saved = (self.head, self.previous_head), batch.saved()
+        is_done = False
+        # Interrupted right after it, a savepoint nobody returns to is left, and COMMIT releases it.
+        self.database.begin_part()
+        try:
+            yield batch
+            is_done = True
+        finally:
+            if is_done:
+                batch.joined[verb] = batch.joined.get(verb, 0) + 1
+            else:
+                batch.restore(saved)
+                self.head, self.previous_head = heads
+                self.forget()
+            self.database.end_part(keep=is_done)
 
     @contextmanager
     def batch(self) -> Iterator[None]:
@@ -222,12 +334,13 @@ class Store:
 
         Other writers wait until the block ends, so keep it short. If the block raises, nothing is kept.
         """
+        self.refuse_fork()
         with self.lock:
             if self._open is not None:
                 raise OperationOpenError("batch")
-            with Operation(self, "batch", {}) as operation:
+            with self.operation("batch") as operation:
                 yield
-                operation.args = dict(sorted(operation.joined.items()))
+                operation.args["verbs"] = dict(sorted(operation.joined.items()))
 
     def open_tract(self, *, create: bool) -> None:
         """Find this handle's tract, creating it if allowed, and start on its default branch."""
@@ -235,6 +348,9 @@ class Store:
         if row is None:
             if self.read_only or not create:
                 raise TractNotFoundError(self.tract, [name for (name,) in self.all(q.TRACT_NAMES)])
+            # A tract whose name was damaged must not come back as a new and empty one.
+            for name in misnamed(self.database):
+                raise CorruptObjectError("tract", name, "it was created under another name")
             self._create_tract()
         else:
             self.tract_id = row[0]
@@ -244,16 +360,7 @@ class Store:
         self.head = Head(start[1].removeprefix(BRANCH_PREFIX))
 
     def _create_tract(self) -> None:
-        self.database.begin_write(None)
-        try:
-            self.database.execute(q.ADD_TRACT, {"name": self.tract, "created_at": self.clock()})
-            row = self.database.one(q.TRACT, name=self.tract)
-            assert row is not None
-            self.tract_id = row[0]
-            self.database.commit()
-        except BaseException:
-            self.database.rollback()
-            raise
+        """Create the tract and its HEAD in one operation, so no crash leaves half of it."""
         with self.operation("init") as operation:
             if operation.number == 1:  # else another process was faster
                 operation.point(HEAD, BRANCH_PREFIX + self.config.default_branch)
@@ -271,12 +378,14 @@ class Store:
         self.counter_id = None if row is None else row[0]
 
 
-class Operation(AbstractContextManager["Operation"]):
-    """The write gate: one transaction, one row in the operation log.
+class Operation:
+    """What one public write does while `Store.operation` holds the gate: one transaction, one row in the log.
 
-    On entry it holds the handle's lock and the database's write lock, and has read the last
-    operation and the tip of the current branch. Leaving normally commits; leaving with any
-    exception, `KeyboardInterrupt` included, keeps nothing.
+    Attributes:
+        number: Its place in the log.
+        now: Its time, microseconds UTC; never before that of the operation before it.
+        tip: Tip of the current branch.
+        joined: How often each verb was part of it, in a batch.
     """
 
     def __init__(self, store: Store, verb: str, args: dict[str, Any], *, undoes: int | None = None) -> None:
@@ -287,48 +396,18 @@ class Operation(AbstractContextManager["Operation"]):
         self.number = 0
         self.now = 0
         self.tip: Tip | None = None
-        self._heads = (store.head, store.previous_head)
         self.joined: dict[str, int] = {}
         self._database = store.database
         self._previous: bytes | None = None
-        self._outer: Operation | None = None
-        self._saved: tuple[Tip | None, _Moves] | None = None
         self._moves = _Moves()
         self._wrote = False
 
-    # --- entering and leaving ----------------------------------------------------------------------
+    # --- beginning and ending ----------------------------------------------------------------------
 
-    def __enter__(self) -> Self:
-        store = self.store
-        store.lock.acquire()
-        try:
-            store._check_writable()  # noqa: SLF001
-            self._heads = (store.head, store.previous_head)
-            if store._open is not None:  # noqa: SLF001
-                return self._join(store._open)  # noqa: SLF001
-            self._database.begin_write(store.tract_id)
-            try:
-                self._read_gate()
-            except BaseException:
-                self._database.rollback()
-                raise
-            store._open = self  # noqa: SLF001
-        except BaseException:
-            store.lock.release()
-            raise
-        return self
-
-    def _join(self, outer: Self) -> Self:
-        """Become a part of the open batch that can fail on its own."""
-        if outer.verb != "batch":
-            raise OperationOpenError(self.verb)
-        self._database._control("SAVEPOINT part")  # noqa: SLF001
-        self._saved = (outer.tip, outer._moves.copy())
-        outer.joined[self.verb] = outer.joined.get(self.verb, 0) + 1
-        self._outer = outer
-        return outer
-
-    def _read_gate(self) -> None:
+    def read_gate(self) -> None:
+        """Read the last operation and the tip of the current branch, under the write lock."""
+        if self.store.tract_id == NO_TRACT:
+            self._add_tract()
         branch = self.store.head.branch
         row = self._database.one(
             q.GATE, tract_id=self.store.tract_id, name=BRANCH_PREFIX + branch if branch is not None else ""
@@ -340,41 +419,42 @@ class Operation(AbstractContextManager["Operation"]):
         self.now = max(self.store.clock(), created_at or 0)
         self.tip = Tip(*tip) if tip[0] is not None else None
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        try:
-            if self._outer is not None:
-                self._leave_part(self._outer, failed=kind is not None)
-            else:
-                self._leave(failed=kind is not None)
-        finally:
-            self.store.lock.release()
+    def _add_tract(self) -> None:
+        store = self.store
+        self._database.execute(q.ADD_TRACT, {"name": store.tract, "created_at": store.clock()})
+        # Not left to the first commit: in a long batch it would hold up the first commit of every other tract.
+        self._database.execute(q.ADD_COUNTER, {"name": store.counter.name})
+        row = self._database.one(q.TRACT, name=store.tract)
+        assert row is not None
+        store.tract_id = row[0]
 
-    def _leave_part(self, outer: Operation, *, failed: bool) -> None:
-        if failed:
-            self._database._control("ROLLBACK TO part")  # noqa: SLF001
-            assert self._saved is not None
-            outer.tip, outer._moves = self._saved
-            self.store.head, self.store.previous_head = self._heads
+    def finish(self) -> None:
+        """Record what was done and make it durable; drop the transaction if nothing was."""
+        is_write = bool(self._moves.ids) or self._wrote
+        if is_write or self.joined:
+            self.require_transaction()
+        if is_write:
+            self._record()
+            self._database.commit()
+        else:
             self.store.forget()
-        self._database._control("RELEASE part")  # noqa: SLF001
+            self._database.rollback()
 
-    def _leave(self, *, failed: bool) -> None:
-        is_done = False
-        try:
-            if not failed:
-                if self._moves.ids or self._wrote:
-                    self._record()
-                    self._database.commit()
-                is_done = True
-        finally:
-            self.store._open = None  # noqa: SLF001
-            if not is_done:
-                self.store.head, self.store.previous_head = self._heads
-            if self._database.in_transaction:
-                self._database.rollback()
-                self.store.forget()
+    def require_transaction(self) -> None:
+        """Refuse to go on where the database has dropped the transaction by itself, as after some I/O errors.
+
+        What is written then would be kept statement by statement.
+        """
+        if not self._database.has_transaction:
+            raise StorageError("The database has dropped the transaction.", hint="Run the whole batch again.")
+
+    def saved(self) -> tuple[Tip | None, _Moves]:
+        """Return what `restore` needs to forget a part of a batch."""
+        return self.tip, self._moves.copy()
+
+    def restore(self, saved: tuple[Tip | None, _Moves]) -> None:
+        """Forget what a part of a batch has done since `saved`."""
+        self.tip, self._moves = saved
 
     def _record(self) -> None:
         """Write the operation, chained to the one before it, and its ref changes."""
@@ -450,11 +530,16 @@ class Operation(AbstractContextManager["Operation"]):
             (None, None) if old is None else (old.id, old.hash),
             (None, None) if new is None else (new.id, new.hash),
         )
+        branch = self.store.head.branch
+        if branch is not None and name == BRANCH_PREFIX + branch:
+            self.tip = new
 
     def _raise_conflict(self, name: str, old: Tip | None, new: Tip | None) -> None:
         row = self._database.one(q.REF, tract_id=self.store.tract_id, name=name)
         if old is None and new is not None:
             kind, _, short = name.partition("/")
+            if row is not None and row[0] is not None and row[2] is None:
+                raise CorruptObjectError("ref", name, "the commit it points to is missing")
             raise RefExistsError({"heads": "branch", "tags": "tag"}.get(kind, "ref"), short)
         raise _conflict(name, None if old is None else old.hash, None if row is None else row[2])
 
@@ -482,14 +567,21 @@ class Operation(AbstractContextManager["Operation"]):
         self.tip = self.find(BRANCH_PREFIX + head.branch)
         self.store.stand_on(head)
 
+    def start(self) -> str | None:
+        """Return the branch new handles start on, as this transaction sees it."""
+        row = self._database.one(q.REF, tract_id=self.store.tract_id, name=HEAD)
+        return None if row is None else str(row[1]).removeprefix(BRANCH_PREFIX)
+
     def find(self, name: str) -> Tip | None:
         """Return the commit the ref *name* points to in this transaction, or `None`."""
         row = self._database.one(q.REF, tract_id=self.store.tract_id, name=name)
         return None if row is None or row[2] is None else self.store.tip(row[2])
 
     def set_meta(self, key: str, value: str) -> None:
-        """Keep a setting of the store; counts as a write even if no ref moves."""
+        """Keep a setting of the store, `""` for none; the operation notes its value before and after."""
+        row = self._database.one(q.META, key=key)
         self._wrote = True
+        self.args.setdefault("settings", {})[key] = ["" if row is None else row[0], value]
         self._database.execute(q.SET_META, {"key": key, "value": value})
 
     def add_usage(self, values: dict[str, Any]) -> None:
@@ -503,7 +595,6 @@ class Operation(AbstractContextManager["Operation"]):
         """Write *draft* on the current branch and move the branch to it."""
         written = self.add(draft, () if self.tip is None else (self.tip,))
         self.move(self.store.head_ref(), self.tip, written)
-        self.tip = written
         return written
 
     def add(self, draft: Draft, parents: tuple[Tip, ...]) -> Tip:

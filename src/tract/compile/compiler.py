@@ -16,6 +16,7 @@ from tract.compile.context import CompiledContext
 from tract.compile.fold import Entry, Prefix, State, extend
 from tract.compile.read import Reader, few_collections
 from tract.errors import CorruptObjectError, CorruptStoreError, InvalidInputError
+from tract.history.reflog import require_logged
 from tract.objects.hashing import config_hash
 from tract.objects.message import Message, TextPart
 from tract.objects.refs import BRANCH_PREFIX
@@ -100,7 +101,8 @@ class States:
         for run in self._reader.runs(self._store.tip(state.head.hash)):
             row = self._store.one(q.USAGE_IN_RUN, lane_id=run.lane, low=run.low, high=run.high)
             if row is not None:
-                return row[0], row[1], row[2], row[3]
+                # Negative counts take an earlier usage back.
+                return (row[0], row[1], row[2], row[3]) if row[2] >= 0 else None
         return None
 
 
@@ -118,7 +120,7 @@ def compile_head(store: Store) -> CompiledContext:
     Cost:
         One small query when nothing is new; O(new commits) otherwise.
     """
-    if store.head.branch is None:
+    if store.head.branch is None or store.at_operation is not None:
         return compile_commit(store, store.head_hash())
     states = states_of(store)
     row = store.one(q.HEAD_CHECK, tract_id=store.tract_id, name=BRANCH_PREFIX + store.head.branch)
@@ -156,6 +158,7 @@ def compile_commit(
     Raises:
         CorruptStoreError: Stored data is damaged, or the two folds differ.
     """
+    require_logged(store)
     states = states_of(store)
     if commit is None:
         return CompiledContext(None, (), 0, _source(store), (), (), states.config)

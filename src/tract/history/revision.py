@@ -1,8 +1,9 @@
 """Answers which commit a revision names.
 
 A revision is a full hash, a unique prefix of at least four hex digits, a branch, a tag, `HEAD`,
-`ORIG_HEAD`, `@` (for HEAD) or `@{n}` (this branch n operations ago), followed by any number of
-`~n` (n first parents back) and `^n` (n-th parent).
+`ORIG_HEAD`, `@` (for HEAD), `-` (where HEAD was before) or `@{n}` (this branch n operations ago),
+followed by any number of `~n` (n first parents back) and `^n` (n-th parent). A range `a..b` names the
+commits behind b and not behind a.
 """
 
 from __future__ import annotations
@@ -10,8 +11,9 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from tract.errors import AmbiguousRevisionError, CorruptObjectError, InvalidInputError, RevisionNotFoundError
-from tract.history.walk import Lane, ancestor
+from tract.errors import AmbiguousRevisionError, InvalidInputError, RevisionNotFoundError
+from tract.history.lanes import lane_of
+from tract.history.walk import ancestor
 from tract.objects.commit import CommitInfo
 from tract.objects.hashing import HASH_BYTES
 from tract.objects.refs import BRANCH_PREFIX, HEAD, ORIG_HEAD, TAG_PREFIX
@@ -58,13 +60,14 @@ def resolve(store: Store, revision: str | CommitInfo) -> bytes:
 
 def known_names(store: Store) -> list[str]:
     """Return the short names of all branches and tags, and HEAD."""
-    rows = store.all(q.REFS, tract_id=store.tract_id)
-    return [HEAD, *[name.partition("/")[2] or name for name, _ in rows]]
+    return [HEAD, *[name.partition("/")[2] or name for name in store.refs()]]
 
 
 def _base(store: Store, name: str) -> bytes | None:
     if name in {HEAD, "@"}:
         return store.head_hash()
+    if name == "-":
+        return _previous(store)
     ago = _AGO.match(name)
     if ago is not None:
         return _ago(store, int(ago.group(1)))
@@ -73,6 +76,13 @@ def _base(store: Store, name: str) -> bytes | None:
         if found is not None:
             return found
     return _by_prefix(store, name.lower())
+
+
+def _previous(store: Store) -> bytes | None:
+    back = store.previous_head
+    if back is None or back.branch is None:
+        return None if back is None else back.commit
+    return store.ref(BRANCH_PREFIX + back.branch)
 
 
 def _by_prefix(store: Store, prefix: str) -> bytes | None:
@@ -87,20 +97,11 @@ def _by_prefix(store: Store, prefix: str) -> bytes | None:
 
 
 def _ago(store: Store, operations: int) -> bytes | None:
-    row = store.one(q.LAST_OPERATION, tract_id=store.tract_id)
-    number = (row[0] if row is not None and row[0] is not None else 0) - operations
+    number = store.last_operation() - operations
     if number < 1:
         return None
     after = store.one(q.REF_AFTER, tract_id=store.tract_id, name=store.head_ref(), no=number)
     return None if after is None else after[0]
-
-
-def lane_of(store: Store, lane: int) -> Lane:
-    """Return a lane by its id."""
-    row = store.one(q.LANE, id=lane)
-    if row is None:
-        raise CorruptObjectError("commit", f"in lane {lane}", "its lane is missing")
-    return Lane(*row)
 
 
 def _back(store: Store, commit: bytes, steps: int) -> bytes | None:
@@ -128,8 +129,7 @@ def head_at(store: Store, moment: int) -> bytes | None:
         O(log operations): their times never go back.
     """
     with store.reading():
-        row = store.one(q.LAST_OPERATION, tract_id=store.tract_id)
-        low, high = 0, row[0] if row is not None and row[0] is not None else 0
+        low, high = 0, store.last_operation()
         while low < high:
             middle = (low + high + 1) // 2
             time = store.one(q.OPERATION_TIME, tract_id=store.tract_id, no=middle)
@@ -139,3 +139,17 @@ def head_at(store: Store, moment: int) -> bytes | None:
                 high = middle - 1
         after = store.one(q.REF_AFTER, tract_id=store.tract_id, name=store.head_ref(), no=low)
         return None if after is None else after[0]
+
+
+def resolve_range(store: Store, text: str | CommitInfo) -> tuple[bytes | None, bytes]:
+    """Return the two ends of a range `a..b`, or `None` and the commit for a single revision.
+
+    An end left out means HEAD.
+
+    Raises:
+        RevisionNotFoundError: An end names nothing.
+    """
+    if isinstance(text, str) and ".." in text:
+        start, _, end = text.partition("..")
+        return resolve(store, start or HEAD), resolve(store, end or HEAD)
+    return None, resolve(store, text)

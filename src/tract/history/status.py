@@ -1,4 +1,4 @@
-"""Answers where a handle stands and how full its context is."""
+"""Answers where a handle stands, how full its context is, and what to do next."""
 
 from __future__ import annotations
 
@@ -23,6 +23,8 @@ class Status:
         head: Hash HEAD stands on, `None` before the first commit.
         context_tokens: Size of the compiled context by the tokenizer.
         limit_tokens: Tokens the budget leaves for it, or `None` without a budget.
+        operation: Number of the last operation.
+        next_step: What to do next, where something stands in the way; else `None`.
         recent: The last commits, newest first.
     """
 
@@ -31,6 +33,8 @@ class Status:
     head: str | None
     context_tokens: int
     limit_tokens: int | None
+    operation: int
+    next_step: str | None
     recent: tuple[CommitInfo, ...] = field(repr=False)
 
     @property
@@ -42,11 +46,26 @@ class Status:
 def status(store: Store, recent: Sequence[CommitInfo]) -> Status:
     """Return where *store*'s handle stands, given the last commits of HEAD, newest first."""
     budget = store.config.budget
+    limit = None if budget is None else budget.usable_tokens
+    head = store.head_hash()
+    tokens = recent[0].context_tokens if recent else 0
     return Status(
-        store.tract,
-        store.head.branch,
-        recent[0].hash if recent else None,
-        recent[0].context_tokens if recent else 0,
-        None if budget is None else budget.usable_tokens,
-        tuple(recent),
+        tract=store.tract,
+        branch=store.head.branch,
+        head=None if head is None else head.hex(),
+        context_tokens=tokens,
+        limit_tokens=limit,
+        operation=store.last_operation(),
+        next_step=_next_step(store, head, tokens, limit),
+        recent=tuple(recent),
     )
+
+
+def _next_step(store: Store, head: bytes | None, tokens: int, limit: int | None) -> str | None:
+    if store.head.branch is None:
+        return "HEAD is detached: keep work with `t.branch(name)`, go back with `t.checkout('-')`."
+    if head is None:
+        return "Nothing is committed yet: begin with `t.system(text)` or `t.user(text)`."
+    if limit is not None and tokens > limit:
+        return "The context is over its budget: leave something out with `t.skip(commit)`."
+    return None

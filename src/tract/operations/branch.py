@@ -1,22 +1,50 @@
-"""Branches and where HEAD stands: create, switch, check out."""
+"""Branches and where HEAD stands: create, delete, rename, describe, switch, check out."""
 
 from __future__ import annotations
 
-from tract.errors import BranchNotFoundError, RevisionNotFoundError
+from dataclasses import dataclass
+
+from tract.errors import BranchNotFoundError, CurrentBranchError, RevisionNotFoundError, UnmergedBranchError
+from tract.history.ancestry import Reach, count_missing
+from tract.history.lanes import lane_of, reach_of
 from tract.history.revision import resolve
 from tract.objects.commit import CommitInfo
-from tract.objects.refs import BRANCH_PREFIX, HEAD, check_name
+from tract.objects.refs import BRANCH_PREFIX, HEAD, TAG_PREFIX, check_name
 from tract.storage import queries as q
 from tract.store import Head, Store
 
 
-def branches(store: Store) -> dict[str, str]:
-    """Return the name and commit hash of every branch, by name."""
-    rows = store.all(q.REFS, tract_id=store.tract_id)
-    return {name.removeprefix(BRANCH_PREFIX): hash_.hex() for name, hash_ in rows if name.startswith(BRANCH_PREFIX)}
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """A line of work.
+
+    Attributes:
+        name: Short name.
+        head: Hash of its tip.
+        is_current: Whether this handle stands on it.
+        description: What it is for, `""` if nobody said.
+    """
+
+    name: str
+    head: str
+    is_current: bool
+    description: str = ""
 
 
-def create_branch(store: Store, name: str, at: bytes | None, *, switch: bool) -> str:
+def find_branch(store: Store, name: str) -> Branch:
+    """Return the branch *name*.
+
+    Raises:
+        BranchNotFoundError: There is none.
+    """
+    head = store.ref(BRANCH_PREFIX + check_name(name))
+    if head is None:
+        raise BranchNotFoundError(name, store.refs(BRANCH_PREFIX))
+    row = store.one(q.META, key=_description_key(store, name))
+    return Branch(name, head.hex(), store.head.branch == name, "" if row is None else row[0])
+
+
+def create_branch(store: Store, name: str, at: bytes | None, *, switch: bool) -> Branch:
     """Create the branch *name* at the commit *at*, and stand on it if *switch*.
 
     Raises:
@@ -36,7 +64,127 @@ def create_branch(store: Store, name: str, at: bytes | None, *, switch: bool) ->
         operation.move(ref, None, tip)
         if switch:
             operation.stand_on(Head(name))
-    return name
+    return find_branch(store, name)
+
+
+def delete_branch(store: Store, name: str, *, force: bool) -> Branch:
+    """Drop the branch *name*; its commits stay until they are collected.
+
+    Raises:
+        BranchNotFoundError: There is none.
+        CurrentBranchError: HEAD is on it.
+        UnmergedBranchError: Only it reaches some commits, and *force* is false.
+
+    Cost:
+        O(lanes of all branches) without *force*.
+    """
+    branch = find_branch(store, name)
+    if not force:
+        _require_merged(store, name, bytes.fromhex(branch.head))
+    store.pause("branch-delete")
+    with store.operation("branch-delete", {"name": name}) as operation:
+        if store.head.branch == name:
+            raise CurrentBranchError(name)
+        tip = operation.find(BRANCH_PREFIX + name)
+        if tip is None:
+            raise BranchNotFoundError(name, store.refs(BRANCH_PREFIX))
+        if not force and tip.hash.hex() != branch.head:
+            _require_merged(store, name, tip.hash)
+        operation.move(BRANCH_PREFIX + name, tip, None)
+        if operation.start() == name:
+            # New handles must not start on a branch that is gone.
+            operation.point(HEAD, BRANCH_PREFIX + (store.head.branch or store.config.default_branch))
+        if branch.description:
+            operation.set_meta(_description_key(store, name), "")
+    return branch
+
+
+def _require_merged(store: Store, name: str, head: bytes) -> None:
+    ours = reach_of(store, head)
+    theirs: dict[int, int] = {}
+    refs = [ref for prefix in (BRANCH_PREFIX, TAG_PREFIX) for ref in _others(store, prefix, name)]
+    for commit in refs:
+        for lane, generation in reach_of(store, commit).items():
+            theirs[lane] = max(theirs.get(lane, 0), generation)
+    missing = count_missing(ours, theirs, lambda lane: lane_of(store, lane))
+    if missing:
+        raise UnmergedBranchError(name, missing)
+
+
+def _others(store: Store, prefix: str, name: str) -> list[bytes]:
+    return [hash_ for other, hash_ in store.refs(prefix).items() if prefix == TAG_PREFIX or other != name]
+
+
+def rename_branch(store: Store, name: str, new: str) -> Branch:
+    """Give the branch *name* the name *new*; a handle on it stays on it.
+
+    Raises:
+        BranchNotFoundError: There is no branch *name*.
+        RefExistsError: There is a branch *new*.
+    """
+    branch = find_branch(store, name)
+    ref = BRANCH_PREFIX + check_name(new)
+    store.pause("branch-rename")
+    with store.operation("branch-rename", {"name": name, "new": new}) as operation:
+        tip = operation.find(BRANCH_PREFIX + name)
+        if tip is None:
+            raise BranchNotFoundError(name, store.refs(BRANCH_PREFIX))
+        operation.move(ref, None, tip)
+        operation.move(BRANCH_PREFIX + name, tip, None)
+        is_start = operation.start() == name
+        if store.head.branch == name:
+            operation.stand_on(Head(new))
+        elif is_start:
+            operation.point(HEAD, ref)
+        if branch.description:
+            operation.set_meta(_description_key(store, name), "")
+            operation.set_meta(_description_key(store, new), branch.description)
+    return find_branch(store, new)
+
+
+def describe_branch(store: Store, name: str, description: str) -> Branch:
+    """Say what the branch *name* is for.
+
+    Raises:
+        BranchNotFoundError: There is none.
+    """
+    find_branch(store, name)
+    store.pause("branch-describe")
+    with store.operation("branch-describe", {"name": name}) as operation:
+        operation.set_meta(_description_key(store, name), description)
+    return find_branch(store, name)
+
+
+def _description_key(store: Store, name: str) -> str:
+    return f"description:{store.tract}:{name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Divergence:
+    """How far two commits are apart.
+
+    Attributes:
+        ahead: Commits behind the first and not behind the second.
+        behind: Commits behind the second and not behind the first.
+    """
+
+    ahead: int
+    behind: int
+
+
+def divergence(store: Store, left: bytes, right: bytes) -> Divergence:
+    """Return how many commits *left* is ahead of and behind *right*.
+
+    Cost:
+        O(lanes behind both), however long they are.
+    """
+    ours: Reach = reach_of(store, left)
+    theirs: Reach = reach_of(store, right)
+
+    def missing(these: Reach, those: Reach) -> int:
+        return count_missing(these, those, lambda lane: lane_of(store, lane))
+
+    return Divergence(missing(ours, theirs), missing(theirs, ours))
 
 
 def switch(store: Store, name: str) -> str:
@@ -46,14 +194,14 @@ def switch(store: Store, name: str) -> str:
         BranchNotFoundError: There is none.
     """
     if store.ref(BRANCH_PREFIX + check_name(name)) is None:
-        raise BranchNotFoundError(name, branches(store))
+        raise BranchNotFoundError(name, store.refs(BRANCH_PREFIX))
     if store.read_only:
         store.stand_on(Head(name))
         return name
     store.pause("switch")
     with store.operation("switch", {"name": name}) as operation:
         if operation.find(BRANCH_PREFIX + name) is None:
-            raise BranchNotFoundError(name, branches(store))
+            raise BranchNotFoundError(name, store.refs(BRANCH_PREFIX))
         operation.stand_on(Head(name))
     return name
 
@@ -72,7 +220,7 @@ def checkout(store: Store, revision: str | CommitInfo) -> Head:
             switch(store, back.branch)
         else:
             store.stand_on(back)
-    elif isinstance(revision, str) and revision in branches(store):
+    elif isinstance(revision, str) and revision in store.refs(BRANCH_PREFIX):
         switch(store, revision)
     else:
         store.stand_on(Head(None, resolve(store, revision)))

@@ -19,7 +19,7 @@ def stored_config(store: Store) -> TractConfig:
         InvalidInputError: What is kept does not fit this version.
     """
     row = store.one(q.META, key=_key(store))
-    return TractConfig() if row is None else parse_config(parse_json(row[0]))
+    return parse_config(parse_json(row[0])) if row is not None and row[0] else TractConfig()
 
 
 def parse_config(fields: object) -> TractConfig:
@@ -48,9 +48,9 @@ def configure(store: Store, config: TractConfig) -> TractConfig:
     if not store.read_only:
         kept = canonical_json(config.persisted()).decode()
         row = store.one(q.META, key=_key(store))
-        if (row[0] if row is not None else "{}") != kept:
+        if ((row[0] if row is not None else "") or "{}") != kept:
             store.pause("configure")
-            with store.operation("configure", config.persisted()) as operation:
+            with store.operation("configure") as operation:
                 operation.set_meta(_key(store), kept)
     store.use_config(config)
     if is_other_counter:

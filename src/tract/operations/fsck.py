@@ -41,8 +41,15 @@ def fsck(store: Store) -> list[Finding]:
     Cost:
         O(everything stored).
     """
+    found: list[Finding] = []
     with store.reading() as database:
-        return [*_database(database), *_blobs(database), *_configs(database), *_commits(database), *_log(database)]
+        for check in (_database, _blobs, _configs, _commits, _log):
+            try:
+                found += check(database)
+            except TractError as error:
+                # What this check has found already is lost with it, but not what the others find.
+                found.append(Finding("unreadable", check.__name__.strip("_"), error.message))
+    return found
 
 
 def _database(database: Database) -> Iterator[Finding]:
@@ -51,7 +58,9 @@ def _database(database: Database) -> Iterator[Finding]:
 
 
 def _blobs(database: Database) -> Iterator[Finding]:
-    for hash_, size, data, erased_at in c.blobs(database):
+    for hash_, size, data, erased_at, is_known in c.blobs(database):
+        if not is_known:
+            yield Finding("blob-kind", hash_.hex(), "The blob is of a kind or encoding nobody writes.")
         try:
             verify_blob(hash_, data, erased_at)
         except CorruptObjectError as error:
@@ -70,12 +79,15 @@ def _configs(database: Database) -> Iterator[Finding]:
 def _commits(database: Database) -> Iterator[Finding]:
     """Check each commit's header, that its parents come before it, and that its lane is right."""
     parents, targets = c.parents(database), c.targets(database)
+    misplaced = c.misplaced(database)
     places: dict[int, tuple[bytes, int, int]] = {}
     lanes = c.lanes(database)
     ends: dict[int, int] = {}
     # By generation, so every parent has been seen before its child.
     for row in c.commits(database):
         name = row.hash.hex()
+        if row.id in misplaced:
+            yield Finding("position-wrong", name, "The parents or targets of the commit are not numbered in order.")
         ids = () if row.parent_id is None else (row.parent_id, *parents.get(row.id, ()))
         missing = [parent for parent in ids if parent not in places]
         if missing:

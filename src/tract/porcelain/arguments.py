@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from tract.errors import InvalidInputError, InvalidTargetError
-from tract.history.revision import resolve
+from tract.history.revision import resolve, resolve_range
 from tract.objects.commit import CommitInfo
 from tract.objects.config import TractConfig
 from tract.objects.content import Content, invalid_content
@@ -85,3 +85,14 @@ def resolve_all(store: Store, named: str | CommitInfo | Iterable[str | CommitInf
     """Return the hashes of one or several revisions, in order."""
     listed = [named] if isinstance(named, (str, CommitInfo)) else list(named)
     return [resolve(store, one) for one in listed]
+
+
+def log_ends(store: Store, branch: str | CommitInfo | None, *, all_branches: bool) -> tuple[list[bytes], bytes | None]:
+    """Return the commits a log begins from, and the one behind which it stops."""
+    if all_branches:
+        return list(store.refs().values()), None
+    if branch is None:
+        head = store.head_hash()
+        return ([] if head is None else [head]), None
+    without, end = resolve_range(store, branch)
+    return [end], without

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, overload
 
 from pydantic import BaseModel
 
@@ -17,7 +17,7 @@ from tract.compile.counts import counted
 from tract.errors import InvalidInputError
 from tract.formats.calls import read_tool_calls
 from tract.history import info as history_info
-from tract.history.log import log
+from tract.history.log import GraphRow, LogFilter, log, with_graph
 from tract.history.revision import head_at, resolve
 from tract.history.status import RECENT, Status, status
 from tract.objects.commit import CommitInfo, to_microseconds
@@ -30,12 +30,17 @@ from tract.objects.content import (
 from tract.objects.message import AnyPart, Reasoning
 from tract.objects.usage import Usage
 from tract.operations import branch as branching
+from tract.operations.branch import Branch
 from tract.operations.commit import Remarks, annotate, append, edit
 from tract.operations.configure import configure
 from tract.operations.fsck import Finding, fsck
 from tract.operations.prepare import as_content, with_text
+from tract.operations.reset import reset
+from tract.operations.tag import Tag
+from tract.operations.undo import UndoResult, redo, undo
 from tract.operations.usage import record_usage
-from tract.porcelain.arguments import build, edited, merged, remarks, resolve_all, text_or_parts
+from tract.porcelain.arguments import build, edited, log_ends, merged, remarks, resolve_all, text_or_parts
+from tract.porcelain.collections import Branches, Operations, Tags
 from tract.porcelain.opening import Place, open_store
 from tract.store import Store
 from tract.tokens import TokenCounter
@@ -342,9 +347,64 @@ class Tract:
         """
         return history_info.content_of(self._store, self._resolve(commit))
 
-    def log(self, limit: int = 20) -> list[CommitInfo]:
-        """Return the newest *limit* commits of HEAD, newest first."""
-        return [counted(self._store, info) for info in log(self._store, limit)]
+    @overload
+    def log(
+        self,
+        limit: int = 20,
+        *,
+        branch: str | CommitInfo | None = None,
+        op: str | Collection[str] | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        author: str | None = None,
+        all_branches: bool = False,
+        graph: Literal[False] = False,
+    ) -> list[CommitInfo]: ...
+    @overload
+    def log(
+        self,
+        limit: int = 20,
+        *,
+        branch: str | CommitInfo | None = None,
+        op: str | Collection[str] | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        author: str | None = None,
+        all_branches: bool = False,
+        graph: Literal[True],
+    ) -> list[GraphRow]: ...
+    def log(
+        self,
+        limit: int = 20,
+        *,
+        branch: str | CommitInfo | None = None,
+        op: str | Collection[str] | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        author: str | None = None,
+        all_branches: bool = False,
+        graph: bool = False,
+    ) -> list[CommitInfo] | list[GraphRow]:
+        """Return the newest *limit* commits, newest first, over merges.
+
+        Args:
+            limit: How many at most.
+            branch: A revision to begin from, or a range `a..b`; HEAD by default.
+            op: Only this operation (`edit`), or these.
+            since: Only commits made at or after this time.
+            until: Only commits made before it.
+            author: Only commits whose author contains this text.
+            all_branches: Begin from every branch and tag.
+            graph: Return rows of a branch graph instead.
+
+        Cost:
+            O(limit) where nothing is filtered out.
+        """
+        chosen = LogFilter(op, since, until, author)
+        starts, without = log_ends(self._store, branch, all_branches=all_branches)
+        found = log(self._store, starts, limit=limit, chosen=chosen, without=without)
+        found = [counted(self._store, info) for info in found]
+        return with_graph(self._store, found) if graph else found
 
     def status(self) -> Status:
         """Return where HEAD stands and how full the context is."""
@@ -381,7 +441,7 @@ class Tract:
 
     # --- branches ----------------------------------------------------------------------------------
 
-    def branch(self, name: str, *, at: str | CommitInfo | None = None, switch: bool = True) -> str:
+    def branch(self, name: str, *, at: str | CommitInfo | None = None, switch: bool = True) -> Branch:
         """Create the branch *name* at *at* (HEAD by default) and stand on it. O(1): nothing is copied."""
         commit = self._store.head_hash() if at is None else self._resolve(at)
         return branching.create_branch(self._store, name, commit, switch=switch)
@@ -397,6 +457,72 @@ class Tract:
             The branch now stood on, `None` when detached.
         """
         return branching.checkout(self._store, revision).branch
+
+    @property
+    def branches(self) -> Branches:
+        """The branches: a mapping by name, with `create`, `delete`, `rename`, `describe`, `compare`."""
+        return Branches(self._store)
+
+    def tag(self, name: str, at: str | CommitInfo | None = None) -> Tag:
+        """Name the commit *at* (HEAD by default)."""
+        return self.tags.create(name, at=at)
+
+    @property
+    def tags(self) -> Tags:
+        """The tags: a mapping by name, with `create` and `delete`."""
+        return Tags(self._store)
+
+    def reset(self, revision: str | CommitInfo, mode: Literal["soft", "hard"] = "soft") -> CommitInfo:
+        """Let the current branch point to *revision*; `undo` moves it back.
+
+        Args:
+            revision: Where to.
+            mode: `soft` keeps the old tip as `ORIG_HEAD`; `hard` leaves it to the operation log.
+
+        Raises:
+            RefConflictError: The branch moved while the call was on its way.
+        """
+        commit = self._resolve(revision)
+        reset(self._store, commit, mode)
+        return history_info.commit_info(self._store, commit)
+
+    # --- operations --------------------------------------------------------------------------------
+
+    def undo(self, n: int = 1, *, operation: int | None = None) -> UndoResult:
+        """Take back the last *n* operations of this tract, whoever did them, as one new operation.
+
+        Args:
+            n: How many.
+            operation: Take back just this one, by number; refused if later ones built on it.
+
+        Raises:
+            NothingToUndoError: There are not that many.
+            OperationConflictError: A ref has moved on since.
+        """
+        return undo(self._store, n, number=operation)
+
+    def redo(self, n: int = 1) -> UndoResult:
+        """Do the last *n* undone operations again.
+
+        Raises:
+            NothingToUndoError: There are not that many, or something else was done since.
+        """
+        return redo(self._store, n)
+
+    @property
+    def operations(self) -> Operations:
+        """The operation log: `len`, iteration newest first, `[number]`, `for_ref(name)`."""
+        return Operations(self._store)
+
+    def at_operation(self, number: int) -> Tract:
+        """Return a read-only view of the whole tract as it was after operation *number*.
+
+        It shares this handle's connection and ends with it.
+
+        Raises:
+            OperationNotFoundError: There is no such operation.
+        """
+        return type(self)(self._store.view(self.operations[number].number), self._compiler)
 
     # --- inside ------------------------------------------------------------------------------------
 

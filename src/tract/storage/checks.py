@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import select
 
+from tract.objects.operation import OperationHeader, header_hash
 from tract.objects.refs import HEAD, RefChange
 from tract.storage import queries as q
 from tract.storage import schema as s
@@ -40,19 +41,30 @@ def integrity(database: Database) -> list[str]:
 
 
 _BLOBS = Query(
-    select(s.blobs.c.id, s.blobs.c.hash, s.blobs.c.size, s.blobs.c.data, s.blobs.c.erased_at)
+    select(
+        s.blobs.c.id,
+        s.blobs.c.hash,
+        s.blobs.c.size,
+        s.blobs.c.data,
+        s.blobs.c.erased_at,
+        s.blobs.c.kind,
+        s.blobs.c.codec,
+    )
     .where(s.blobs.c.id > q.parameter("after"))
     .order_by(s.blobs.c.id)
     .limit(_BATCH)
 )
 
 
-def blobs(database: Database) -> Iterator[tuple[bytes, int, bytes | None, int | None]]:
-    """Yield hash, size, data and time of erasure of every blob, a few at a time."""
+_BLOB_KINDS: Final = frozenset({"content", "note", "file"})
+
+
+def blobs(database: Database) -> Iterator[tuple[bytes, int, bytes | None, int | None, bool]]:
+    """Yield hash, size, data, time of erasure and whether it is of a known kind, of every blob, a few at a time."""
     after = -1 << 62
     while rows := database.all(_BLOBS, after=after):
-        for _, hash_, size, data, erased_at in rows:
-            yield hash_, size, data, erased_at
+        for _, hash_, size, data, erased_at, kind, codec in rows:
+            yield hash_, size, data, erased_at, kind in _BLOB_KINDS and codec == 0
         after = rows[-1][0]
 
 
@@ -75,7 +87,7 @@ def commits(database: Database) -> Iterator[CommitRow]:
 
 
 _PARENTS = Query(
-    select(s.commit_parents.c.commit_id, s.commit_parents.c.parent_id).order_by(
+    select(s.commit_parents.c.commit_id, s.commit_parents.c.parent_id, s.commit_parents.c.position).order_by(
         s.commit_parents.c.commit_id, s.commit_parents.c.position
     )
 )
@@ -84,13 +96,13 @@ _PARENTS = Query(
 def parents(database: Database) -> dict[int, list[int]]:
     """Return the parents after the first of every merge, by row id."""
     found: dict[int, list[int]] = {}
-    for commit, parent in database.all(_PARENTS):
+    for commit, parent, _ in database.all(_PARENTS):
         found.setdefault(commit, []).append(parent)
     return found
 
 
 _TARGETS = Query(
-    select(s.commit_targets.c.commit_id, s.commits.c.hash)
+    select(s.commit_targets.c.commit_id, s.commits.c.hash, s.commit_targets.c.position)
     .select_from(s.commit_targets.join(s.commits, s.commits.c.id == s.commit_targets.c.target_id))
     .order_by(s.commit_targets.c.commit_id, s.commit_targets.c.position)
 )
@@ -99,8 +111,20 @@ _TARGETS = Query(
 def targets(database: Database) -> dict[int, list[bytes]]:
     """Return the hashes each commit acts on, by the commit's row id."""
     found: dict[int, list[bytes]] = {}
-    for commit, target in database.all(_TARGETS):
+    for commit, target, _ in database.all(_TARGETS):
         found.setdefault(commit, []).append(target)
+    return found
+
+
+def misplaced(database: Database) -> set[int]:
+    """Return the row ids of the commits whose parents or targets are not numbered without gaps."""
+    found: set[int] = set()
+    for query, start in ((_PARENTS, 1), (_TARGETS, 0)):
+        seen: dict[int, int] = {}
+        for commit, _, position in database.all(query):
+            if position != seen.setdefault(commit, start):
+                found.add(commit)
+            seen[commit] += 1
     return found
 
 
@@ -118,6 +142,32 @@ _TRACTS = Query(select(s.tracts.c.id, s.tracts.c.name).order_by(s.tracts.c.id))
 def tracts(database: Database) -> list[tuple[int, str]]:
     """Return id and name of every tract."""
     return [(tract_id, name) for tract_id, name in database.all(_TRACTS)]
+
+
+def _hash_under(name: str, row: OperationRow, changes: list[RefChange]) -> bytes:
+    """Return the hash *row* has as the first operation of a tract called *name*."""
+    return header_hash(
+        OperationHeader(
+            row.no, None, name, row.verb, row.args, row.actor, row.created_at, row.undoes, tuple(sorted(changes))
+        )
+    )
+
+
+def misnamed(database: Database) -> list[str]:
+    """Return the names of tracts that are not the ones their first operation was recorded under.
+
+    Cost:
+        O(tracts).
+    """
+    found = []
+    for tract_id, name in tracts(database):
+        rows = database.all(q.OPERATIONS, tract_id=tract_id, low=1, high=1)
+        changed = database.all(q.CHANGES, tract_id=tract_id, low=1, high=1)
+        first = OperationRow(*rows[0]) if rows else None
+        changes = [ref_change(row[1:]) for row in changed]
+        if first is None or first.hash != _hash_under(name, first, changes):
+            found.append(name)
+    return found
 
 
 def operations(database: Database, tract_id: int) -> Iterator[OperationRow]:

@@ -8,11 +8,13 @@ transaction waits for others.
 
 from __future__ import annotations
 
+import contextlib
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.sql.expression import Executable
 
 from tract.errors import TractError
@@ -42,6 +44,7 @@ class Database(ABC):
         self.location = location
         self.read_only = read_only
         self.in_transaction = False
+        self.is_closed = False
         self.busy_timeout_seconds = 30.0
         raw = connection.connection.driver_connection
         assert raw is not None
@@ -123,11 +126,32 @@ class Database(ABC):
         self._control("COMMIT")
         self.in_transaction = False
 
+    @property
+    @abstractmethod
+    def has_transaction(self) -> bool:
+        """Whether the driver knows of an open transaction; it may have ended ours by itself."""
+
     def rollback(self) -> None:
         """Drop the transaction; does nothing when none is open."""
-        if self.in_transaction:
-            self.in_transaction = False
-            self._control_quietly("ROLLBACK")
+        self.in_transaction = False
+        if self.has_transaction:
+            try:
+                self._control_quietly("ROLLBACK")
+            finally:
+                # Interrupted or refused: once more, because the next write needs a connection without one.
+                if self.has_transaction:
+                    self._control_quietly("ROLLBACK")
+
+    def begin_part(self) -> None:
+        """Begin a part of the transaction that can be dropped on its own."""
+        self._control("SAVEPOINT part")
+
+    def end_part(self, *, keep: bool) -> None:
+        """End the part begun last; does nothing when the whole transaction is gone."""
+        if self.has_transaction:
+            if not keep:
+                self._control("ROLLBACK TO part")
+            self._control("RELEASE part")
 
     def _control(self, sql: str) -> None:
         try:
@@ -146,7 +170,10 @@ class Database(ABC):
     def close(self) -> None:
         """Close the connection; any open transaction is dropped."""
         self.rollback()
-        self.connection.close()
+        self.is_closed = True
+        # A connection the server has ended cannot say goodbye.
+        with contextlib.suppress(SQLAlchemyError):
+            self.connection.close()
         self.engine.dispose()
 
     @abstractmethod

@@ -43,9 +43,9 @@ def _open_sqlite(path: str, *, create: bool, read_only: bool, durability: str) -
         sqlite.create(path, _fill)
         version = sqlite.inspect(path)
     if version is not None and version < schema.SCHEMA_VERSION:
-        _migrate(path, version, read_only=read_only)
+        _migrate_sqlite(path, durability=durability, read_only=read_only)
     database = sqlite.connect(path, read_only=read_only, durability=durability)
-    return _checked(database, _refuse_foreign_objects)
+    return _checked(database, _check_file)
 
 
 def _open_postgres(url: str, *, create: bool, read_only: bool, durability: str) -> Database:
@@ -54,15 +54,22 @@ def _open_postgres(url: str, *, create: bool, read_only: bool, durability: str) 
     database = postgres.connect(url, read_only=read_only, durability=durability)
 
     def prepare(_: Database) -> None:
-        if not postgres.has_tables(database.connection):
+        if not postgres.holds_store(database):
             if not create:
                 raise StoreNotFoundError(database.location)
-            postgres.create(database.connection, _fill)
-        version = stored_version(database.connection)
+            postgres.in_turn(database, _fill_if_empty)
+        version = postgres.stored_version(database.connection)
         if version > schema.SCHEMA_VERSION:
             raise SchemaTooNewError(version, schema.SCHEMA_VERSION)
         if version < schema.SCHEMA_VERSION:
-            _migrate(url, version, read_only=read_only)
+            _require_writable(version, read_only=read_only)
+            from tract.storage.migrate import migrate_postgres
+
+            postgres.in_turn(database, lambda _: migrate_postgres(database.connection, target=schema.SCHEMA_VERSION))
+
+    def _fill_if_empty(_: Database) -> None:
+        if not postgres.holds_store(database):
+            _fill(database.connection)
 
     return _checked(database, prepare)
 
@@ -79,15 +86,35 @@ def _checked(database: Database, check: Any) -> Database:
     return database
 
 
-def _migrate(path: str, version: int, *, read_only: bool) -> None:
+def _migrate_sqlite(path: str, *, durability: str, read_only: bool) -> None:
+    if read_only:
+        # The header may be older than the store: the migration can still be in the write-ahead log.
+        database = sqlite.connect(path, read_only=True, durability=durability)
+        try:
+            version = sqlite.current_version(database)
+        finally:
+            database.close()
+        if version < schema.SCHEMA_VERSION:
+            _require_writable(version, read_only=True)
+        return
+    from tract.storage.migrate import migrate_sqlite
+
+    migrate_sqlite(path, target=schema.SCHEMA_VERSION)
+
+
+def _require_writable(version: int, *, read_only: bool) -> None:
     if read_only:
         raise StorageError(
             f"The store has schema {version} and must be brought up to date first.",
             hint="Open it once for writing with `Tract.open(path)`.",
         )
-    from tract.storage.migrate import migrate
 
-    migrate(path)
+
+def _check_file(database: Database) -> None:
+    version = sqlite.current_version(database)
+    if version > schema.SCHEMA_VERSION:
+        raise SchemaTooNewError(version, schema.SCHEMA_VERSION)
+    _refuse_foreign_objects(database)
 
 
 def _refuse_foreign_objects(database: Database) -> None:
@@ -112,11 +139,3 @@ def _fill(connection: Connection) -> None:
             {"key": "created_by", "value": "tract"},
         ],
     )
-
-
-def stored_version(connection: Connection) -> int:
-    """Return the schema version kept in `meta`."""
-    value = connection.execute(schema.meta.select().where(schema.meta.c.key == "schema_version")).first()
-    if value is None or not value[1].isdecimal():
-        raise CorruptStoreError("The store does not say which schema it has.")
-    return int(value[1])

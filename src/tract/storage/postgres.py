@@ -7,11 +7,14 @@ each other and every later read in the transaction sees what the previous writer
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any, ClassVar, Final
 
 from sqlalchemy import create_engine, event, text
-from sqlalchemy.engine import Connection, make_url
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+from sqlalchemy.dialects.sqlite.dml import OnConflictDoNothing, OnConflictDoUpdate
+from sqlalchemy.engine import URL, Connection, make_url
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.pool import NullPool
 
 from tract.errors import (
@@ -19,14 +22,32 @@ from tract.errors import (
     CorruptStoreError,
     DiskFullError,
     InvalidInputError,
+    NotAStoreError,
     ReadOnlyError,
     StorageError,
     TractError,
 )
+from tract.storage import schema
 from tract.storage.database import Database
 
 _SYNCHRONOUS: Final = {"full": "on", "normal": "off", "off": "off"}
+_IDLE: Final = 0  # libpq's PQTRANS_IDLE
 _CREATE_LOCK: Final = 0x74726163  # advisory: one process creates or migrates the tables at a time
+_LONGEST_WAIT_MS: Final = 2**31 - 1
+_CONNECT_SECONDS: Final = 10
+_LOCK_TIMEOUT: Final = "55P03"
+_DRIVERS: Final = frozenset({"postgresql", "postgres", "postgresql+psycopg"})
+_SECRETS: Final = ("password", "sslpassword")
+_TABLES: Final = frozenset({"meta", "blobs", "commits", "tracts", "refs", "operations"})
+
+
+@compiles(OnConflictDoNothing, "postgresql")
+@compiles(OnConflictDoUpdate, "postgresql")
+def _on_conflict(clause: Any, compiler: Any, **options: Any) -> str:
+    """Write a clause built for SQLite, as all of `queries` are: files then load no PostgreSQL dialect."""
+    clause.constraint_target = None  # what PostgreSQL's own clauses have besides
+    sql: str = getattr(compiler, f"visit_{clause.__visit_name__}")(clause, **options)
+    return sql
 
 
 class PostgresDatabase(Database):
@@ -39,17 +60,25 @@ class PostgresDatabase(Database):
         self.driver_errors = driver_errors  # type: ignore[misc]  # psycopg is imported only when it is used
         self._timeout_set: float | None = None
 
+    @property
+    def has_transaction(self) -> bool:
+        """Whether the connection is inside a transaction, a failed one included."""
+        return not self.raw.closed and int(self.raw.info.transaction_status) != _IDLE
+
     def begin_write(self, tract_id: int | None) -> None:
         """Lock the tract's row, waiting up to `busy_timeout_seconds`."""
         if self._timeout_set != self.busy_timeout_seconds:
-            self._control(f"SET lock_timeout = {int(self.busy_timeout_seconds * 1000)}")
+            # In milliseconds; 0 would mean "wait for ever".
+            wait = min(max(1, round(self.busy_timeout_seconds * 1000)), _LONGEST_WAIT_MS)
+            self._control(f"SET lock_timeout = {wait}")
             self._timeout_set = self.busy_timeout_seconds
         self._control("BEGIN")
         self.in_transaction = True
         started = time.monotonic()
         try:
             if tract_id is not None:
-                self._execute("SELECT 1 FROM tracts WHERE id = %s FOR UPDATE", (tract_id,))
+                # Not FOR UPDATE: that would keep others from adding rows that only name this tract.
+                self._execute("SELECT 1 FROM tracts WHERE id = %s FOR NO KEY UPDATE", (tract_id,))
         except self.driver_errors as error:
             self.rollback()
             translated = self.translate(error)
@@ -67,17 +96,19 @@ class PostgresDatabase(Database):
 
     def translate(self, error: BaseException) -> TractError:
         """Return the `TractError` for a psycopg error."""
-        return translate(error, self.location)
+        translated = translate(error, self.location)
+        is_timeout = isinstance(translated, BusyError) and getattr(error, "sqlstate", None) == _LOCK_TIMEOUT
+        return BusyError(self.busy_timeout_seconds) if is_timeout else translated
 
 
 def translate(error: BaseException, location: str) -> TractError:
     """Return the `TractError` for a psycopg error, by its SQLSTATE."""
     state = getattr(error, "sqlstate", None) or ""
-    if state in {"55P03", "40P01", "40001"}:
+    if state in {_LOCK_TIMEOUT, "40P01", "40001"}:
         return BusyError(0.0)
     if state == "53100":
         return DiskFullError("The database server's disk is full.", hint="Free some space and try again.")
-    if state in {"25006", "42501"}:
+    if state == "25006":
         return ReadOnlyError()
     if state.startswith("XX"):
         return CorruptStoreError(f"PostgreSQL cannot read `{location}`.")
@@ -96,21 +127,42 @@ def connect(url: str, *, read_only: bool, durability: str) -> PostgresDatabase:
             f"`durability` is one of full, normal, off, not `{durability!a}`.", hint="Leave it at `full`."
         )
     driver_errors = _driver_errors()
-    try:
-        parsed = make_url(url)
-        engine = create_engine(parsed, poolclass=NullPool)
-    except (ArgumentError, NoSuchModuleError) as error:
-        raise InvalidInputError(
-            "This is no database URL tract can use.", hint="Write `postgresql+psycopg://user@host/database`."
-        ) from error
-    location = parsed.render_as_string(hide_password=True)
+    address, secrets = _parse(url)
+    location = _without_options(address)
+    engine = create_engine(address, poolclass=NullPool, connect_args={"connect_timeout": _CONNECT_SECONDS, **secrets})
     event.listen(engine, "connect", lambda raw, _: _set_up(raw, read_only=read_only, durability=durability))
     try:
         connection = engine.connect().execution_options(isolation_level="AUTOCOMMIT")
     except Exception as error:
         engine.dispose()
-        raise translate(getattr(error, "orig", None) or error, location) from error
+        said = str(getattr(error, "orig", None) or error).splitlines() or [type(error).__name__]
+        raise StorageError(
+            f"Cannot connect to `{location}`: {said[0].rstrip('.')}.",
+            hint="Look at the host, the user, the password and the name of the database.",
+        ) from error
     return PostgresDatabase(engine, connection, location=location, read_only=read_only, driver_errors=driver_errors)
+
+
+def _parse(url: str) -> tuple[URL, dict[str, str]]:
+    """Return the address in *url*, and apart from it the secrets among its options."""
+    try:
+        address = make_url(url)
+    except (ArgumentError, ValueError):
+        address = None
+    if address is None or address.drivername not in _DRIVERS:
+        # Not `from error`, and not naming the URL: it may hold a password.
+        raise InvalidInputError(
+            "This is no database URL tract can use.", hint="Write `postgresql+psycopg://user@host/database`."
+        )
+    options = dict(address.query)
+    secrets: dict[str, str] = {name: str(options.pop(name)) for name in _SECRETS if name in options}
+    return address.set(drivername="postgresql+psycopg", query=options), secrets
+
+
+def _without_options(address: URL) -> str:
+    """Return *address* for people: where it is, without password and options."""
+    place = {name: value for name, value in address.query.items() if name in {"host", "port"}}
+    return address.set(query=place).render_as_string(hide_password=True)
 
 
 def _driver_errors() -> tuple[type[Exception], ...]:
@@ -131,19 +183,41 @@ def _set_up(raw: Any, *, read_only: bool, durability: str) -> None:
         raw.execute("SET default_transaction_read_only = on")
 
 
-def create(connection: Connection, fill: Any) -> None:
-    """Let *fill* create the tables unless they exist; one process at a time."""
+def in_turn(database: Database, change: Callable[[Database], None]) -> None:
+    """Run *change* in one transaction, one process at a time; for the tables themselves."""
+    connection = database.connection
     connection.execute(text("BEGIN"))
     try:
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _CREATE_LOCK})
-        if not has_tables(connection):
-            fill(connection)
+        change(database)
         connection.execute(text("COMMIT"))
     except BaseException:
         connection.execute(text("ROLLBACK"))
         raise
 
 
-def has_tables(connection: Connection) -> bool:
-    """Tell whether the database holds a store."""
-    return connection.execute(text("SELECT to_regclass('operations') IS NOT NULL")).scalar() is True
+def holds_store(database: Database) -> bool:
+    """Tell whether the database holds a store.
+
+    Raises:
+        NotAStoreError: It holds tables of other applications under our names.
+    """
+    # Not `to_regclass`: it answers from a cache that a process which waited for its turn has not renewed.
+    sql = "SELECT relname FROM pg_catalog.pg_class WHERE relname = ANY(:names) AND pg_table_is_visible(oid)"
+    rows = database.connection.execute(text(sql), {"names": sorted(schema.metadata.tables)})
+    found = {name for (name,) in rows}
+    if found and not found >= _TABLES:
+        raise NotAStoreError(database.location, f"it holds another application's table `{min(found)}`")
+    return bool(found)
+
+
+def stored_version(connection: Connection) -> int:
+    """Return the schema version of the store behind *connection*.
+
+    Raises:
+        CorruptStoreError: It does not say.
+    """
+    row = connection.execute(schema.meta.select().where(schema.meta.c.key == "schema_version")).first()
+    if row is None or not row[1].isdecimal():
+        raise CorruptStoreError("The store does not say which schema it has.")
+    return int(row[1])

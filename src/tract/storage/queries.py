@@ -156,6 +156,22 @@ LANE: Final = Query(
         s.lanes.c.id == _p("id")
     )
 )
+_lane_start = s.commits.alias("lane_start")
+_merged = s.commits.alias("merged")
+# Only a lane's first commit can be a merge; these are its parents after the first.
+LANE_MERGED: Final = Query(
+    select(_merged.c.lane_id, _merged.c.generation)
+    .select_from(
+        s.lanes.join(
+            _lane_start,
+            and_(_lane_start.c.lane_id == s.lanes.c.id, _lane_start.c.generation == s.lanes.c.start_generation),
+        )
+        .join(s.commit_parents, s.commit_parents.c.commit_id == _lane_start.c.id)
+        .join(_merged, _merged.c.id == s.commit_parents.c.parent_id)
+    )
+    .where(s.lanes.c.id == _p("id"))
+    .order_by(s.commit_parents.c.position)
+)
 ADD_COMMIT: Final = Query(
     insert(s.commits)
     .values({column.name: _p(column.name) for column in s.commits.c if column.name != "id"})
@@ -354,6 +370,43 @@ REF_AFTER: Final = Query(
             s.ref_changes.c.operation_no <= _p("no"),
         )
     )
+    .order_by(s.ref_changes.c.operation_no.desc())
+    .limit(literal_column("1"))
+)
+
+SYMBOLIC_AFTER: Final = Query(
+    select(s.ref_changes.c.new_symbolic)
+    .where(
+        s.ref_changes.c.tract_id == _p("tract_id"),
+        s.ref_changes.c.name == _p("name"),
+        s.ref_changes.c.operation_no <= _p("no"),
+    )
+    .order_by(s.ref_changes.c.operation_no.desc())
+    .limit(literal_column("1"))
+)
+_latest = (
+    select(s.ref_changes.c.name, func.max(s.ref_changes.c.operation_no).label("no"))
+    .where(s.ref_changes.c.tract_id == _p("tract_id"), s.ref_changes.c.operation_no <= _p("no"))
+    .group_by(s.ref_changes.c.name)
+    .subquery("latest")
+)
+# Every ref as it was after an operation.
+REFS_AFTER: Final = Query(
+    select(s.ref_changes.c.name, _new.c.hash)
+    .select_from(
+        s.ref_changes.join(
+            _latest,
+            and_(_latest.c.name == s.ref_changes.c.name, _latest.c.no == s.ref_changes.c.operation_no),
+        ).join(_new, _new.c.id == s.ref_changes.c.new_id)
+    )
+    .where(s.ref_changes.c.tract_id == _p("tract_id"))
+    .order_by(s.ref_changes.c.name)
+)
+# What a ref was set to last: a branch's commit, or the name HEAD points to.
+LAST_CHANGE: Final = Query(
+    select(s.ref_changes.c.new_symbolic, _new.c.hash)
+    .select_from(s.ref_changes.outerjoin(_new, _new.c.id == s.ref_changes.c.new_id))
+    .where(s.ref_changes.c.tract_id == _p("tract_id"), s.ref_changes.c.name == _p("name"))
     .order_by(s.ref_changes.c.operation_no.desc())
     .limit(literal_column("1"))
 )

@@ -105,7 +105,9 @@ commits: Final = _table(
 event.listen(
     commits,
     "after_create",
-    DDL("CREATE INDEX commits_config ON commits (config_id) WHERE config_id IS NOT NULL"),
+    DDL(  # type: ignore[no-untyped-call]
+        "CREATE INDEX commits_config ON commits (config_id) WHERE config_id IS NOT NULL"
+    ),
 )
 
 commit_parents: Final = _table(

@@ -10,6 +10,7 @@ import contextlib
 import os
 import random
 import sqlite3
+import stat
 import time
 from pathlib import Path
 from typing import Any, ClassVar, Final
@@ -30,12 +31,10 @@ from tract.errors import (
     StoreNotFoundError,
     TractError,
 )
+from tract.storage import schema
 from tract.storage.database import Database
-from tract.storage.schema import APPLICATION_ID, SCHEMA_VERSION
 
 MEMORY: Final = ":memory:"
-_HEADER_BYTES: Final = 100
-_MAGIC: Final = b"SQLite format 3\0"
 _SYNCHRONOUS: Final = {"full": 2, "normal": 1, "off": 0}
 _ATTEMPT_MS: Final = 50  # one wait inside SQLite; short, so that Ctrl-C is answered soon
 
@@ -46,8 +45,15 @@ class SqliteDatabase(Database):
     dialect: ClassVar[str] = "sqlite"
     driver_errors: ClassVar[tuple[type[Exception], ...]] = (sqlite3.Error, sqlite3.Warning, OverflowError)
 
+    @property
+    def has_transaction(self) -> bool:
+        """Whether SQLite has a transaction open on this connection."""
+        is_open: bool = self.raw.in_transaction
+        return is_open
+
     def begin_write(self, tract_id: int | None) -> None:  # noqa: ARG002 - a file has one lock for all tracts
         """Take the file's one write lock, waiting up to `busy_timeout_seconds`."""
+        self._drop_leftover()
         started = time.monotonic()
         while True:
             try:
@@ -66,8 +72,14 @@ class SqliteDatabase(Database):
 
     def begin_read(self) -> None:
         """Begin a deferred transaction: a snapshot from its first read on."""
+        self._drop_leftover()
         self._control("BEGIN")
         self.in_transaction = True
+
+    def _drop_leftover(self) -> None:
+        # Ctrl-C may have come as the first thing in `rollback`; nobody waits for that transaction.
+        if self.raw.in_transaction:
+            self._control("ROLLBACK")
 
     def translate(self, error: BaseException) -> TractError:
         """Return the `TractError` for an `sqlite3` error."""
@@ -80,7 +92,9 @@ class SqliteDatabase(Database):
             return DiskFullError("The disk is full; nothing was written.", hint="Free some space and try again.")
         if code == sqlite3.SQLITE_READONLY:
             return ReadOnlyError()
-        if code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
+        # Without a code: text that is no UTF-8. "No such table": the file's own schema is damaged.
+        is_damage = not code or (code == sqlite3.SQLITE_ERROR and str(error).startswith("no such "))
+        if is_damage or code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT}:
             return CorruptStoreError(f"SQLite cannot read `{self.location}`: {error}.")
         return StorageError(f"SQLite: {error}.", hint="Look at the disk and the file's permissions.")
 
@@ -150,28 +164,50 @@ def _set_pragmas(raw: Any, path: str, *, read_only: bool, durability: str) -> No
 def inspect(path: str) -> int | None:
     """Return the schema version of the store at *path*, or `None` where there is none yet.
 
-    Reads the file's header only, so somebody else's file is never opened by SQLite, let alone written.
+    Nothing is written and nothing locked, so somebody else's file stays as it is. The version is that
+    of the file's last checkpoint; `current_version` knows better once connected.
 
     Raises:
         NotAStoreError: A directory, no SQLite file, or the file of another application.
         SchemaTooNewError: Written by a newer version.
     """
     try:
-        with Path(path).open("rb") as file:
-            header = file.read(_HEADER_BYTES)
+        status = Path(path).stat()
     except FileNotFoundError:
         return None
-    except (IsADirectoryError, PermissionError) as error:
+    except OSError as error:
         raise NotAStoreError(path, (error.strerror or "it cannot be read").lower()) from error
-    if not header:
+    if not stat.S_ISREG(status.st_mode):
+        raise NotAStoreError(path, "it is no file")
+    if not status.st_size:
         return None
-    if len(header) < _HEADER_BYTES or not header.startswith(_MAGIC):
-        raise NotAStoreError(path, "it is no SQLite file")
-    if int.from_bytes(header[68:72], "big") != APPLICATION_ID:
+    application_id, version = _header(path)
+    if application_id != schema.APPLICATION_ID:
         raise NotAStoreError(path, "it is another application's SQLite file")
-    version = int.from_bytes(header[60:64], "big")
-    if version > SCHEMA_VERSION:
-        raise SchemaTooNewError(version, SCHEMA_VERSION)
+    if version > schema.SCHEMA_VERSION:
+        raise SchemaTooNewError(version, schema.SCHEMA_VERSION)
+    return version
+
+
+def _header(path: str) -> tuple[int, int]:
+    """Return the application id and schema version in the file's header.
+
+    SQLite reads it, not `open`: closing a file drops every POSIX lock this process holds on it, those of
+    an open handle included, and then the last process to leave would delete the write-ahead log under
+    it. `immutable` keeps SQLite from locking, recovering or creating anything.
+    """
+    uri = f"file:{quote(str(Path(path).absolute()))}?mode=ro&immutable=1"
+    try:
+        with contextlib.closing(sqlite3.connect(uri, uri=True)) as raw:
+            return raw.execute("PRAGMA application_id").fetchone()[0], raw.execute("PRAGMA user_version").fetchone()[0]
+    except sqlite3.Error as error:
+        is_readable = os.access(path, os.R_OK)
+        raise NotAStoreError(path, "it is no SQLite file" if is_readable else "permission denied") from error
+
+
+def current_version(database: Database) -> int:
+    """Return the schema version of the store behind *database*, its write-ahead log included."""
+    version: int = database.run_text("PRAGMA user_version")[0][0]
     return version
 
 
@@ -195,7 +231,7 @@ def create(path: str, fill: Any) -> None:
         _fill(temporary, fill)
         with contextlib.suppress(FileExistsError):
             os.link(temporary, path)
-        _sync_folder(path)
+        sync_folder(path)
     finally:
         Path(temporary).unlink()
 
@@ -209,17 +245,18 @@ def _fill(path: str, fill: Any) -> None:
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             connection.exec_driver_sql("PRAGMA synchronous=FULL")
             connection.exec_driver_sql("BEGIN EXCLUSIVE")
-            if connection.exec_driver_sql("PRAGMA application_id").scalar() != APPLICATION_ID:
+            if connection.exec_driver_sql("PRAGMA application_id").scalar() != schema.APPLICATION_ID:
                 fill(connection)
-                connection.exec_driver_sql(f"PRAGMA application_id={APPLICATION_ID}")
-                connection.exec_driver_sql(f"PRAGMA user_version={SCHEMA_VERSION}")
+                connection.exec_driver_sql(f"PRAGMA application_id={schema.APPLICATION_ID}")
+                connection.exec_driver_sql(f"PRAGMA user_version={schema.SCHEMA_VERSION}")
             connection.exec_driver_sql("COMMIT")
             connection.exec_driver_sql("PRAGMA journal_mode=WAL")
     finally:
         engine.dispose()
 
 
-def _sync_folder(path: str) -> None:
+def sync_folder(path: str) -> None:
+    """Make the names in the folder of *path* durable."""
     # The new name must survive a power cut as well as the file does.
     descriptor = os.open(Path(path).absolute().parent, os.O_RDONLY)
     try:

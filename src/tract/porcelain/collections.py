@@ -1,0 +1,151 @@
+"""The plural nouns of a tract: branches, tags and operations, with Python's own protocols."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping
+
+from tract.errors import BranchNotFoundError
+from tract.history import operations as history
+from tract.history.revision import resolve
+from tract.objects.commit import CommitInfo
+from tract.objects.operation import OperationInfo
+from tract.objects.refs import BRANCH_PREFIX, HEAD, ORIG_HEAD, TAG_PREFIX
+from tract.operations import branch as branching
+from tract.operations import tag as tagging
+from tract.operations.branch import Branch, Divergence
+from tract.operations.tag import Tag
+from tract.store import Store
+
+
+class Branches(Mapping[str, Branch]):
+    """The branches of a tract by name: `"x" in t.branches`, `len`, iteration by name, `t.branches["x"]`."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def __getitem__(self, name: str) -> Branch:
+        return branching.find_branch(self._store, name)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._store.refs(BRANCH_PREFIX)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._store.refs(BRANCH_PREFIX))
+
+    def __len__(self) -> int:
+        return len(self._store.refs(BRANCH_PREFIX))
+
+    def __repr__(self) -> str:
+        return f"<Branches {', '.join(self)}>"
+
+    def create(self, name: str, *, at: str | CommitInfo | None = None) -> Branch:
+        """Create the branch *name* at *at* (HEAD by default) without standing on it. O(1).
+
+        Raises:
+            InvalidRefNameError: The name breaks the rules.
+            RefExistsError: There is a branch of that name.
+        """
+        commit = self._store.head_hash() if at is None else resolve(self._store, at)
+        return branching.create_branch(self._store, name, commit, switch=False)
+
+    def delete(self, name: str, *, force: bool = False) -> Branch:
+        """Drop the branch *name* and return what it was; its commits stay, and `undo` brings it back.
+
+        Raises:
+            BranchNotFoundError: There is none.
+            CurrentBranchError: HEAD is on it.
+            UnmergedBranchError: Only it reaches some commits, and *force* is false.
+        """
+        return branching.delete_branch(self._store, name, force=force)
+
+    def rename(self, name: str, new: str) -> Branch:
+        """Give the branch *name* the name *new*.
+
+        Raises:
+            BranchNotFoundError: There is no branch *name*.
+            RefExistsError: There is a branch *new*.
+        """
+        return branching.rename_branch(self._store, name, new)
+
+    def describe(self, name: str, description: str) -> Branch:
+        """Say what the branch *name* is for; `""` takes the description away."""
+        return branching.describe_branch(self._store, name, description)
+
+    def compare(self, left: str | CommitInfo, right: str | CommitInfo) -> Divergence:
+        """Return how many commits *left* is ahead of and behind *right*; any revisions."""
+        return branching.divergence(self._store, resolve(self._store, left), resolve(self._store, right))
+
+
+class Tags(Mapping[str, Tag]):
+    """The tags of a tract by name: `"x" in t.tags`, `len`, iteration by name, `t.tags["x"]`."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def __getitem__(self, name: str) -> Tag:
+        return tagging.find_tag(self._store, name)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._store.refs(TAG_PREFIX)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._store.refs(TAG_PREFIX))
+
+    def __len__(self) -> int:
+        return len(self._store.refs(TAG_PREFIX))
+
+    def __repr__(self) -> str:
+        return f"<Tags {', '.join(self)}>"
+
+    def create(self, name: str, *, at: str | CommitInfo | None = None) -> Tag:
+        """Name the commit *at* (HEAD by default).
+
+        Raises:
+            InvalidRefNameError: The name breaks the rules.
+            RefExistsError: There is a tag of that name.
+        """
+        commit = self._store.head_hash() if at is None else resolve(self._store, at)
+        return tagging.create_tag(self._store, name, commit)
+
+    def delete(self, name: str) -> Tag:
+        """Drop the tag *name* and return what it was.
+
+        Raises:
+            TagNotFoundError: There is none.
+        """
+        return tagging.delete_tag(self._store, name)
+
+
+class Operations:
+    """The operation log of a tract: `len`, iteration newest first, `t.operations[3]` by number."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def __getitem__(self, number: int) -> OperationInfo:
+        """Return the operation of this number, from 1; negative numbers count from the newest (-1)."""
+        last = self._store.last_operation()
+        return history.operation(self._store, number if number >= 0 else last + 1 + number)
+
+    def __iter__(self) -> Iterator[OperationInfo]:
+        return history.newest_first(self._store)
+
+    def __len__(self) -> int:
+        return self._store.last_operation()
+
+    def __repr__(self) -> str:
+        return f"<Operations {len(self)}>"
+
+    def for_ref(self, name: str) -> Iterator[OperationInfo]:
+        """Yield the operations that moved a branch or tag, newest first: its reflog.
+
+        Raises:
+            BranchNotFoundError: Nothing of this name was ever moved.
+        """
+        names = (name,) if name in {HEAD, ORIG_HEAD} else (BRANCH_PREFIX + name, TAG_PREFIX + name)
+        found = (done for done in self if any(change[0] in names for change in done.changes))
+        first = next(found, None)
+        if first is None:
+            raise BranchNotFoundError(name, self._store.refs(BRANCH_PREFIX))
+        return itertools.chain([first], found)

@@ -1,0 +1,68 @@
+"""Answers which public writes there are, as calls on a handle with a small history behind it."""
+
+import itertools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from tract import Tract
+
+Write = Callable[[Tract], object]
+
+CALL: Final = {"id": "call_1", "name": "search", "arguments": '{"q": "tea"}'}
+USAGE: Final = {"prompt_tokens": 40, "completion_tokens": 7}
+
+
+def make_history(path: Path | str) -> None:
+    """Make a store with an instruction, a tool exchange, an edit, an annotation, a config and two branches."""
+    with Tract.open(path) as t:
+        t.system("You are terse.")
+        asked = t.user("Which teas are there?", metadata={"channel": "web"})
+        t.assistant(tool_calls=[CALL], generation_config={"model": "m-1", "temperature": 0.5})
+        t.tool_result("call_1", "green, black")
+        reply = t.assistant("Green and black.", message="the answer")
+        t.edit(asked, "Which teas do you have?")
+        t.pin(reply)
+        t.record_usage(USAGE)
+        t.branch("other")
+        t.user("And coffee?")
+        t.switch("main")
+        t.user("How much is it?")
+
+
+def contents(t: Tract) -> list[str]:
+    """Return the commits that placed a message, newest first."""
+    return list(reversed(t.compile().commit_hashes))
+
+
+_numbers = itertools.count()
+
+
+def _batch(t: Tract) -> None:
+    with t.batch():
+        said = t.user("In a batch.")
+        t.edit(said, "Edited in a batch.")
+        t.branch(f"from-batch-{next(_numbers)}")
+
+
+WRITES: Final[dict[str, Write]] = {
+    "user": lambda t: t.user("Hello."),
+    "user with note": lambda t: t.user("Hello.", message="greeting", metadata={"n": 1}),
+    "assistant with tool calls": lambda t: t.assistant(
+        "I look.", tool_calls=[CALL | {"id": "call_2"}], generation_config={"model": "m-2"}
+    ),
+    "tool_result": lambda t: t.tool_result("call_1", "none"),
+    "system": lambda t: t.system("Be kind."),
+    "commit of JSON": lambda t: t.commit({"content_type": "freeform", "data": [1, {"a": None}]}),
+    "edit": lambda t: t.edit(contents(t)[0], "Changed."),
+    "annotate": lambda t: t.annotate(contents(t)[:2], "skip", reason="noise"),
+    "pin": lambda t: t.pin(contents(t)[1], reason="keep"),
+    "skip": lambda t: t.skip(contents(t)[0]),
+    "batch": _batch,
+    "branch": lambda t: t.branch(f"new-{next(_numbers)}"),
+    "branch without switch": lambda t: t.branch(f"aside-{next(_numbers)}", at="HEAD~2", switch=False),
+    "switch": lambda t: t.switch("other"),
+    "checkout": lambda t: t.checkout("other"),
+    "record_usage": lambda t: t.record_usage(USAGE | {"model": "m-3"}),
+    "configure": lambda t: t.configure(cached_states=t.config.cached_states + 1),
+}
