@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tract.errors import BranchNotFoundError, CurrentBranchError, RevisionNotFoundError, UnmergedBranchError
+from tract.errors import (
+    BranchNotFoundError,
+    CurrentBranchError,
+    InvalidInputError,
+    RefExistsError,
+    RevisionNotFoundError,
+    UnmergedBranchError,
+)
 from tract.history.ancestry import Reach, count_missing
 from tract.history.lanes import lane_of, reach_of
 from tract.history.revision import resolve
@@ -20,13 +27,13 @@ class Branch:
 
     Attributes:
         name: Short name.
-        head: Hash of its tip.
+        head: Hash of its tip, `None` before its first commit.
         is_current: Whether this handle stands on it.
         description: What it is for, `""` if nobody said.
     """
 
     name: str
-    head: str
+    head: str | None
     is_current: bool
     description: str = ""
 
@@ -80,7 +87,7 @@ def delete_branch(store: Store, name: str, *, force: bool) -> Branch:
     """
     branch = find_branch(store, name)
     if not force:
-        _require_merged(store, name, bytes.fromhex(branch.head))
+        _require_merged(store, name, store.ref(BRANCH_PREFIX + name))
     store.pause("branch-delete")
     with store.operation("branch-delete", {"name": name}) as operation:
         if store.head.branch == name:
@@ -99,8 +106,8 @@ def delete_branch(store: Store, name: str, *, force: bool) -> Branch:
     return branch
 
 
-def _require_merged(store: Store, name: str, head: bytes) -> None:
-    ours = reach_of(store, head)
+def _require_merged(store: Store, name: str, head: bytes | None) -> None:
+    ours = {} if head is None else reach_of(store, head)
     theirs: dict[int, int] = {}
     refs = [ref for prefix in (BRANCH_PREFIX, TAG_PREFIX) for ref in _others(store, prefix, name)]
     for commit in refs:
@@ -185,6 +192,25 @@ def divergence(store: Store, left: bytes, right: bytes) -> Divergence:
         return count_missing(these, those, lambda lane: lane_of(store, lane))
 
     return Divergence(missing(ours, theirs), missing(theirs, ours))
+
+
+def start_branch(store: Store, name: str, at: object = None) -> Branch:
+    """Stand on the branch *name*, which the next commit starts from nothing.
+
+    Raises:
+        InvalidRefNameError: The name breaks the rules.
+        InvalidInputError: A place to start *at* was named as well.
+        RefExistsError: There is a branch of that name.
+    """
+    if at is not None:
+        raise InvalidInputError("An orphan branch starts from nothing.", hint="Give either `at` or `orphan`.")
+    ref = BRANCH_PREFIX + check_name(name)
+    store.pause("branch")
+    with store.operation("branch", {"name": name}) as operation:
+        if operation.find(ref) is not None:
+            raise RefExistsError("branch", name)
+        operation.stand_on(Head(name))
+    return Branch(name, None, is_current=True)
 
 
 def switch(store: Store, name: str) -> str:

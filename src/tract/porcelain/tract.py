@@ -441,8 +441,15 @@ class Tract:
 
     # --- branches ----------------------------------------------------------------------------------
 
-    def branch(self, name: str, *, at: str | CommitInfo | None = None, switch: bool = True) -> Branch:
-        """Create the branch *name* at *at* (HEAD by default) and stand on it. O(1): nothing is copied."""
+    def branch(
+        self, name: str, *, at: str | CommitInfo | None = None, switch: bool = True, orphan: bool = False
+    ) -> Branch:
+        """Create the branch *name* at *at* (HEAD by default) and stand on it. O(1): nothing is copied.
+
+        With *orphan* it starts from nothing: the next commit is its first.
+        """
+        if orphan:
+            return branching.start_branch(self._store, name, at)
         commit = self._store.head_hash() if at is None else self._resolve(at)
         return branching.create_branch(self._store, name, commit, switch=switch)
 

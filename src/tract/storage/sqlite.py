@@ -99,6 +99,11 @@ class SqliteDatabase(Database):
         return StorageError(f"SQLite: {error}.", hint="Look at the disk and the file's permissions.")
 
 
+def library_version() -> str:
+    """Return the version of the SQLite library in use."""
+    return sqlite3.sqlite_version
+
+
 def _is_busy(error: sqlite3.OperationalError) -> bool:
     return ((error.sqlite_errorcode or 0) & 0xFF) in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 

@@ -1,0 +1,102 @@
+"""Translates every error into one sentence, a hint and an exit code; the one place that does."""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final, NoReturn
+
+import click
+
+from tract.cli._text import visible
+from tract.errors import BusyError, CorruptStoreError, RefConflictError, TractError
+
+FAILURE: Final = 1
+USAGE: Final = 2
+DECISION_NEEDED: Final = 3
+CORRUPT: Final = 4
+BUSY: Final = 5
+INTERRUPTED: Final = 130
+
+_CODES: Final[tuple[tuple[type[TractError], int], ...]] = (
+    (CorruptStoreError, CORRUPT),
+    (BusyError, BUSY),
+    (RefConflictError, DECISION_NEEDED),
+)
+
+# A hint that shows a Python call is of no use in a shell; these say the same for the command line.
+_COMMANDS: Final = {
+    "revision_not_found": "List recent commits with `tract log`.",
+    "invalid_target": "List recent commits with `tract log`.",
+    "store_not_found": "Create one with `tract init`.",
+    "not_a_store": "Name another file with `--db PATH`, or make a store with `tract init`.",
+    "tract_not_found": "Create it with `tract --tract NAME init`.",
+    "ref_conflict": "Look at what came in with `tract log`, then try again.",
+    "content_too_large": "Split it, or raise the limit with `tract config set max_content_bytes NUMBER`.",
+    "budget_exceeded": "Raise the budget with `tract config set budget.limit_tokens NUMBER`.",
+    "busy": "Try again, or look for a process that holds the store.",
+}
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turn what the block raises into a message on stderr and `SystemExit`."""
+    try:
+        with warnings.catch_warnings():
+            warnings.showwarning = _show_warning
+            warnings.simplefilter("always", UserWarning)
+            yield
+    except TractError as error:
+        fail(error.message, hint=_hint(error), code=exit_code(error))
+    except click.UsageError as error:
+        name = error.ctx.command_path if error.ctx is not None else "tract"
+        fail(error.format_message(), hint=f"Read `{name} --help`.", code=USAGE)
+    except click.ClickException as error:
+        fail(error.format_message(), hint=None, code=FAILURE)
+    except (KeyboardInterrupt, click.Abort):
+        fail("Interrupted.", hint=None, code=INTERRUPTED)
+    except OSError as error:
+        fail(f"{error.strerror or error}.", hint=None, code=FAILURE)
+
+
+def exit_code(error: TractError) -> int:
+    """Return the exit code of *error*."""
+    return next((code for kind, code in _CODES if isinstance(error, kind)), FAILURE)
+
+
+def fail(message: str, *, hint: str | None, code: int) -> NoReturn:
+    """Say what went wrong on stderr and leave with *code*."""
+    say("error", message)
+    if hint:
+        say("hint", hint)
+    raise SystemExit(code)
+
+
+def say(kind: str, text: str) -> None:
+    """Write one line to stderr: `error: ...`, `hint: ...` or `warning: ...`."""
+    click.echo(f"{kind}: {visible(text)}", err=True)
+
+
+@contextmanager
+def quiet_pipe() -> Iterator[None]:
+    """Leave without a word when the reader of stdout is gone, as `tract log | head` does."""
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Python flushes stdout once more at exit; there must be somewhere for it to go.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(0) from None
+
+
+def _hint(error: TractError) -> str | None:
+    if error.hint is None or not ("`t." in error.hint or "Tract" in error.hint):
+        return error.hint
+    return _COMMANDS.get(error.code)
+
+
+def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
+    say("warning", str(message))

@@ -1,0 +1,181 @@
+"""Answers how a result looks: JSON, lines for other programs, or a page for a terminal.
+
+Which of the last two is decided by where stdout goes; whether there is colour, by `--color`, then
+NO_COLOR, then FORCE_COLOR, then the terminal. The two do not depend on each other. Whatever is
+printed passes `visible` first, and reaches rich as `Text`, never as markup.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
+
+import click
+
+from tract.cli._text import visible, visible_json
+
+SCHEMA_VERSION: Final = 1
+"""Version of the `--json` documents; a field may be added, none changes its meaning."""
+
+Cell: TypeAlias = str | tuple[str, str]
+"""A text, or a text and its style: a colour, `bold` or `dim`."""
+
+_BODY: Final = "\n\t"
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows of cells: tab-separated lines for programs.
+
+    Attributes:
+        rows: One sequence of cells each.
+        header: Names of the columns, for terminals only; `>` before a name aligns it right.
+    """
+
+    rows: Sequence[Sequence[Cell]]
+    header: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """Text of several lines, such as a content."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """A line that people need and programs do not; left out when piped."""
+
+    cells: Sequence[Cell]
+
+
+Block: TypeAlias = Table | Body | Heading
+
+
+def has_colour(choice: str, *, is_terminal: bool) -> bool:
+    """Return whether to print colour: `--color` wins over NO_COLOR, that over FORCE_COLOR, that over the terminal."""
+    if choice != "auto":
+        return choice == "always"
+    if os.environ.get("NO_COLOR"):
+        return False
+    if os.environ.get("FORCE_COLOR"):
+        return os.environ["FORCE_COLOR"] not in {"0", "false"}
+    return is_terminal and os.environ.get("TERM") != "dumb"
+
+
+def print_json(value: Any) -> None:
+    """Print *value* as JSON, hidden characters as escapes."""
+    click.echo(visible_json(json.dumps(value, ensure_ascii=False, indent=2)))
+
+
+def print_document(document: Mapping[str, Any]) -> None:
+    """Print the one document of `--json`."""
+    print_json({"schema_version": SCHEMA_VERSION, **document})
+
+
+def print_blocks(blocks: Sequence[Block], *, color: str, is_paged: bool = False) -> None:
+    """Print *blocks* for whoever reads stdout.
+
+    Args:
+        blocks: What to print.
+        color: `auto`, `always` or `never`.
+        is_paged: Use a pager on a terminal, if they are longer than it.
+    """
+    is_terminal = sys.stdout.isatty()
+    colour = has_colour(color, is_terminal=is_terminal)
+    if not is_terminal:
+        text = "".join(_plain(block, colour=colour) for block in blocks)
+        click.echo(text, nl=False, color=colour)
+        return
+    text = _page(blocks, colour=colour)
+    if is_paged and sys.stdin.isatty() and text.count("\n") >= shutil.get_terminal_size().lines:
+        # As git does: quit if it fits, show colours, leave the text on the screen.
+        os.environ.setdefault("LESS", "FRX")
+        click.echo_via_pager(text, color=colour)
+    else:
+        click.echo(text, nl=False, color=colour)
+
+
+# --- for programs --------------------------------------------------------------------------------
+
+
+def _plain(block: Block, *, colour: bool) -> str:
+    if isinstance(block, Heading):
+        return ""
+    if isinstance(block, Body):
+        text = visible(block.text, keep=_BODY)
+        return text if text.endswith("\n") else text + "\n"
+    return "".join("\t".join(_styled(cell, colour=colour) for cell in row) + "\n" for row in block.rows)
+
+
+def _styled(cell: Cell, *, colour: bool) -> str:
+    text, style = (cell, "") if isinstance(cell, str) else cell
+    text = visible(text)
+    if not colour or not style:
+        return text
+    if style in {"bold", "dim"}:
+        return click.style(text, **{style: True})
+    return click.style(text, fg=style)
+
+
+# --- for people ----------------------------------------------------------------------------------
+
+
+def _page(blocks: Sequence[Block], *, colour: bool) -> str:
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(
+        file=io.StringIO(),
+        force_terminal=True,
+        color_system="standard" if colour else None,
+        width=shutil.get_terminal_size().columns,
+        highlight=False,
+        markup=False,
+        emoji=False,
+        legacy_windows=False,
+    )
+    with console.capture() as captured:
+        for block in blocks:
+            if isinstance(block, Table):
+                console.print(_grid(block))
+            elif isinstance(block, Heading):
+                console.print(Text.assemble(*[_rich(cell) for cell in block.cells]), soft_wrap=True)
+            else:
+                console.print(Text(visible(block.text, keep=_BODY)), soft_wrap=True)
+    return captured.get()
+
+
+def _rich(cell: Cell) -> Any:
+    from rich.text import Text
+
+    text, style = (cell, "") if isinstance(cell, str) else cell
+    return Text(visible(text), style=style)
+
+
+def _grid(table: Table) -> Any:
+    from rich.table import Table as Grid
+
+    grid = Grid(box=None, show_header=bool(table.header), pad_edge=False, header_style="dim")
+    width = len(table.header) or max((len(row) for row in table.rows), default=0)
+    for index in range(width):
+        name = table.header[index] if table.header else ""
+        # Only the last column gives way on a narrow terminal: hashes and numbers are of no use when cut.
+        widest = max((len(_rich(row[index])) for row in table.rows if index < len(row)), default=0)
+        grid.add_column(
+            name.removeprefix(">"),
+            justify="right" if name.startswith(">") else "left",
+            no_wrap=True,
+            overflow="ellipsis",
+            min_width=None if index == width - 1 else widest,
+        )
+    for row in table.rows:
+        grid.add_row(*[_rich(cell) for cell in row])
+    return grid

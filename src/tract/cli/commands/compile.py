@@ -1,0 +1,93 @@
+"""Compiles the messages to send."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from tract.cli._context import REVISION, App, json_option
+from tract.cli._describe import message_text
+from tract.cli._errors import say
+from tract.cli._render import Block, Body, Heading, Table, print_json
+
+if TYPE_CHECKING:
+    from tract.compile.context import CompiledContext
+    from tract.formats.report import Loss, Repair
+
+_FORMATS: Final[Mapping[str, Callable[[CompiledContext], Any]]] = {
+    "openai": lambda context: context.to_openai(),
+    "anthropic": lambda context: context.to_anthropic(),
+    "dicts": lambda context: context.to_dicts(),
+}
+
+
+@click.command()
+@click.option(
+    "--format",
+    "kind",
+    type=click.Choice(["text", *_FORMATS]),
+    default="text",
+    show_default=True,
+    help="`openai` and `anthropic` are ready to send; `dicts` belong to no provider.",
+)
+@click.option("--at", "revision", type=REVISION, metavar="REV", help="Compile this commit instead of HEAD.")
+@json_option
+@click.pass_obj
+def command(app: App, kind: str, revision: str | None) -> None:
+    """Print the messages to send next.
+
+    As `text`, when piped, one line each: commit, role and what it says. What a provider's format cannot
+    carry, or had to change, is said on stderr.
+    """
+    with app.read() as t:
+        context = t.compile(at=revision)
+    for warning in context.warnings:
+        say("warning", warning)
+    if kind in {"openai", "anthropic"}:
+        _tell_changes(context, kind)
+    if app.is_json:
+        app.emit(_document(context, "dicts" if kind == "text" else kind), [])
+    elif kind == "text":
+        app.emit({}, _blocks(context), is_paged=True)
+    else:
+        print_json(_FORMATS[kind](context))
+
+
+def _tell_changes(context: CompiledContext, kind: str) -> None:
+    report = context.report(kind)
+    for repair in report.repairs:
+        _tell("repaired", repair)
+    for loss in report.losses:
+        _tell("lost", loss)
+
+
+def _tell(verb: str, change: Loss | Repair) -> None:
+    place = "" if change.message_index is None else f" in message {change.message_index}"
+    say("note", f"{verb} {change.kind}{place}" + (f": {change.detail}" if change.detail else ""))
+
+
+def _document(context: CompiledContext, kind: str) -> dict[str, Any]:
+    value = _FORMATS[kind](context)
+    return {
+        "head": context.head,
+        "format": kind,
+        "token_count": context.token_count,
+        "token_source": context.token_source,
+        "commit_hashes": list(context.commit_hashes),
+        "warnings": list(context.warnings),
+        **(value if kind == "anthropic" else {"messages": value}),
+    }
+
+
+def _blocks(context: CompiledContext) -> list[Block]:
+    pairs = list(zip(context.commit_hashes, context.messages, strict=True))
+    if not sys.stdout.isatty():
+        return [Table([[hash_[:8], message.role, message_text(message)] for hash_, message in pairs])]
+    blocks: list[Block] = []
+    for hash_, message in pairs:
+        blocks += [Heading([(message.role, "bold"), "  ", (hash_[:8], "yellow")]), Body(message_text(message) + "\n")]
+    total = f"{len(pairs)} messages, {context.token_count:,} tokens ({context.token_source})"
+    return [*blocks, Heading([(total, "dim")])]

@@ -1,0 +1,69 @@
+"""Shows where a tract stands."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from tract.cli._context import App, json_option
+from tract.cli._describe import commit_json, commit_row
+from tract.cli._render import Block, Cell, Heading, Table
+
+if TYPE_CHECKING:
+    from tract.history.status import Status
+
+_BAR_CELLS: Final = 30
+
+
+@click.command()
+@json_option
+@click.pass_obj
+def command(app: App) -> None:
+    """Show where the tract stands.
+
+    The branch, how full the context is, and the last commits.
+    """
+    with app.read() as t:
+        status = t.status()
+    document = {
+        "tract": status.tract,
+        "branch": status.branch,
+        "is_detached": status.is_detached,
+        "head": status.head,
+        "context_tokens": status.context_tokens,
+        "limit_tokens": status.limit_tokens,
+        "recent": [commit_json(info) for info in status.recent],
+    }
+    app.emit(document, _blocks(status))
+
+
+def _blocks(status: Status) -> list[Block]:
+    place = status.branch or "detached"
+    limit = "" if status.limit_tokens is None else str(status.limit_tokens)
+    facts: list[list[Cell]] = [
+        ["tract", (status.tract, "bold")],
+        ["branch", (place, "green")],
+        ["head", ((status.head or "")[:8] or "no commit yet", "yellow")],
+        ["tokens", str(status.context_tokens)],
+        ["limit", limit or "none"],
+    ]
+    blocks: list[Block] = [Table(facts)]
+    if status.limit_tokens is not None:
+        blocks.append(Heading(bar(status.context_tokens, status.limit_tokens)))
+    if status.recent:
+        blocks += [Heading([""]), Heading([("Last commits", "dim")])]
+        blocks.append(Table([["recent", *commit_row(info)] for info in status.recent]))
+    return blocks
+
+
+def bar(tokens: int, limit_tokens: int) -> list[Cell]:
+    """Return a bar that shows how much of the budget is used: green, from 75 % yellow, from 90 % red."""
+    share = tokens / limit_tokens if limit_tokens else 1.0
+    full = min(_BAR_CELLS, round(share * _BAR_CELLS))
+    style = "red" if share >= 0.9 else "yellow" if share >= 0.75 else "green"
+    return [
+        ("█" * full, style),
+        ("░" * (_BAR_CELLS - full), "dim"),
+        f" {share:.0%} of {limit_tokens:,} tokens",
+    ]
