@@ -107,6 +107,11 @@ class Store:
         view.head, view.previous_head = Head(start[0].removeprefix(BRANCH_PREFIX)), None
         return view
 
+    @property
+    def is_writing(self) -> bool:
+        """Whether an operation is open on this handle."""
+        return self._open is not None
+
     def close(self) -> None:
         """Close the connection; closing twice does nothing.
 

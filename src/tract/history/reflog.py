@@ -22,7 +22,8 @@ def require_logged(store: Store) -> None:
     """
     branch = store.head.branch
     checked: set[str] = store.memo.setdefault("checked_refs", set())
-    if branch is None or branch in checked:
+    # Inside a batch the refs have moved and the log says so only at its end.
+    if branch is None or branch in checked or store.is_writing:
         return
     with store.reading() as database:
         for name in (HEAD, BRANCH_PREFIX + branch):

@@ -190,6 +190,7 @@ class _Plan:
                 f"`{remarks.origin!a}` is no origin.", hint=f"Origins are {', '.join(sorted(ORIGINS))}."
             )
         check_label(remarks.author, "author")
+        store.head_ref()  # detached: say so, rather than that a target is not in the history of no branch
         self.store = store
         self.op = op
         self.ready = ready

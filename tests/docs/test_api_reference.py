@@ -1,0 +1,37 @@
+"""Keeps docs/reference/api.md complete and true."""
+
+import inspect
+import re
+
+import pytest
+
+from tests.gates import source
+from tract import CompiledContext, Tract
+
+REFERENCE = source.ROOT / "docs" / "reference" / "api.md"
+_ROW = re.compile(r"^\| `(\w+)(\(\))?` \| (.+) \|$", re.MULTILINE)
+
+
+def _rows(name: str) -> dict[str, tuple[bool, str]]:
+    section = REFERENCE.read_text(encoding="utf-8").partition(f"## `{name}`\n")[2].partition("\n## ")[0]
+    return {row[1]: (row[2] is not None, row[3]) for row in _ROW.finditer(section)}
+
+
+def _members(cls: type) -> dict[str, tuple[bool, str]]:
+    found = {}
+    for name in vars(cls):
+        member = inspect.getattr_static(cls, name)
+        if not name.startswith("_") and (callable(member) or hasattr(member, "__get__")):
+            said = (inspect.getdoc(getattr(cls, name) if callable(member) else member) or "").split("\n\n")[0]
+            is_method = inspect.isfunction(member) or isinstance(member, classmethod)
+            found[name] = (is_method, said.replace("\n", " "))
+    return found
+
+
+@pytest.mark.parametrize("cls", [Tract, CompiledContext], ids=lambda cls: cls.__name__)
+def test_every_method_has_its_line(cls: type) -> None:
+    """Each public method and property is listed, in order, with the first sentence of its docstring."""
+    rows = _rows(cls.__name__)
+
+    assert rows == _members(cls)
+    assert list(rows) == sorted(rows)
