@@ -290,7 +290,9 @@ class OperationOpenError(StateError):
     code = "operation_open"
 
     def __init__(self, verb: str) -> None:
-        super().__init__(f"`{verb}` cannot run inside `t.batch()`.", hint="Leave the `with t.batch():` block first.")
+        super().__init__(
+            f"`{verb}` cannot run inside `t.batch()`.", hint="Leave the `with` block of `t.batch()` first."
+        )
         self.verb = verb
 
 

@@ -34,13 +34,13 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     return call
 
 
-def program(*arguments: str, folder: Path, stdin: bytes = b"", **variables: str) -> subprocess.CompletedProcess[bytes]:
+def program(*arguments: str, folder: Path, **variables: str) -> subprocess.CompletedProcess[bytes]:
     """Run `python -m tract` as a process of its own."""
     return subprocess.run(
         [sys.executable, "-m", "tract", *arguments],
         cwd=folder,
         env={**environment(), **variables},
-        input=stdin,
+        stdin=subprocess.DEVNULL,
         capture_output=True,
         timeout=60,
         check=False,

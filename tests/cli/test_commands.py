@@ -1,15 +1,24 @@
 """Shows what each command does, prints and returns."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.cli.conftest import Run, on_terminal, program
 from tests.gates import source
 from tract import Tract
+from tract.importers import import_file
 
 CONVERSATIONS = str(source.ROOT / "tests" / "data" / "airline-conversations.jsonl")
+
+
+def _store(folder: Path, **config: Any) -> None:
+    with Tract.open(folder / ".tract.db", config=config) as t:
+        t.user("Hello")
 
 
 def test_the_main_job_from_the_command_line(run: Run) -> None:
@@ -79,16 +88,17 @@ def test_bare_tract_shows_help_or_status(run: Run) -> None:
     assert program("status", folder=below).stdout.startswith(b"tract\tdefault\n")
 
 
-def test_the_store_is_named_by_option_before_variable(tmp_path: Path) -> None:
+def test_the_store_is_named_by_option_before_variable(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """`--db` wins over TRACT_DB, that over the folder; `--tract` names another context in it."""
     for name in ("a", "b"):
-        program("--db", f"{name}.db", "init", folder=tmp_path)
-        program("--db", f"{name}.db", "commit", f"in {name}", folder=tmp_path)
-    program("--db", "a.db", "--tract", "other", "init", folder=tmp_path)
+        run("--db", f"{name}.db", "init")
+        run("--db", f"{name}.db", "commit", f"in {name}")
+    monkeypatch.setenv("TRACT_DB", "a.db")
+    run("--tract", "other", "init")
 
-    assert b"in b" in program("--db", "b.db", "log", folder=tmp_path, TRACT_DB="a.db").stdout
-    assert b"in a" in program("log", folder=tmp_path, TRACT_DB="a.db").stdout
-    assert program("--tract", "other", "log", folder=tmp_path, TRACT_DB="a.db").stdout == b""
+    assert "in b" in run("--db", "b.db", "log").stdout
+    assert "in a" in run("log").stdout
+    assert run("--tract", "other", "log").stdout == ""
 
 
 def test_import_and_look_at_a_branch(run: Run) -> None:
@@ -127,6 +137,7 @@ def test_import_reads_stdin(run: Run) -> None:
         (["commit", "--edit", "HEAD", "--role", "user", "x"], 2, "An edit keeps the role"),
         (["config", "set", "tokeniser", "x"], 2, "Did you mean `tokenizer`?"),
         (["config", "set", "budget.limit_tokens", "none"], 2, "budget"),
+        (["config", "set", "default_branch", "a b"], 2, "not a valid name"),
         (["config", "get", "nope"], 2, "no setting `nope`"),
         (["import", "missing.json"], 1, "cannot be read"),
         (["compile", "--format", "gemini"], 2, "gemini"),
@@ -199,13 +210,10 @@ def test_doctor_reports_what_is_not_in_order(run: Run) -> None:
 
 def test_a_reader_that_leaves_is_no_error(tmp_path: Path) -> None:
     """`tract log | head -1` ends quietly with 0."""
-    program("init", folder=tmp_path)
-    program("import", CONVERSATIONS, folder=tmp_path)
+    with Tract.open(tmp_path / ".tract.db") as t:
+        import_file(t, CONVERSATIONS)
     script = "import subprocess,sys; a=subprocess.Popen([sys.executable,'-m','tract','compile','--at','airline-00-0'],"
     script += "stdout=subprocess.PIPE,stderr=subprocess.PIPE); a.stdout.close(); e=a.stderr.read(); print(a.wait(), e)"
-    import subprocess  # noqa: PLC0415 - a process between two others
-    import sys  # noqa: PLC0415
-
     result = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True)
 
     assert result.stdout == "0 b''\n"
@@ -223,8 +231,7 @@ def test_a_reader_that_leaves_is_no_error(tmp_path: Path) -> None:
 )
 def test_colour_when_piped(option: str, variables: dict[str, str], is_coloured: bool, tmp_path: Path) -> None:  # noqa: FBT001
     """`--color` wins over NO_COLOR, that over FORCE_COLOR, that over the pipe; the columns stay."""
-    program("init", folder=tmp_path)
-    program("commit", "Hello", folder=tmp_path)
+    _store(tmp_path)
 
     line = program("--color", option, "log", folder=tmp_path, **variables).stdout
 
@@ -234,9 +241,7 @@ def test_colour_when_piped(option: str, variables: dict[str, str], is_coloured: 
 
 def test_colour_on_a_terminal(tmp_path: Path) -> None:
     """A terminal gets colour, a header and the budget as a bar; NO_COLOR takes only the colour away."""
-    program("init", folder=tmp_path)
-    program("config", "set", "budget.limit_tokens", "100", folder=tmp_path)
-    program("commit", "Hello", folder=tmp_path)
+    _store(tmp_path, budget={"limit_tokens": 100})
 
     assert "\x1b[" in on_terminal("log", folder=tmp_path)
     plain = on_terminal("log", folder=tmp_path, NO_COLOR="1")
@@ -270,8 +275,7 @@ def test_names_complete(tmp_path: Path) -> None:
         return [line.partition(",")[2] for line in result.stdout.decode().splitlines() if line]
 
     assert complete("tract show ma") == []
-    program("init", folder=tmp_path)
-    program("commit", "Hello", folder=tmp_path)
+    _store(tmp_path)
 
     assert complete("tract show ma") == ["main"]
     assert complete("tract co") == ["commit", "compile", "completion", "config"]

@@ -164,7 +164,7 @@ def test_a_system_text_beside_the_messages_comes_first() -> None:
     """It becomes the system message, in either format."""
     for kind in ("openai", "anthropic"):
         with Tract.open() as t:
-            import_messages(t, [USER], system="Be kind.", format=kind)  # type: ignore[arg-type]
+            import_messages(t, [USER], system="Be kind.", format=kind)
 
             assert t.compile().to_openai() == [{"role": "system", "content": "Be kind."}, USER]
 

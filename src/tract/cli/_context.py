@@ -110,12 +110,8 @@ class Revision(click.ParamType):  # type: ignore[type-arg]  # generic in newer r
 
 
 def _candidates(t: Tract) -> list[CompletionItem]:
-    from tract.history.revision import known_names
-
-    # The one look inside a handle: the names of refs are not part of the public API yet.
-    names = known_names(t._store)  # noqa: SLF001
     return [
-        *[CompletionItem(name) for name in names],
+        *[CompletionItem(name) for name in ("HEAD", *t.branches, *t.tags)],
         *[CompletionItem(info.short_hash, help=visible(info.message)) for info in t.log(20)],
     ]
 

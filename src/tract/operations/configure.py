@@ -7,6 +7,7 @@ from pydantic import ValidationError
 from tract.errors import InvalidInputError
 from tract.objects.config import TractConfig
 from tract.objects.hashing import canonical_json, parse_json
+from tract.objects.refs import check_name
 from tract.storage import queries as q
 from tract.store import Store
 from tract.tokens import counter_for
@@ -42,7 +43,11 @@ def configure(store: Store, config: TractConfig) -> TractConfig:
     """Put *config* in force, and keep it unless the handle is read-only or nothing changes.
 
     A budget's callback is put in force and not kept.
+
+    Raises:
+        InvalidRefNameError: `default_branch` could not be a branch.
     """
+    check_name(config.default_branch)
     counter = counter_for(config.tokenizer)
     is_other_counter = config.tokenizer != store.config.tokenizer
     if not store.read_only:
