@@ -83,8 +83,8 @@ def log(
     Cost:
         O(limit) where nothing is filtered out, however long the history is.
     """
-    if limit < 0:
-        raise InvalidInputError("`limit` is at least 0.", hint="`t.log(limit=20)` is the default.")
+    if not isinstance(limit, int) or not 0 <= limit < 2**53:
+        raise InvalidInputError("`limit` is an integer of at least 0.", hint="`t.log(limit=20)` is the default.")
     require_logged(store)
     found: list[CommitInfo] = []
     if limit:
