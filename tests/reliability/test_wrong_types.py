@@ -17,6 +17,7 @@ from tract.objects.content import ANNOTATION
 
 # One call of each public method that works; every argument is then given values it cannot take.
 _CALLS: dict[str, dict[str, Any]] = {
+    "at_operation": {"number": 1},
     "annotate": {"target": "HEAD", "priority": "skip"},
     "assistant": {"text": "Hello."},
     "branch": {"name": "new"},
@@ -29,12 +30,16 @@ _CALLS: dict[str, dict[str, Any]] = {
     "log": {},
     "pin": {"target": "HEAD"},
     "record_usage": {"usage": {"input_tokens": 1, "output_tokens": 1}},
+    "redo": {},
+    "reset": {"revision": "HEAD"},
     "register_content_type": {"name": "plan", "model": FreeformContent},
     "show": {"commit": "HEAD"},
     "skip": {"target": "HEAD"},
     "switch": {"name": "other"},
     "system": {"text": "Be kind."},
+    "tag": {"name": "v1"},
     "tool_result": {"call_id": "call_1", "content": "none"},
+    "undo": {},
     "unpin": {"target": "HEAD"},
     "unskip": {"target": "HEAD"},
     "user": {"text": "Hello."},

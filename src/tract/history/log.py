@@ -38,8 +38,12 @@ class LogFilter:
     author: str | None = None
 
     def __post_init__(self) -> None:
+        if self.author is not None and not isinstance(self.author, str):
+            raise InvalidInputError("`author` is text.", hint="`t.log(author='Ada')` finds part of a name too.")
+        if self.op is not None and not isinstance(self.op, (str, list, tuple, set, frozenset)):
+            raise InvalidInputError("`op` is one operation or a list of them.", hint="Try `t.log(op='edit')`.")
         for moment in (self.since, self.until):
-            if moment is not None and moment.tzinfo is None:
+            if moment is not None and (not isinstance(moment, datetime) or moment.tzinfo is None):
                 raise InvalidInputError("`since` and `until` have a time zone.", hint="Use `datetime.now(UTC)`.")
 
     def admits(self, info: CommitInfo) -> bool:
