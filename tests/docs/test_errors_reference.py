@@ -24,6 +24,8 @@ def test_every_error_is_on_the_page_with_its_code() -> None:
 
 def test_every_code_is_of_one_class() -> None:
     """So a program can tell errors apart by it."""
-    codes = [kind.code for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, errors.TractError)]
+    codes = [
+        kind.code for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, errors.TractError)
+    ]
 
     assert len(codes) == len(set(codes))
