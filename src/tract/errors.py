@@ -33,6 +33,11 @@ class TractError(Exception):
         return self.message
 
 
+def shown(value: object) -> str:
+    """Return how a sentence shows a wrong value: text in ASCII and cut short, anything else by its type."""
+    return ascii(value[:60]) if isinstance(value, str) else f"a value of type {type(value).__name__}"
+
+
 def _nearest(name: str, known: Collection[str], otherwise: str) -> str:
     near = difflib.get_close_matches(name, known, n=1)
     return f"Did you mean `{near[0]}`?" if near else otherwise

@@ -3,7 +3,7 @@
 import random
 import sqlite3
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 # Where a flip must be found, by table. Token counts, usage, settings and times of tracts are derived or
 # not promised; row ids of objects are (everything that names one must still find it).
@@ -51,7 +51,7 @@ def _typed(key: int | bytes) -> str:
     return f"CAST(x'{key.hex()}' AS TEXT)" if isinstance(key, bytes) else str(key)
 
 
-def _flipped(value: int | bytes, chance: random.Random) -> int | bytes:
+def _flipped(value: Any, chance: random.Random) -> Any:
     if not isinstance(value, bytes):
         # Sign and high bits of small numbers too, but mostly the ones that give a plausible number.
         return value ^ (1 << chance.choice([*range(8), *range(0, 62, 7)]))

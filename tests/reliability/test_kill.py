@@ -49,7 +49,7 @@ while True:
         for one in made:
             said("commit", one)
     elif verb == "branch":
-        said("branch", t.branch(f"b-{label}"))
+        said("branch", t.branch(f"b-{label}").name)
     elif verb == "switch":
         said("head", t.switch("main"))
     elif verb == "usage":

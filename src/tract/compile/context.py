@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import Any
 
 from tract.compile.fold import Entry, Event
-from tract.errors import InvalidInputError
+from tract.errors import InvalidInputError, shown
 from tract.formats.anthropic import to_anthropic
 from tract.formats.openai_chat import to_openai
 from tract.formats.report import Rendered
@@ -118,7 +118,7 @@ class CompiledContext:
             InvalidInputError: *provider* is not `openai` or `anthropic`.
         """
         if provider not in _FORMATS:
-            raise InvalidInputError(f"Unknown format `{provider!a}`.", hint=f"Known are {', '.join(_FORMATS)}.")
+            raise InvalidInputError(f"Unknown format {shown(provider)}.", hint=f"Known are {', '.join(_FORMATS)}.")
         return _FORMATS[provider](self.messages, hashes=self.commit_hashes)
 
     def prefix_hash(self, n: int | None = None) -> str:

@@ -38,8 +38,12 @@ class LogFilter:
     author: str | None = None
 
     def __post_init__(self) -> None:
+        if self.author is not None and not isinstance(self.author, str):
+            raise InvalidInputError("`author` is text.", hint="`t.log(author='Ada')` finds part of a name too.")
+        if self.op is not None and not isinstance(self.op, (str, list, tuple, set, frozenset)):
+            raise InvalidInputError("`op` is one operation or a list of them.", hint="Try `t.log(op='edit')`.")
         for moment in (self.since, self.until):
-            if moment is not None and moment.tzinfo is None:
+            if moment is not None and (not isinstance(moment, datetime) or moment.tzinfo is None):
                 raise InvalidInputError("`since` and `until` have a time zone.", hint="Use `datetime.now(UTC)`.")
 
     def admits(self, info: CommitInfo) -> bool:
@@ -83,8 +87,8 @@ def log(
     Cost:
         O(limit) where nothing is filtered out, however long the history is.
     """
-    if limit < 0:
-        raise InvalidInputError("`limit` is at least 0.", hint="`t.log(limit=20)` is the default.")
+    if not isinstance(limit, int) or not 0 <= limit < 2**53:
+        raise InvalidInputError("`limit` is an integer of at least 0.", hint="`t.log(limit=20)` is the default.")
     require_logged(store)
     found: list[CommitInfo] = []
     if limit:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
-from tract.errors import OperationNotFoundError
+from tract.errors import InvalidInputError, OperationNotFoundError, shown
 from tract.objects.commit import from_microseconds
 from tract.objects.operation import OperationInfo
 from tract.objects.refs import HEAD
@@ -21,6 +21,8 @@ def operation(store: Store, number: int) -> OperationInfo:
     Raises:
         OperationNotFoundError: There is none, or not yet in this view.
     """
+    if not isinstance(number, int) or abs(number) >= 2**53:
+        raise InvalidInputError(f"The number of an operation is an integer below 2**53, not {shown(number)}.")
     found = _read(store, number, number) if 1 <= number <= store.last_operation() else []
     if not found:
         raise OperationNotFoundError(number)

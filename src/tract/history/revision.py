@@ -21,6 +21,8 @@ from tract.storage import queries as q
 from tract.store import Store
 
 MIN_PREFIX: Final = 4
+MAX_REVISION: Final = 1000
+"""Characters; longer text names nothing, and would take long to find that out."""
 _HEX: Final = re.compile(r"[0-9a-f]+\Z")
 _STEPS: Final = re.compile(r"(?:[~^][0-9]*)+\Z")
 _STEP: Final = re.compile(r"([~^])([0-9]*)")
@@ -44,6 +46,8 @@ def resolve(store: Store, revision: str | CommitInfo) -> bytes:
         raise InvalidInputError(
             f"A revision is text or a CommitInfo, not `{type(revision).__name__}`.", hint="Pass `info.hash`."
         )
+    if len(revision) > MAX_REVISION:
+        raise RevisionNotFoundError(f"{revision[:40]}…")
     with store.reading():
         steps = _STEPS.search(revision)
         base = revision if steps is None else revision[: steps.start()]

@@ -102,6 +102,6 @@ def encode_config(config: GenerationConfig | Mapping[str, Any]) -> bytes:
             raise InvalidInputError(f"{named}: {first['msg']}.") from error
     try:
         fields = config.model_dump(mode="json", exclude_none=True)
-    except (PydanticSerializationError, UnicodeDecodeError) as error:
+    except (PydanticSerializationError, ValueError) as error:
         raise NotCanonicalError("A value of the generation config has no JSON form.") from error
     return canonical_json(fields)

@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field, RootModel, ValidationError, model_validator
 from pydantic_core import PydanticSerializationError
 
-from tract.errors import InvalidContentError, UnknownContentTypeError
+from tract.errors import InvalidContentError, UnknownContentTypeError, shown
 from tract.objects.commit import Origin, Priority
 from tract.objects.hashing import canonical_json
 from tract.objects.message import (
@@ -244,12 +244,16 @@ class ContentTypes:
         Raises:
             InvalidContentError: The name is taken by another model, reserved or not a lower-case identifier.
         """
-        if not (name.isascii() and name.replace("-", "_").isidentifier() and name == name.lower()):
-            raise InvalidContentError(f"`{name!a}` cannot name a content type.", hint="Use letters, digits, `_`, `-`.")
-        if name == ANNOTATION or self._models.get(name, model) is not model:
-            raise InvalidContentError(f"The content type `{name}` exists already.", hint="Choose another name.")
+        if not (
+            isinstance(name, str) and name.isascii() and name.replace("-", "_").isidentifier() and name == name.lower()
+        ):
+            raise InvalidContentError(
+                f"{shown(name)} cannot name a content type.", hint="Use letters, digits, `_`, `-`."
+            )
         if not (isinstance(model, type) and issubclass(model, BaseModel)) or issubclass(model, RootModel):
             raise InvalidContentError("A content type is a pydantic model class with named fields.")
+        if name == ANNOTATION or self._models.get(name, model) is not model:
+            raise InvalidContentError(f"The content type `{name}` exists already.", hint="Choose another name.")
         self._models[name] = model
         self._names[model] = name
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from tract.errors import InvalidInputError
+from tract.objects.refs import check_label
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,17 +39,26 @@ def read_usage(usage: Usage | Mapping[str, Any] | object) -> Usage:
         InvalidInputError: No known shape, or counts that are no non-negative integers.
     """
     if isinstance(usage, Usage):
-        return usage
+        return _checked(usage)
     fields = _fields(usage)
     if "prompt_tokens" in fields:
-        return _openai_chat(fields)
+        return _checked(_openai_chat(fields))
     if "prompt_token_count" in fields or "promptTokenCount" in fields:
-        return _gemini(fields)
+        return _checked(_gemini(fields))
     if "cache_read_input_tokens" in fields or "cache_creation_input_tokens" in fields:
-        return _anthropic(fields)
+        return _checked(_anthropic(fields))
     if "input_tokens" in fields:
-        return _plain(fields)
+        return _checked(_plain(fields))
     raise InvalidInputError("This is no usage any provider reports.", hint=_HINT)
+
+
+def _checked(usage: Usage) -> Usage:
+    """Return *usage* if a store can keep it."""
+    counts = (usage.input_tokens, usage.output_tokens, usage.cache_read_tokens, usage.cache_write_tokens)
+    if not all(type(count) is int and 0 <= count < 2**53 for count in counts):
+        raise InvalidInputError("A count of tokens is no integer from 0 to 2**53.", hint=_HINT)
+    check_label(usage.model, "model")
+    return usage
 
 
 def _fields(usage: Any) -> Mapping[str, Any]:

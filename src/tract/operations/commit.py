@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from tract.compile.compiler import context_tokens, size_of, states_of
 from tract.compile.fold import Entry, State
-from tract.errors import BudgetExceededError, InvalidInputError, InvalidTargetError
+from tract.errors import BudgetExceededError, InvalidInputError, InvalidTargetError, shown
 from tract.history.info import derived_message
 from tract.objects.commit import ORIGINS, PRIORITIES, SHORT_HASH, CommitInfo, from_microseconds
 from tract.objects.config import GenerationConfig, TokenBudgetWarning, encode_config
@@ -110,9 +110,9 @@ def annotate(
         InvalidInputError: An unknown priority, or no target.
         InvalidTargetError: A target is not in the current history, or holds no content.
     """
-    if priority not in PRIORITIES:
+    if not (isinstance(priority, str) and priority in PRIORITIES):
         raise InvalidInputError(
-            f"`{priority!a}` is no priority.", hint=f"Priorities are {', '.join(sorted(PRIORITIES))}."
+            f"{shown(priority)} is no priority.", hint=f"Priorities are {', '.join(sorted(PRIORITIES))}."
         )
     if not targets:
         raise InvalidInputError("There is nothing to annotate.", hint="Name at least one commit.")
@@ -185,9 +185,10 @@ class _Plan:
     """A commit on its way: prepared, checked against the budget, then written."""
 
     def __init__(self, store: Store, op: str, ready: Prepared, remarks: Remarks) -> None:
-        if remarks.origin is not None and remarks.origin not in ORIGINS:
+        check_label(remarks.author, "author")
+        if remarks.origin is not None and not (isinstance(remarks.origin, str) and remarks.origin in ORIGINS):
             raise InvalidInputError(
-                f"`{remarks.origin!a}` is no origin.", hint=f"Origins are {', '.join(sorted(ORIGINS))}."
+                f"{shown(remarks.origin)} is no origin.", hint=f"Origins are {', '.join(sorted(ORIGINS))}."
             )
         check_label(remarks.author, "author")
         store.head_ref()  # detached: say so, rather than that a target is not in the history of no branch

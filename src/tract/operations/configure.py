@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import ValidationError
 
-from tract.errors import InvalidInputError
+from tract.errors import CorruptStoreError, InvalidInputError, NotCanonicalError
 from tract.objects.config import TractConfig
 from tract.objects.hashing import canonical_json, parse_json
 from tract.objects.refs import check_name
@@ -20,7 +20,12 @@ def stored_config(store: Store) -> TractConfig:
         InvalidInputError: What is kept does not fit this version.
     """
     row = store.one(q.META, key=_key(store))
-    return parse_config(parse_json(row[0])) if row is not None and row[0] else TractConfig()
+    if row is None or not row[0]:
+        return TractConfig()
+    try:
+        return parse_config(parse_json(row[0]))
+    except NotCanonicalError as error:
+        raise CorruptStoreError(f"The settings of `{store.tract}` cannot be read: {error.message}") from error
 
 
 def parse_config(fields: object) -> TractConfig:

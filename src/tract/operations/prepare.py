@@ -206,10 +206,11 @@ def encode_note(*, message: str | None, metadata: Mapping[str, Any] | None, repl
         if not isinstance(message, str):
             raise InvalidInputError(f"`message` is text, not `{type(message).__name__}`.")
         note["message"] = message
-    if metadata:
+    if metadata is not None:
         if not isinstance(metadata, Mapping):
             raise InvalidInputError(f"`metadata` is a mapping, not `{type(metadata).__name__}`.")
-        note["metadata"] = dict(metadata)
+        if metadata:
+            note["metadata"] = dict(metadata)
     if reply_to is not None:
         note["reply_to"] = reply_to.hex()
     return canonical_json(note) if note else None

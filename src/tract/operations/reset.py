@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from tract.errors import InvalidInputError
+from tract.errors import InvalidInputError, shown
 from tract.objects.refs import ORIG_HEAD
 from tract.store import Store
 
@@ -24,7 +24,7 @@ def reset(store: Store, commit: bytes, mode: str) -> None:
         DetachedHeadError: HEAD is on no branch.
     """
     if mode not in MODES:
-        raise InvalidInputError(f"`mode` is soft or hard, not `{mode!a}`.", hint="Use `t.reset(revision)`.")
+        raise InvalidInputError(f"`mode` is soft or hard, not {shown(mode)}.", hint="Use `t.reset(revision)`.")
     ref, before, target = store.head_ref(), store.head_hash(), store.tip(commit)
     store.pause("reset")
     with store.operation("reset", {"mode": mode}) as operation:

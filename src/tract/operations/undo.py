@@ -67,7 +67,7 @@ def redo(store: Store, steps: int) -> UndoResult:
 
 
 def _count(steps: int) -> int:
-    if steps < 1:
+    if not isinstance(steps, int) or steps < 1:
         raise InvalidInputError("The number of steps is at least 1.", hint="`t.undo()` takes back one operation.")
     return steps
 

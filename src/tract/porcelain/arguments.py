@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from tract.errors import InvalidInputError, InvalidTargetError
+from tract.errors import InvalidInputError, InvalidTargetError, shown
 from tract.history.revision import resolve, resolve_range
 from tract.objects.commit import CommitInfo
 from tract.objects.config import TractConfig
@@ -18,6 +18,7 @@ from tract.operations.configure import parse_config
 from tract.store import Store
 
 C = TypeVar("C", bound=BaseModel)
+T = TypeVar("T")
 
 
 def text_or_parts(value: str | Sequence[AnyPart] | None) -> dict[str, Any]:
@@ -49,9 +50,9 @@ def edited(op: str, target: str | CommitInfo | None) -> str | CommitInfo:
         InvalidTargetError: An edit without target, or a target without edit.
         InvalidInputError: Another op.
     """
-    if op not in {"append", "edit"}:
+    if op not in ("append", "edit"):
         raise InvalidInputError(
-            f"`op` is append or edit, not `{op!a}`.",
+            f"`op` is append or edit, not {shown(op)}.",
             hint="Other operations have methods: `t.annotate(target, priority)`.",
         )
     if op == "append":
@@ -67,6 +68,11 @@ def merged(config: TractConfig, settings: Mapping[str, Any]) -> TractConfig:
     Raises:
         InvalidInputError: No such setting, or not such a value.
     """
+    if not isinstance(config, TractConfig):
+        raise InvalidInputError(
+            f"`config` is a TractConfig, not `{type(config).__name__}`.",
+            hint="Name settings: `t.configure(budget=...)`.",
+        )
     if not settings:
         return config
     current = {name: getattr(config, name) for name in TractConfig.model_fields}
@@ -83,8 +89,9 @@ def remarks(store: Store, **said: Any) -> Remarks:
 
 def resolve_all(store: Store, named: str | CommitInfo | Iterable[str | CommitInfo]) -> list[bytes]:
     """Return the hashes of one or several revisions, in order."""
-    listed = [named] if isinstance(named, (str, CommitInfo)) else list(named)
-    return [resolve(store, one) for one in listed]
+    if isinstance(named, (str, CommitInfo)) or not isinstance(named, Iterable):
+        return [resolve(store, named)]  # refuses what is neither
+    return [resolve(store, one) for one in named]
 
 
 def log_ends(store: Store, branch: str | CommitInfo | None, *, all_branches: bool) -> tuple[list[bytes], bytes | None]:
@@ -96,3 +103,14 @@ def log_ends(store: Store, branch: str | CommitInfo | None, *, all_branches: boo
         return ([] if head is None else [head]), None
     without, end = resolve_range(store, branch)
     return [end], without
+
+
+def listed(value: Iterable[T], name: str) -> tuple[T, ...]:
+    """Return *value*, the argument *name*, as a tuple.
+
+    Raises:
+        InvalidInputError: It cannot be iterated over.
+    """
+    if not isinstance(value, Iterable):
+        raise InvalidInputError(f"`{name}` is a list, not `{type(value).__name__}`.")
+    return tuple(value)

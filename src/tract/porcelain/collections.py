@@ -125,8 +125,9 @@ class Operations:
 
     def __getitem__(self, number: int) -> OperationInfo:
         """Return the operation of this number, from 1; negative numbers count from the newest (-1)."""
-        last = self._store.last_operation()
-        return history.operation(self._store, number if number >= 0 else last + 1 + number)
+        if isinstance(number, int) and number < 0:
+            number += self._store.last_operation() + 1
+        return history.operation(self._store, number)
 
     def __iter__(self) -> Iterator[OperationInfo]:
         return history.newest_first(self._store)

@@ -39,12 +39,10 @@ def open_store(
     Settings given win over those kept in the store, and are kept in their place.
     """
     check_name(place.tract)
-    given = None if config is None else parse_config(config if isinstance(config, TractConfig) else dict(config))
+    given = None if config is None else parse_config(dict(config) if isinstance(config, Mapping) else config)
     check_name((given or TractConfig()).default_branch)
     counter = _as_counter(tokenizer, given)
-    location = os.fspath(place.path)
-    if not isinstance(location, str) or "\0" in location or not location:
-        raise InvalidInputError("`path` is a file name, `:memory:` or a database URL.", hint="Give it as text.")
+    location = _as_location(place.path)
     database = open_database(location, create=place.create, read_only=place.read_only, durability=place.durability)
     try:
         store = Store(database, tract=place.tract, config=given or TractConfig(), counter=counter)
@@ -61,6 +59,17 @@ def open_store(
         database.close()
         raise
     return store
+
+
+def _as_location(path: object) -> str:
+    """Return *path* as text SQLite or SQLAlchemy can take; names with undecodable bytes are fine."""
+    location = os.fspath(path) if isinstance(path, os.PathLike) else path
+    try:
+        if isinstance(location, str) and location and b"\0" not in os.fsencode(location):
+            return location
+    except UnicodeEncodeError:
+        pass
+    raise InvalidInputError("`path` is a file name, `:memory:` or a database URL.", hint="Give it as text.")
 
 
 def _as_counter(tokenizer: str | TokenCounter | None, given: TractConfig | None) -> TokenCounter:

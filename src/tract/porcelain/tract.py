@@ -39,7 +39,7 @@ from tract.operations.reset import reset
 from tract.operations.tag import Tag
 from tract.operations.undo import UndoResult, redo, undo
 from tract.operations.usage import record_usage
-from tract.porcelain.arguments import build, edited, log_ends, merged, remarks, resolve_all, text_or_parts
+from tract.porcelain.arguments import build, edited, listed, log_ends, merged, remarks, resolve_all, text_or_parts
 from tract.porcelain.collections import Branches, Operations, Tags
 from tract.porcelain.opening import Place, open_store
 from tract.store import Store
@@ -203,7 +203,7 @@ class Tract:
         Tool calls may be `ToolCall` values or come straight from an OpenAI or Anthropic response.
         """
         fields = {"role": "assistant", **text_or_parts(text)}
-        fields |= {"tool_calls": read_tool_calls(tool_calls), "reasoning": tuple(reasoning)}
+        fields |= {"tool_calls": read_tool_calls(tool_calls), "reasoning": listed(reasoning, "reasoning")}
         return self._said(
             DialogueContent, fields, edit, message=message, metadata=metadata, generation_config=generation_config
         )
@@ -304,7 +304,7 @@ class Tract:
         Raises:
             InvalidInputError: No such setting, or not such a value.
         """
-        return configure(self._store, merged(config or self._store.config, settings))
+        return configure(self._store, merged(self._store.config if config is None else config, settings))
 
     # --- reading -----------------------------------------------------------------------------------
 
@@ -539,7 +539,7 @@ class Tract:
     def _moment(self, at: str | CommitInfo | None, as_of: datetime | None) -> bytes | None:
         if as_of is None:
             return self._store.head_hash() if at is None else self._resolve(at)
-        if at is not None or as_of.tzinfo is None:
+        if at is not None or not isinstance(as_of, datetime) or as_of.tzinfo is None:
             raise InvalidInputError(
                 "`as_of` is a time with a time zone, given without `at`.", hint="Use `datetime.now(UTC)`."
             )

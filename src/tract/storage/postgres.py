@@ -26,6 +26,7 @@ from tract.errors import (
     ReadOnlyError,
     StorageError,
     TractError,
+    shown,
 )
 from tract.storage import schema
 from tract.storage.database import Database
@@ -122,9 +123,9 @@ def connect(url: str, *, read_only: bool, durability: str) -> PostgresDatabase:
         InvalidInputError: No URL SQLAlchemy understands, no PostgreSQL URL, or the driver is not installed.
         StorageError: The server refused.
     """
-    if durability not in _SYNCHRONOUS:
+    if not isinstance(durability, str) or durability not in _SYNCHRONOUS:
         raise InvalidInputError(
-            f"`durability` is one of full, normal, off, not `{durability!a}`.", hint="Leave it at `full`."
+            f"`durability` is one of full, normal, off, not {shown(durability)}.", hint="Leave it at `full`."
         )
     driver_errors = _driver_errors()
     address, secrets = _parse(url)

@@ -17,6 +17,7 @@ from typing import Any, ClassVar, Final
 from urllib.parse import quote
 
 from sqlalchemy import create_engine, event
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import StaticPool
 
 from tract.errors import (
@@ -30,6 +31,7 @@ from tract.errors import (
     StorageError,
     StoreNotFoundError,
     TractError,
+    shown,
 )
 from tract.storage import schema
 from tract.storage.database import Database
@@ -43,7 +45,12 @@ class SqliteDatabase(Database):
     """A store in one SQLite file, or in memory."""
 
     dialect: ClassVar[str] = "sqlite"
-    driver_errors: ClassVar[tuple[type[Exception], ...]] = (sqlite3.Error, sqlite3.Warning, OverflowError)
+    driver_errors: ClassVar[tuple[type[Exception], ...]] = (
+        sqlite3.Error,
+        sqlite3.Warning,
+        OverflowError,
+        UnicodeEncodeError,
+    )
 
     @property
     def has_transaction(self) -> bool:
@@ -83,20 +90,25 @@ class SqliteDatabase(Database):
 
     def translate(self, error: BaseException) -> TractError:
         """Return the `TractError` for an `sqlite3` error."""
-        if not isinstance(error, sqlite3.Error):
-            return StorageError(f"SQLite cannot take this value: {error}.")
-        code = (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
-        if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
-            return BusyError(0.0)
-        if code == sqlite3.SQLITE_FULL:
-            return DiskFullError("The disk is full; nothing was written.", hint="Free some space and try again.")
-        if code == sqlite3.SQLITE_READONLY:
-            return ReadOnlyError()
-        # Without a code: text that is no UTF-8. "No such table": the file's own schema is damaged.
-        is_damage = not code or (code == sqlite3.SQLITE_ERROR and str(error).startswith("no such "))
-        if is_damage or code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT}:
-            return CorruptStoreError(f"SQLite cannot read `{self.location}`: {error}.")
-        return StorageError(f"SQLite: {error}.", hint="Look at the disk and the file's permissions.")
+        return translate(error, self.location)
+
+
+def translate(error: BaseException, location: str) -> TractError:
+    """Return the `TractError` for an `sqlite3` error, by its result code."""
+    if not isinstance(error, sqlite3.Error):
+        return StorageError(f"SQLite cannot take this value: {error}.")
+    code = (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
+    if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
+        return BusyError(0.0)
+    if code == sqlite3.SQLITE_FULL:
+        return DiskFullError("The disk is full; nothing was written.", hint="Free some space and try again.")
+    if code == sqlite3.SQLITE_READONLY:
+        return ReadOnlyError()
+    # Without a code: text that is no UTF-8. "No such table": the file's own schema is damaged.
+    is_damage = not code or (code == sqlite3.SQLITE_ERROR and str(error).startswith("no such "))
+    if is_damage or code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT}:
+        return CorruptStoreError(f"SQLite cannot read `{location}`: {error}.")
+    return StorageError(f"SQLite: {error}.", hint="Look at the disk and the file's permissions.")
 
 
 def library_version() -> str:
@@ -113,11 +125,15 @@ def connect(path: str, *, read_only: bool, durability: str) -> SqliteDatabase:
 
     The file must exist, unless it is `":memory:"`.
     """
-    if durability not in _SYNCHRONOUS:
+    if not isinstance(durability, str) or durability not in _SYNCHRONOUS:
         raise InvalidInputError(
-            f"`durability` is one of full, normal, off, not `{durability!a}`.", hint="Leave it at `full`."
+            f"`durability` is one of full, normal, off, not {shown(durability)}.", hint="Leave it at `full`."
         )
-    uri = MEMORY if path == MEMORY else f"file:{quote(str(Path(path).absolute()))}?mode={'ro' if read_only else 'rw'}"
+    uri = (
+        MEMORY
+        if path == MEMORY
+        else f"file:{quote(os.fsencode(Path(path).absolute()))}?mode={'ro' if read_only else 'rw'}"
+    )
 
     def driver() -> sqlite3.Connection:
         return sqlite3.connect(
@@ -201,7 +217,7 @@ def _header(path: str) -> tuple[int, int]:
     an open handle included, and then the last process to leave would delete the write-ahead log under
     it. `immutable` keeps SQLite from locking, recovering or creating anything.
     """
-    uri = f"file:{quote(str(Path(path).absolute()))}?mode=ro&immutable=1"
+    uri = f"file:{quote(os.fsencode(Path(path).absolute()))}?mode=ro&immutable=1"
     try:
         with contextlib.closing(sqlite3.connect(uri, uri=True)) as raw:
             return raw.execute("PRAGMA application_id").fetchone()[0], raw.execute("PRAGMA user_version").fetchone()[0]
@@ -242,7 +258,18 @@ def create(path: str, fill: Any) -> None:
 
 
 def _fill(path: str, fill: Any) -> None:
-    """Write the new store with a rollback journal, so the header is in the file itself at commit."""
+    """Write the new store with a rollback journal, so the header is in the file itself at commit.
+
+    Raises:
+        StorageError: SQLite refused; the file is as it was.
+    """
+    try:
+        _fill_or_raise(path, fill)
+    except (SQLAlchemyError, sqlite3.Error) as error:
+        raise translate(getattr(error, "orig", None) or error, path) from error
+
+
+def _fill_or_raise(path: str, fill: Any) -> None:
     engine = create_engine(
         "sqlite://", creator=lambda: sqlite3.connect(path, isolation_level=None, timeout=30), poolclass=StaticPool
     )

@@ -1,0 +1,152 @@
+"""G12: a value of the wrong type for any argument of any method is refused, not stumbled over."""
+
+import inspect
+import traceback
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.reliability.dump import dump
+from tests.reliability.verbs import make_history
+from tract import FreeformContent, Tract
+from tract.errors import TractError
+from tract.objects.content import ANNOTATION
+
+# One call of each public method that works; every argument is then given values it cannot take.
+_CALLS: dict[str, dict[str, Any]] = {
+    "at_operation": {"number": 1},
+    "annotate": {"target": "HEAD", "priority": "skip"},
+    "assistant": {"text": "Hello."},
+    "branch": {"name": "new"},
+    "checkout": {"revision": "other"},
+    "commit": {"content": "Hello."},
+    "compile": {},
+    "configure": {},
+    "edit": {"target": "HEAD", "content": "Changed."},
+    "get": {"commit": "HEAD"},
+    "log": {},
+    "pin": {"target": "HEAD"},
+    "record_usage": {"usage": {"input_tokens": 1, "output_tokens": 1}},
+    "redo": {},
+    "reset": {"revision": "HEAD"},
+    "register_content_type": {"name": "plan", "model": FreeformContent},
+    "show": {"commit": "HEAD"},
+    "skip": {"target": "HEAD"},
+    "switch": {"name": "other"},
+    "system": {"text": "Be kind."},
+    "tag": {"name": "v1"},
+    "tool_result": {"call_id": "call_1", "content": "none"},
+    "undo": {},
+    "unpin": {"target": "HEAD"},
+    "unskip": {"target": "HEAD"},
+    "user": {"text": "Hello."},
+}
+_NO_ARGUMENTS = {"batch", "close", "fsck", "open", "status"}
+
+
+class _Odd:
+    """Something no argument expects."""
+
+
+_VALUES: list[Any] = [
+    None, 0, -1, 2**70, 1.5, float("nan"), True, "", "\ud800", "\0", b"bytes", [], [1], {}, {1: 2}, {"role": 5},
+    _Odd(), _Odd, ..., (), {"a": _Odd()}, "x" * 300, ["\ud800"], [None], {"\ud800": 1}, {"type": "text"},
+    [{"type": "image", "data": 5}], [{"id": 5, "name": None, "arguments": {}}], set(), lambda: 5, 10**5000,
+]  # fmt: skip
+
+
+def _cases() -> Iterator[tuple[str, str]]:
+    for method, call in _CALLS.items():
+        for name, parameter in inspect.signature(getattr(Tract, method)).parameters.items():
+            if name != "self" and parameter.kind is not inspect.Parameter.VAR_KEYWORD:
+                yield method, name
+        assert call is not None
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    path = tmp_path / "a.db"
+    make_history(path)
+    return path
+
+
+def test_every_public_method_is_tried() -> None:
+    """A method added later must be added here."""
+    public = {name for name, _ in inspect.getmembers(Tract, inspect.isroutine) if not name.startswith("_")}
+
+    assert public == _CALLS.keys() | _NO_ARGUMENTS
+
+
+def _refusal(call: Callable[[], object]) -> BaseException | None:
+    """Return an error that is not a clean refusal: no TractError, and no TypeError of the call itself."""
+    try:
+        call()
+    except TractError as error:
+        return error if not str(error) else None
+    except Exception as error:  # noqa: BLE001 - whatever else comes is what is looked for
+        return error
+    return None
+
+
+@pytest.mark.parametrize(("method", "argument"), list(_cases()))
+def test_wrong_values_are_refused_by_name(path: Path, method: str, argument: str) -> None:
+    """Each wrong value gives a TractError, or is taken as what it says; what is taken reads back."""
+    with Tract.open(path) as t:
+        t.switch("main")
+        found = []
+        for value in _VALUES:
+            before = dump(path)["operations"]
+            error = _refusal(partial(getattr(t, method), **{**_CALLS[method], argument: value}))
+            if error is not None:
+                last = traceback.extract_tb(error.__traceback__)[-1]
+                found.append(f"{_shown(value)}: {error!r:.80} at {Path(last.filename).name}:{last.lineno}")
+            if dump(path)["operations"] != before:
+                t.switch("main")
+                t.log(3)
+                t.compile()
+        assert found == []
+        assert t.fsck() == []
+
+
+@pytest.mark.parametrize(
+    "argument", [name for name in inspect.signature(Tract.open).parameters if name not in {"path", "llm"}]
+)
+def test_wrong_values_to_open_are_refused(tmp_path: Path, argument: str) -> None:
+    """Wrong arguments of `Tract.open` give a TractError too, and leave a store that opens."""
+    make_history(tmp_path / "a.db")
+    found = []
+    for value in _VALUES:
+        error = _refusal(partial(_open, tmp_path / "a.db", **{argument: value}))
+        if error is not None:
+            last = traceback.extract_tb(error.__traceback__)[-1]
+            found.append(f"{_shown(value)}: {error!r:.80} at {Path(last.filename).name}:{last.lineno}")
+    assert found == []
+    with Tract.open(tmp_path / "a.db") as t:
+        assert t.fsck() == []
+
+
+def test_wrong_paths_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So does a path that is none."""
+    monkeypatch.chdir(tmp_path)
+    found = [
+        f"{_shown(value)}: {error!r:.80}" for value in _VALUES if (error := _refusal(partial(_open, value))) is not None
+    ]
+
+    assert found == []
+
+
+def _shown(value: object) -> str:
+    return f"int of {value.bit_length()} bits" if isinstance(value, int) else ascii(value)[:40]
+
+
+def _open(path: Any, **arguments: Any) -> None:
+    Tract.open(path, **arguments).close()
+
+
+def test_an_annotation_cannot_be_committed_as_a_content(path: Path) -> None:
+    """Its content type is not for callers."""
+    with Tract.open(path) as t, pytest.raises(TractError):
+        t.commit({"content_type": ANNOTATION, "priority": "skip"})
