@@ -25,7 +25,6 @@ from tract.errors import (
     OperationNotFoundError,
     OperationOpenError,
     ReadOnlyError,
-    RefConflictError,
     RefExistsError,
     StorageError,
     TractNotFoundError,
@@ -38,7 +37,7 @@ from tract.objects.refs import BRANCH_PREFIX, HEAD, RefChange
 from tract.storage import queries as q
 from tract.storage.checks import misnamed
 from tract.storage.database import Database, Query
-from tract.storage.moves import RefMoves
+from tract.storage.moves import RefMoves, conflict_at
 from tract.storage.writing import Draft, Tip, counter_id, write_commit
 from tract.tokens.counter import TokenCounter
 
@@ -490,7 +489,7 @@ class Operation:
         """
         actual = None if self.tip is None else self.tip.hash
         if actual != expected:
-            raise _conflict(self.store.head_ref(), expected, actual)
+            raise conflict_at(self.store.head_ref(), expected, actual)
 
     def move(self, name: str, old: Tip | None, new: Tip | None) -> None:
         """Swap the ref *name* from *old* to *new*; `None` stands for "does not exist".
@@ -528,7 +527,7 @@ class Operation:
             if row is not None and row[0] is not None and row[2] is None:
                 raise CorruptObjectError("ref", name, "the commit it points to is missing")
             raise RefExistsError({"heads": "branch", "tags": "tag"}.get(kind, "ref"), short)
-        raise _conflict(name, None if old is None else old.hash, None if row is None else row[2])
+        raise conflict_at(name, None if old is None else old.hash, None if row is None else row[2])
 
     def point(self, name: str, target: str) -> None:
         """Let the symbolic ref *name* point to the ref *target*."""
@@ -595,11 +594,3 @@ class Operation:
         if self.store.counter_id is None:
             self.store.counter_id = counter_id(self._database, self.store.counter.name)
         return self.store.counter_id
-
-
-def _conflict(name: str, expected: bytes | None, actual: bytes | None) -> RefConflictError:
-    return RefConflictError(
-        name.partition("/")[2] or name,
-        None if expected is None else expected.hex(),
-        None if actual is None else actual.hex(),
-    )

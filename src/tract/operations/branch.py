@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tract.errors import (
     BranchNotFoundError,
@@ -73,7 +73,8 @@ def create_branch(store: Store, name: str, at: bytes | None, *, switch: bool) ->
         operation.move(ref, None, tip)
         if switch:
             operation.stand_on(Head(name))
-    return find_branch(store, name)
+    # Nothing is read after the write: a read that fails would report as failed what was done.
+    return Branch(name, tip.hash.hex(), is_current=switch)
 
 
 def delete_branch(store: Store, name: str, *, force: bool) -> Branch:
@@ -148,7 +149,7 @@ def rename_branch(store: Store, name: str, new: str) -> Branch:
         if branch.description:
             operation.set_meta(_description_key(store, name), "")
             operation.set_meta(_description_key(store, new), _kept(branch.description))
-    return find_branch(store, new)
+    return replace(branch, name=new, head=tip.hash.hex())
 
 
 def describe_branch(store: Store, name: str, description: str) -> Branch:
@@ -160,12 +161,12 @@ def describe_branch(store: Store, name: str, description: str) -> Branch:
     """
     if not isinstance(description, str):
         raise InvalidInputError(f"A description is text, not `{type(description).__name__}`.", hint="Give a sentence.")
-    find_branch(store, name)
+    branch = find_branch(store, name)
     kept = _kept(description)
     store.pause("branch-describe")
     with store.operation("branch-describe", {"name": name}) as operation:
         operation.set_meta(_description_key(store, name), kept)
-    return find_branch(store, name)
+    return replace(branch, description=description)
 
 
 def _kept(description: str) -> str:

@@ -489,9 +489,9 @@ class Tract:
         Raises:
             RefConflictError: The branch moved while the call was on its way.
         """
-        commit = self._resolve(revision)
-        reset(self._store, commit, mode)
-        return history_info.commit_info(self._store, commit)
+        info = self.get(revision)
+        reset(self._store, bytes.fromhex(info.hash), mode)
+        return info
 
     # --- operations --------------------------------------------------------------------------------
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from tract.errors import RefConflictError
+
 
 @dataclass(slots=True)
 class RefMoves:
@@ -23,3 +25,12 @@ class RefMoves:
     def copy(self) -> RefMoves:
         """Return a copy that later moves leave alone."""
         return RefMoves(dict(self.ids), dict(self.hashes))
+
+
+def conflict_at(name: str, expected: bytes | None, actual: bytes | None) -> RefConflictError:
+    """Return the error that says where the ref *name* was expected and where it is."""
+    return RefConflictError(
+        name.partition("/")[2] or name,
+        None if expected is None else expected.hex(),
+        None if actual is None else actual.hex(),
+    )
