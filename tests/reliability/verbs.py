@@ -64,5 +64,10 @@ WRITES: Final[dict[str, Write]] = {
     "switch": lambda t: t.switch("other"),
     "checkout": lambda t: t.checkout("other"),
     "record_usage": lambda t: t.record_usage(USAGE | {"model": "m-3"}),
+    "tag": lambda t: t.tag(f"v{next(_numbers)}", at="HEAD~1"),
+    "reset": lambda t: t.reset("HEAD~1"),
+    "undo": lambda t: t.undo(),
+    "describe": lambda t: t.branches.describe("other", f"for {next(_numbers)}"),
+    "rename": lambda t: t.branches.rename(sorted(t.branches)[-1], f"x{next(_numbers)}"),
     "configure": lambda t: t.configure(cached_states=t.config.cached_states + 1),
 }

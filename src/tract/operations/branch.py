@@ -73,7 +73,8 @@ def create_branch(store: Store, name: str, at: bytes | None, *, switch: bool) ->
         operation.move(ref, None, tip)
         if switch:
             operation.stand_on(Head(name))
-    return find_branch(store, name)
+        # Read before it is durable: a call that raises must not have made the branch.
+        return find_branch(store, name)
 
 
 def delete_branch(store: Store, name: str, *, force: bool) -> Branch:
@@ -148,7 +149,7 @@ def rename_branch(store: Store, name: str, new: str) -> Branch:
         if branch.description:
             operation.set_meta(_description_key(store, name), "")
             operation.set_meta(_description_key(store, new), _kept(branch.description))
-    return find_branch(store, new)
+        return find_branch(store, new)
 
 
 def describe_branch(store: Store, name: str, description: str) -> Branch:
@@ -165,7 +166,7 @@ def describe_branch(store: Store, name: str, description: str) -> Branch:
     store.pause("branch-describe")
     with store.operation("branch-describe", {"name": name}) as operation:
         operation.set_meta(_description_key(store, name), kept)
-    return find_branch(store, name)
+        return find_branch(store, name)
 
 
 def _kept(description: str) -> str:

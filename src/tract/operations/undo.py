@@ -114,9 +114,12 @@ def _apply(store: Store, verb: Verb, chosen: list[OperationInfo]) -> UndoResult:
                 _put(gate, done, name, (found, wanted))
             _put_settings(gate, done, verb)
         _stand_somewhere(gate)
-    if any("settings" in done.args for done in chosen):
-        store.use_config(stored_config(store))
-    head = store.head_hash()
+        # Read before it is durable: a call that raises must have undone nothing.
+        has_settings = any("settings" in done.args for done in chosen)
+        config = stored_config(store) if has_settings else store.config
+        head = store.head_hash()
+    if has_settings:
+        store.use_config(config)
     return UndoResult(verb, tuple(chosen), None if head is None else head.hex())
 
 

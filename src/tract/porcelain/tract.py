@@ -490,8 +490,9 @@ class Tract:
             RefConflictError: The branch moved while the call was on its way.
         """
         commit = self._resolve(revision)
+        info = history_info.commit_info(self._store, commit)
         reset(self._store, commit, mode)
-        return history_info.commit_info(self._store, commit)
+        return info
 
     # --- operations --------------------------------------------------------------------------------
 
