@@ -27,6 +27,7 @@ def make_history(path: Path | str) -> None:
         t.branch("other")
         t.user("And coffee?")
         t.switch("main")
+        t.branch("spare", switch=False)
         t.user("How much is it?")
 
 
@@ -68,6 +69,6 @@ WRITES: Final[dict[str, Write]] = {
     "reset": lambda t: t.reset("HEAD~1"),
     "undo": lambda t: t.undo(),
     "describe": lambda t: t.branches.describe("other", f"for {next(_numbers)}"),
-    "rename": lambda t: t.branches.rename(sorted(t.branches)[-1], f"x{next(_numbers)}"),
+    "rename": lambda t: t.branches.rename(max(set(t.branches) - {"main", "other"}), f"x{next(_numbers)}"),
     "configure": lambda t: t.configure(cached_states=t.config.cached_states + 1),
 }
