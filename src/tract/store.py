@@ -298,7 +298,7 @@ class Store:
         if batch.verb != "batch":
             raise OperationOpenError(verb)
         batch.require_transaction()
-        heads, saved = (self.head, self.previous_head), batch.saved()
+        heads, saved = (self.head, self.previous_head), (batch.tip, batch.moves.copy())
         is_done = False
         # Interrupted right after it, a savepoint nobody returns to is left, and COMMIT releases it.
         self.database.begin_part()
@@ -309,7 +309,7 @@ class Store:
             if is_done:
                 batch.joined[verb] = batch.joined.get(verb, 0) + 1
             else:
-                batch.restore(saved)
+                batch.tip, batch.moves = saved
                 self.head, self.previous_head = heads
                 self.forget()
             self.database.end_part(keep=is_done)
@@ -385,7 +385,7 @@ class Operation:
         self.joined: dict[str, int] = {}
         self._database = store.database
         self._previous: bytes | None = None
-        self._moves = RefMoves()
+        self.moves = RefMoves()
         self._wrote = False
 
     # --- beginning and ending ----------------------------------------------------------------------
@@ -416,7 +416,7 @@ class Operation:
 
     def finish(self) -> None:
         """Record what was done and make it durable; drop the transaction if nothing was."""
-        is_write = bool(self._moves.ids) or self._wrote
+        is_write = bool(self.moves.ids) or self._wrote
         if is_write or self.joined:
             self.require_transaction()
         if is_write:
@@ -434,19 +434,11 @@ class Operation:
         if not self._database.has_transaction:
             raise StorageError("The database has dropped the transaction.", hint="Run the whole batch again.")
 
-    def saved(self) -> tuple[Tip | None, RefMoves]:
-        """Return what `restore` needs to forget a part of a batch."""
-        return self.tip, self._moves.copy()
-
-    def restore(self, saved: tuple[Tip | None, RefMoves]) -> None:
-        """Forget what a part of a batch has done since `saved`."""
-        self.tip, self._moves = saved
-
     def _record(self) -> None:
         """Write the operation, chained to the one before it, and its ref changes."""
         store = self.store
         args = canonical_json(self.args).decode() if self.args else "{}"
-        changes = tuple(RefChange(name, *self._moves.hashes[name]) for name in sorted(self._moves.hashes))
+        changes = tuple(RefChange(name, *self.moves.hashes[name]) for name in sorted(self.moves.hashes))
         header = operations.OperationHeader(
             self.number, self._previous, store.tract, self.verb, args, store.actor, self.now, self.undoes, changes
         )
@@ -463,8 +455,8 @@ class Operation:
                 "undoes": self.undoes,
             },
         )
-        for name, (old_id, new_id) in self._moves.ids.items():
-            old, new = self._moves.hashes[name]
+        for name, (old_id, new_id) in self.moves.ids.items():
+            old, new = self.moves.hashes[name]
             symbolic = name == HEAD
             self._database.execute(
                 q.ADD_CHANGE,
@@ -511,7 +503,7 @@ class Operation:
             cursor = self._database.execute(q.MOVE_REF, values)
         if cursor.rowcount != 1:
             self._raise_conflict(name, old, new)
-        self._moves.add(
+        self.moves.add(
             name,
             (None, None) if old is None else (old.id, old.hash),
             (None, None) if new is None else (new.id, new.hash),
@@ -544,7 +536,7 @@ class Operation:
                 q.MOVE_SYMBOLIC, {"in_tract": self.store.tract_id, "of_name": name, "symbolic": target}
             )
         old = None if row is None else str(row[1]).encode()
-        self._moves.add(name, (None, old), (None, target.encode()))
+        self.moves.add(name, (None, old), (None, target.encode()))
 
     def stand_on(self, head: Head) -> None:
         """Move HEAD of this handle to a branch; new handles will start there too."""
