@@ -73,13 +73,8 @@ def create_branch(store: Store, name: str, at: bytes | None, *, switch: bool) ->
         operation.move(ref, None, tip)
         if switch:
             operation.stand_on(Head(name))
-<<<<<<< HEAD
     # Nothing is read after the write: a read that fails would report as failed what was done.
     return Branch(name, tip.hash.hex(), is_current=switch)
-=======
-        # Read before it is durable: a call that raises must not have made the branch.
-        return find_branch(store, name)
->>>>>>> faults
 
 
 def delete_branch(store: Store, name: str, *, force: bool) -> Branch:
@@ -154,11 +149,7 @@ def rename_branch(store: Store, name: str, new: str) -> Branch:
         if branch.description:
             operation.set_meta(_description_key(store, name), "")
             operation.set_meta(_description_key(store, new), _kept(branch.description))
-<<<<<<< HEAD
     return replace(branch, name=new, head=tip.hash.hex())
-=======
-        return find_branch(store, new)
->>>>>>> faults
 
 
 def describe_branch(store: Store, name: str, description: str) -> Branch:
@@ -175,11 +166,7 @@ def describe_branch(store: Store, name: str, description: str) -> Branch:
     store.pause("branch-describe")
     with store.operation("branch-describe", {"name": name}) as operation:
         operation.set_meta(_description_key(store, name), kept)
-<<<<<<< HEAD
     return replace(branch, description=description)
-=======
-        return find_branch(store, name)
->>>>>>> faults
 
 
 def _kept(description: str) -> str:

@@ -114,22 +114,12 @@ def _apply(store: Store, verb: Verb, chosen: list[OperationInfo]) -> UndoResult:
                 _put(gate, done, name, (found, wanted))
             _put_settings(gate, done, verb)
         _stand_somewhere(gate)
-<<<<<<< HEAD
         has_settings = any("settings" in done.args for done in chosen)
         config = stored_config(store) if has_settings else store.config
         head = None if gate.tip is None else gate.tip.hash.hex()
     # Nothing is read after the write: a read that fails would report as failed what was done.
     store.use_config(config)
     return UndoResult(verb, tuple(chosen), head)
-=======
-        # Read before it is durable: a call that raises must have undone nothing.
-        has_settings = any("settings" in done.args for done in chosen)
-        config = stored_config(store) if has_settings else store.config
-        head = store.head_hash()
-    if has_settings:
-        store.use_config(config)
-    return UndoResult(verb, tuple(chosen), None if head is None else head.hex())
->>>>>>> faults
 
 
 def _put(gate: Operation, done: OperationInfo, name: str, values: tuple[str | None, str | None]) -> None:

@@ -489,14 +489,8 @@ class Tract:
         Raises:
             RefConflictError: The branch moved while the call was on its way.
         """
-<<<<<<< HEAD
         info = self.get(revision)
         reset(self._store, bytes.fromhex(info.hash), mode)
-=======
-        commit = self._resolve(revision)
-        info = history_info.commit_info(self._store, commit)
-        reset(self._store, commit, mode)
->>>>>>> faults
         return info
 
     # --- operations --------------------------------------------------------------------------------
