@@ -13,10 +13,11 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 from tract.compile.context import CompiledContext
-from tract.compile.fold import Entry, Prefix, State, extend
+from tract.compile.fold import Entry, Prefix, State, extend, rewind
 from tract.compile.read import Reader, few_collections
 from tract.errors import CorruptObjectError, CorruptStoreError, InvalidInputError
 from tract.history.reflog import require_logged
+from tract.history.walk import runs
 from tract.objects.hashing import config_hash
 from tract.objects.message import Message, TextPart
 from tract.objects.refs import BRANCH_PREFIX
@@ -75,15 +76,28 @@ class States:
         return extend(None, Reader(self._store).events_after(None, self._store.tip(commit)))
 
     def _nearest(self, tip: Tip) -> State | None:
-        """Return the longest known state that is a first-parent ancestor of *tip*."""
+        """Return the longest state known, or gone back to from a known one, that is a first-parent ancestor."""
         for state in reversed(self._states.values()):
             head = state.head
             if head is not None and head.lane == tip.lane_id and head.generation <= tip.generation:
                 return state
         reach = {run.lane: run.high for run in self._reader.runs(tip)}
-        heads = [(s.head.generation, s) for s in self._states.values() if s.head is not None]
-        before = [(age, s) for age, s in heads if s.head is not None and reach.get(s.head.lane, 0) >= age]
-        return max(before, key=lambda pair: pair[0])[1] if before else None
+        found: list[tuple[int, int, State]] = []
+        for state in self._states.values():
+            shared = self._shared(state, reach)
+            if shared is not None:
+                found.append((*shared, state))
+        if not found:
+            return None
+        generation, lane, state = max(found, key=lambda one: one[0])
+        return _back_to(state, lane, generation)
+
+    def _shared(self, state: State, reach: Mapping[int, int]) -> tuple[int, int] | None:
+        """Return generation and lane of the last first-parent ancestor *state* shares with what *reach* says."""
+        assert state.head is not None
+        own = runs(state.head.lane, state.head.generation, self._reader.lane)
+        shared = ((min(run.high, reach[run.lane]), run.lane) for run in own if run.lane in reach)
+        return max(shared, default=None)
 
     def config(self, config: int) -> Mapping[str, Any]:
         """Return the generation config with this row id."""
@@ -104,6 +118,16 @@ class States:
                 # Negative counts take an earlier usage back.
                 return (row[0], row[1], row[2], row[3]) if row[2] >= 0 else None
         return None
+
+
+def _back_to(state: State, lane: int, generation: int) -> State:
+    """Return *state*, or what it was at the commit of *generation* in *lane*."""
+    assert state.head is not None
+    if (state.head.lane, state.head.generation) == (lane, generation):
+        return state
+    places = range(state.length - 1, -1, -1)
+    events = state.events
+    return rewind(state, next(at for at in places if (events[at].lane, events[at].generation) == (lane, generation)))
 
 
 def states_of(store: Store) -> States:

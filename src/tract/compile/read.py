@@ -168,7 +168,7 @@ class Reader:
                 tokens = 0 if message is None else message_tokens(message, self._store.counter)
             event = Event(
                 id_, hash_, generation, run.lane, op, target_ids, content_type, config_id,
-                message, priority, tokens, origin, author, created_at,
+                message, priority, tokens, origin, author, created_at, content,
             )  # fmt: skip
             events.append(event)
             parent_id, parents = id_, (hash_,)
