@@ -352,6 +352,35 @@ class OperationConflictError(StateError):
         self.name = name
 
 
+class MergeConflictError(StateError):
+    """A merge cannot be written while conflicts are undecided, or because a resolver aborted it.
+
+    Attributes:
+        name: What was being merged.
+        conflicts: How many are undecided.
+    """
+
+    code = "merge_conflict"
+
+    def __init__(self, name: str, conflicts: int, *, is_aborted: bool = False) -> None:
+        said = "was aborted by its resolver" if is_aborted else f"has {conflicts} undecided conflicts"
+        super().__init__(
+            f"The merge of `{name}` {said}; nothing was written.",
+            hint="Look at `t.merge_in_progress`, decide each conflict, then `t.commit_merge(result)`.",
+        )
+        self.name = name
+        self.conflicts = conflicts
+
+
+class NoMergeError(StateError):
+    """No merge waits for decisions."""
+
+    code = "no_merge"
+
+    def __init__(self) -> None:
+        super().__init__("No merge is in progress.", hint="Begin one with `t.merge(branch)`.")
+
+
 class CurrentBranchError(StateError):
     """The branch HEAD is on cannot be deleted."""
 

@@ -104,11 +104,10 @@ def decide(bases: Sequence[State], ours: State, theirs: State) -> Decision:
     wanted: dict[int, Wanted] = {}
     clashes: list[Clash] = []
     for entry in sorted(touched):
-        old = [found for base in bases if (found := base.entry(entry)) is not None]
+        old = [before for base in bases if (before := base.entry(entry)) is not None]
         mine, other = ours.entry(entry), theirs.entry(entry)
         if old and mine is not None and other is not None:
-            found, clash = _compare(_Versions(entry, old, mine, other), ours, theirs)
-            wanted[entry] = found
+            wanted[entry], clash = _compare(_Versions(entry, old, mine, other), ours, theirs)
             clashes += clash
     order, reordered = _order(bases, ours, theirs)
     return Decision(wanted, order, (*clashes, *reordered))
@@ -164,17 +163,14 @@ def _compare(entry: _Versions, ours: State, theirs: State) -> tuple[Wanted, list
     priority = pick([old.priority for old in entry.old], mine.priority, other.priority)
     # A base is known to both sides, so either resolves its compressions.
     cover = pick([_cover(old, ours) for old in entry.old], _cover(mine, ours), _cover(other, theirs))
-    clashes = [
-        entry.clash(kind)
-        for kind, is_clash in (
-            ("both_edited", content == "conflict"),
-            ("annotated_differently", priority == "conflict"),
-            ("overlapping_compressions", cover == "conflict"),
-            ("edited_and_skipped", _is_skipped_where_edited(entry, content, priority)),
-            ("compressed_and_changed", _is_covered_where_changed(cover, (content, priority))),
-        )
-        if is_clash
-    ]
+    found: dict[ConflictKind, bool] = {
+        "both_edited": content == "conflict",
+        "annotated_differently": priority == "conflict",
+        "overlapping_compressions": cover == "conflict",
+        "edited_and_skipped": _is_skipped_where_edited(entry, content, priority),
+        "compressed_and_changed": _is_covered_where_changed(cover, (content, priority)),
+    }
+    clashes = [entry.clash(kind) for kind, is_clash in found.items() if is_clash]
     shown = Wanted(
         entry.entry,
         (other if content == "theirs" else mine).shown,
@@ -196,9 +192,7 @@ def _is_covered_where_changed(cover: Pick, changes: tuple[Pick, Pick]) -> bool:
     return cover in {"ours", "theirs"} and ("theirs" if cover == "ours" else "ours") in changes
 
 
-def _order(
-    bases: Sequence[State], ours: State, theirs: State
-) -> tuple[tuple[int, ...] | None, tuple[Clash, ...]]:
+def _order(bases: Sequence[State], ours: State, theirs: State) -> tuple[tuple[int, ...] | None, tuple[Clash, ...]]:
     """Return the order of the entries both sides had before, if a side may have changed it."""
     changes = [event for side in (ours, theirs) for event in since(bases, side)]
     if not any(event.op in {"reorder", "revert"} for event in changes):
@@ -222,7 +216,10 @@ def _order(
         assert right is not None
         return mine, (Clash("reordered_differently", entry, base, left, right),)
     # Each side moved entries of its own: both apply.
-    both = [theirs_one if mine_one == one else mine_one for one, mine_one, theirs_one in zip(old[0], mine, other, strict=True)]
+    both = [
+        theirs_one if mine_one == one else mine_one
+        for one, mine_one, theirs_one in zip(old[0], mine, other, strict=True)
+    ]
     return tuple(both), ()
 
 

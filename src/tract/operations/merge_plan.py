@@ -69,6 +69,7 @@ class MergePlan:
 
     Attributes:
         bases: Hashes of the merge bases.
+        old: Their states.
         ours: State of the branch merged into.
         theirs: State of the other side.
         plain: State the merge commit alone gives.
@@ -76,6 +77,7 @@ class MergePlan:
     """
 
     bases: tuple[bytes, ...]
+    old: tuple[State, ...]
     ours: State
     theirs: State
     plain: State
@@ -88,18 +90,12 @@ class MergePlan:
 
 def bases_of(store: Store, ours: bytes, theirs: bytes) -> tuple[bytes, ...]:
     """Return the hashes of the best common ancestors of two commits, newest first."""
-
-    def lane(one: int) -> object:
-        return lane_of(store, one)
-
     with store.reading() as database:
         sides = [
             reach(place_of(store, side), lambda one: lane_of(store, one), lambda one: merged_of(store, one))
             for side in (ours, theirs)
         ]
-        found = merge_bases(
-            sides[0], sides[1], lambda one: lane_of(store, one), lambda one: merged_of(store, one)
-        )
+        found = merge_bases(sides[0], sides[1], lambda one: lane_of(store, one), lambda one: merged_of(store, one))
         rows = [database.one(q.AT_GENERATION, lane_id=at.lane, generation=at.generation) for at in found]
         return tuple(row[0] for row in rows if row is not None)
 
@@ -116,7 +112,7 @@ def plan_merge(store: Store, ours: bytes, theirs: bytes) -> MergePlan:
     other = states.get(theirs)
     old = [states.get(base) for base in bases]
     plain = extend(mine, [*_added(mine, other, old), _merge_event(mine, other)])
-    return MergePlan(bases, mine, other, plain, decide(old, mine, other))
+    return MergePlan(bases, tuple(old), mine, other, plain, decide(old, mine, other))
 
 
 def _added(ours: State, theirs: State, bases: Sequence[State]) -> list[Event]:
@@ -124,8 +120,10 @@ def _added(ours: State, theirs: State, bases: Sequence[State]) -> list[Event]:
     events = theirs.events
     shared = bases[0].length if len(bases) == 1 else 0
     # One base that both begin with, as a rule: then everything behind it is new, without a look at the rest.
-    if shared and bases[0].head is not None and not (
-        events[shared - 1].id == bases[0].head.id and ours.events[shared - 1].id == bases[0].head.id
+    if (
+        shared
+        and bases[0].head is not None
+        and not (events[shared - 1].id == bases[0].head.id and ours.events[shared - 1].id == bases[0].head.id)
     ):
         shared = 0
     return [event for event in events[shared:] if ours.position(event.id) is None]
@@ -302,17 +300,19 @@ def _entry(state: State, entry: int) -> Entry:
     return found
 
 
-def _same_content(left: Event, right: Event) -> bool:
-    return (left.content_type, left.content, left.config) == (right.content_type, right.content, right.config)
+def _same_content(now: Event, wanted: Event) -> bool:
+    # An edit without a config of its own keeps the one there was, so a missing config cannot be asked for.
+    config = now.config if wanted.config is None else wanted.config
+    return (now.content_type, now.content, now.config) == (wanted.content_type, wanted.content, config)
 
 
-def require_action(clash: Clash, action: Action) -> None:
+def require_action(kind: ConflictKind, action: Action) -> None:
     """Refuse an action that says nothing about a clash.
 
     Raises:
         InvalidInputError: A new content for what is no question of content.
     """
-    if action in {"use", "skip"} and clash.kind in {"overlapping_compressions", "reordered_differently"}:
+    if action in {"use", "skip"} and kind in {"overlapping_compressions", "reordered_differently"}:
         raise InvalidInputError(
-            f"`{action}` does not resolve a conflict of kind {clash.kind}.", hint="Choose `ours` or `theirs`."
+            f"`{action}` does not resolve a conflict of kind {kind}.", hint="Choose `ours` or `theirs`."
         )
