@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from typing import Any, Final, NamedTuple
 
 from tract.errors import (
+    BranchNotFoundError,
     ClosedHandleError,
     CorruptObjectError,
     CorruptStoreError,
@@ -237,11 +238,30 @@ class Store:
         return row[0] if row is not None and row[0] is not None else 0
 
     def head_hash(self) -> bytes | None:
-        """Return the hash HEAD stands on, or `None` before the first commit."""
+        """Return the hash HEAD stands on, or `None` before the first commit.
+
+        Raises:
+            BranchNotFoundError: Somebody else deleted or renamed the branch this handle stands on.
+        """
         if self.head.branch is None:
             self.check_usable()
             return self.head.commit
-        return self.ref(BRANCH_PREFIX + self.head.branch)
+        found = self.ref(BRANCH_PREFIX + self.head.branch)
+        if found is None:
+            self.check_unborn(self.head.branch)
+        return found
+
+    def check_unborn(self, branch: str) -> None:
+        """Refuse the missing *branch* unless it is only waiting for its first commit.
+
+        New handles start on a branch that waits; they never start on one that was deleted.
+
+        Raises:
+            BranchNotFoundError: It is gone.
+        """
+        row = self.one(q.REF, tract_id=self.tract_id, name=HEAD) if self.at_operation is None else None
+        if row is not None and row[1] != BRANCH_PREFIX + branch:
+            raise BranchNotFoundError(branch, self.refs(BRANCH_PREFIX))
 
     def tip(self, commit: bytes) -> Tip:
         """Return what a child of *commit* needs to know of it."""
@@ -555,11 +575,17 @@ class Operation:
         row = self._database.one(q.REF, tract_id=self.store.tract_id, name=name)
         return None if row is None or row[2] is None else self.store.tip(row[2])
 
+    def meta(self, key: str) -> str:
+        """Return a setting of the store as this transaction sees it, `""` for none."""
+        row = self._database.one(q.META, key=key)
+        return "" if row is None else row[0]
+
     def set_meta(self, key: str, value: str) -> None:
         """Keep a setting of the store, `""` for none; the operation notes its value before and after."""
-        row = self._database.one(q.META, key=key)
         self._wrote = True
-        self.args.setdefault("settings", {})[key] = ["" if row is None else row[0], value]
+        noted: dict[str, list[str]] = self.args.setdefault("settings", {})
+        # In a batch a key may be set twice; undo goes back to before the first.
+        noted[key] = [noted[key][0] if key in noted else self.meta(key), value]
         self._database.execute(q.SET_META, {"key": key, "value": value})
 
     def add_usage(self, values: dict[str, Any]) -> None:
@@ -570,7 +596,13 @@ class Operation:
     # --- objects -----------------------------------------------------------------------------------
 
     def commit(self, draft: Draft) -> Tip:
-        """Write *draft* on the current branch and move the branch to it."""
+        """Write *draft* on the current branch and move the branch to it.
+
+        Raises:
+            BranchNotFoundError: Somebody else deleted or renamed the branch.
+        """
+        if self.tip is None and self.store.head.branch is not None:
+            self.store.check_unborn(self.store.head.branch)
         written = self.add(draft, () if self.tip is None else (self.tip,))
         self.move(self.store.head_ref(), self.tip, written)
         return written
