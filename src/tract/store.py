@@ -251,16 +251,22 @@ class Store:
             self.check_unborn(self.head.branch)
         return found
 
-    def check_unborn(self, branch: str) -> None:
-        """Refuse the missing *branch* unless it is only waiting for its first commit.
+    def start(self) -> str | None:
+        """Return the branch new handles start on; inside an operation, as it has left it."""
+        row = self.one(q.REF, tract_id=self.tract_id, name=HEAD)
+        return None if row is None else str(row[1]).removeprefix(BRANCH_PREFIX)
 
-        New handles start on a branch that waits; they never start on one that was deleted.
+    def is_gone(self, branch: str) -> bool:
+        """Tell whether the missing *branch* was deleted or renamed; else it waits for its first commit.
 
-        Raises:
-            BranchNotFoundError: It is gone.
+        New handles start on a branch that waits; one that was never there is an orphan branch.
         """
-        row = self.one(q.REF, tract_id=self.tract_id, name=HEAD) if self.at_operation is None else None
-        if row is not None and row[1] != BRANCH_PREFIX + branch:
+        name = BRANCH_PREFIX + branch
+        return self.start() != branch and self.one(q.LAST_CHANGE, tract_id=self.tract_id, name=name) is not None
+
+    def check_unborn(self, branch: str) -> None:
+        """Refuse the missing *branch* if it is gone: what follows would look like an empty history."""
+        if self.at_operation is None and self.is_gone(branch):
             raise BranchNotFoundError(branch, self.refs(BRANCH_PREFIX))
 
     def tip(self, commit: bytes) -> Tip:
@@ -318,7 +324,8 @@ class Store:
         if batch.verb != "batch":
             raise OperationOpenError(verb)
         batch.require_transaction()
-        heads, saved = (self.head, self.previous_head), (batch.tip, batch.moves.copy())
+        noted = {name: copy.copy(value) for name, value in batch.args.items()}
+        heads, saved = (self.head, self.previous_head), (batch.tip, batch.moves.copy(), batch.has_values, noted)
         is_done = False
         # Interrupted right after it, a savepoint nobody returns to is left, and COMMIT releases it.
         self.database.begin_part()
@@ -329,7 +336,7 @@ class Store:
             if is_done:
                 batch.joined[verb] = batch.joined.get(verb, 0) + 1
             else:
-                batch.tip, batch.moves = saved
+                batch.tip, batch.moves, batch.has_values, batch.args = saved
                 self.head, self.previous_head = heads
                 self.forget()
             self.database.end_part(keep=is_done)
@@ -392,6 +399,7 @@ class Operation:
         now: Its time, microseconds UTC; never before that of the operation before it.
         tip: Tip of the current branch.
         joined: How often each verb was part of it, in a batch.
+        has_values: Whether it has written a setting or a usage.
     """
 
     def __init__(self, store: Store, verb: str, args: dict[str, Any], *, undoes: int | None = None) -> None:
@@ -406,7 +414,7 @@ class Operation:
         self._database = store.database
         self._previous: bytes | None = None
         self.moves = RefMoves()
-        self._wrote = False
+        self.has_values = False
 
     # --- beginning and ending ----------------------------------------------------------------------
 
@@ -436,7 +444,7 @@ class Operation:
 
     def finish(self) -> None:
         """Record what was done and make it durable; drop the transaction if nothing was."""
-        is_write = bool(self.moves.ids) or self._wrote
+        is_write = bool(self.moves.ids) or self.has_values
         if is_write or self.joined:
             self.require_transaction()
         if is_write:
@@ -565,11 +573,6 @@ class Operation:
         self.tip = self.find(BRANCH_PREFIX + head.branch)
         self.store.stand_on(head)
 
-    def start(self) -> str | None:
-        """Return the branch new handles start on, as this transaction sees it."""
-        row = self._database.one(q.REF, tract_id=self.store.tract_id, name=HEAD)
-        return None if row is None else str(row[1]).removeprefix(BRANCH_PREFIX)
-
     def find(self, name: str) -> Tip | None:
         """Return the commit the ref *name* points to in this transaction, or `None`."""
         row = self._database.one(q.REF, tract_id=self.store.tract_id, name=name)
@@ -582,7 +585,7 @@ class Operation:
 
     def set_meta(self, key: str, value: str) -> None:
         """Keep a setting of the store, `""` for none; the operation notes its value before and after."""
-        self._wrote = True
+        self.has_values = True
         noted: dict[str, list[str]] = self.args.setdefault("settings", {})
         # In a batch a key may be set twice; undo goes back to before the first.
         noted[key] = [noted[key][0] if key in noted else self.meta(key), value]
@@ -590,7 +593,7 @@ class Operation:
 
     def add_usage(self, values: dict[str, Any]) -> None:
         """Record the token usage a provider reported for a commit."""
-        self._wrote = True
+        self.has_values = True
         self._database.execute(q.ADD_USAGE, values)
 
     # --- objects -----------------------------------------------------------------------------------
