@@ -30,16 +30,16 @@ from tract.errors import (
     StorageError,
     TractNotFoundError,
 )
-from tract.objects import operation as operations
 from tract.objects.config import TractConfig
 from tract.objects.content import ContentTypes
 from tract.objects.hashing import canonical_json
-from tract.objects.refs import BRANCH_PREFIX, HEAD, RefChange
+from tract.objects.operation import OperationHeader
+from tract.objects.refs import BRANCH_PREFIX, HEAD
 from tract.storage import queries as q
 from tract.storage.checks import misnamed
 from tract.storage.database import Database, Query
-from tract.storage.moves import RefMoves, conflict_at
-from tract.storage.writing import Draft, Tip, counter_id, write_commit
+from tract.storage.moves import RefMoves, conflict_at, write_operation
+from tract.storage.writing import Draft, Tip, add_tract, counter_id, write_commit
 from tract.tokens.counter import TokenCounter
 
 NO_TRACT: Final = -1
@@ -420,27 +420,17 @@ class Operation:
 
     def read_gate(self) -> None:
         """Read the last operation and the tip of the current branch, under the write lock."""
-        if self.store.tract_id == NO_TRACT:
-            self._add_tract()
-        branch = self.store.head.branch
-        row = self._database.one(
-            q.GATE, tract_id=self.store.tract_id, name=BRANCH_PREFIX + branch if branch is not None else ""
-        )
+        store, branch = self.store, self.store.head.branch
+        if store.tract_id == NO_TRACT:
+            store.tract_id = add_tract(self._database, store.tract, store.counter.name, store.clock())
+        name = BRANCH_PREFIX + branch if branch is not None else ""
+        row = self._database.one(q.GATE, tract_id=store.tract_id, name=name)
         assert row is not None
         number, self._previous, created_at, *tip = row
         self.number = (number or 0) + 1
         # Operation times never go back, so "where was this branch at that time" has one answer.
-        self.now = max(self.store.clock(), created_at or 0)
+        self.now = max(store.clock(), created_at or 0)
         self.tip = Tip(*tip) if tip[0] is not None else None
-
-    def _add_tract(self) -> None:
-        store = self.store
-        self._database.execute(q.ADD_TRACT, {"name": store.tract, "created_at": store.clock()})
-        # Not left to the first commit: in a long batch it would hold up the first commit of every other tract.
-        self._database.execute(q.ADD_COUNTER, {"name": store.counter.name})
-        row = self._database.one(q.TRACT, name=store.tract)
-        assert row is not None
-        store.tract_id = row[0]
 
     def finish(self) -> None:
         """Record what was done and make it durable; drop the transaction if nothing was."""
@@ -466,38 +456,11 @@ class Operation:
         """Write the operation, chained to the one before it, and its ref changes."""
         store = self.store
         args = canonical_json(self.args).decode() if self.args else "{}"
-        changes = tuple(RefChange(name, *self.moves.hashes[name]) for name in sorted(self.moves.hashes))
-        header = operations.OperationHeader(
-            self.number, self._previous, store.tract, self.verb, args, store.actor, self.now, self.undoes, changes
-        )
-        self._database.execute(
-            q.ADD_OPERATION,
-            {
-                "tract_id": store.tract_id,
-                "no": self.number,
-                "hash": operations.header_hash(header),
-                "verb": self.verb,
-                "args": args,
-                "actor": store.actor,
-                "created_at": self.now,
-                "undoes": self.undoes,
-            },
-        )
-        for name, (old_id, new_id) in self.moves.ids.items():
-            old, new = self.moves.hashes[name]
-            symbolic = name == HEAD
-            self._database.execute(
-                q.ADD_CHANGE,
-                {
-                    "tract_id": store.tract_id,
-                    "operation_no": self.number,
-                    "name": name,
-                    "old_id": old_id,
-                    "new_id": new_id,
-                    "old_symbolic": old.decode() if symbolic and old is not None else None,
-                    "new_symbolic": new.decode() if symbolic and new is not None else None,
-                },
-            )
+        header = OperationHeader(
+            self.number, self._previous, store.tract, self.verb, args, store.actor, self.now, self.undoes,
+            self.moves.changes(),
+        )  # fmt: skip
+        write_operation(self._database, store.tract_id, header, self.moves)
 
     # --- refs --------------------------------------------------------------------------------------
 

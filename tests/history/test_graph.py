@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 
 from hypothesis import given
@@ -31,7 +32,7 @@ def test_the_lines_into_a_row_are_the_lines_out_of_the_row_above(parents: Parent
     rows = drawn(parents)
 
     assert rows[0].above == ()
-    for before, after in zip(rows, rows[1:], strict=False):
+    for before, after in itertools.pairwise(rows):
         assert sorted({edge.end for edge in before.edges}) == list(after.above)
 
 

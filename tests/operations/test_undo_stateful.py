@@ -19,10 +19,10 @@ from tract.operations.configure import stored_config
 from tract.storage import queries as q
 
 HANDLES = 2
-WRITES = (
-    "user user assistant edit skip pin batch branch branch_aside switch tag untag delete rename describe reset_soft "
-    "reset_hard configure record_usage"
-).split()
+WRITES = [
+    "user", "user", "assistant", "edit", "skip", "pin", "batch", "branch", "branch_aside", "switch", "tag", "untag",
+    "delete", "rename", "describe", "reset_soft", "reset_hard", "configure", "record_usage",
+]  # fmt: skip
 STEPS = ["undo", "undo", "undo", "redo", "redo", "reopen", "detach"]
 MAY_CHANGE_NOTHING = {"switch", "reset_soft", "reset_hard", "configure", "describe"}
 
@@ -88,7 +88,10 @@ class World:
     def step(self, verb: str, handle: int) -> None:
         t = self.handles[handle]
         if verb in STEPS:
-            getattr(self, verb)(t, handle)
+            if verb == "reopen":
+                self.reopen(handle)
+            else:
+                getattr(self, verb)(t)
             return
         if self.is_lost(t):
             with pytest.raises(BranchNotFoundError):
@@ -98,7 +101,7 @@ class World:
             assert state(t) == self.now
             t.switch(self.now["start"].removeprefix("heads/"))
         if t.current_branch is None:
-            t.checkout("-")
+            t.switch(self.now["start"].removeprefix("heads/"))
             self.record(t, may_change_nothing=True)
         getattr(self, verb)(t)
         self.record(t, may_change_nothing=verb in MAY_CHANGE_NOTHING)
@@ -124,10 +127,10 @@ class World:
 
     # --- undo, redo, reopen ------------------------------------------------------------------------
 
-    def undo(self, t: Tract, handle: int) -> None:
+    def undo(self, t: Tract) -> None:
         self.back(t, self.past, self.future, t.undo)
 
-    def redo(self, t: Tract, handle: int) -> None:
+    def redo(self, t: Tract) -> None:
         self.back(t, self.future, self.past, t.redo)
 
     def back(self, t: Tract, source: list[dict[str, Any]], target: list[dict[str, Any]], do: Any) -> None:
@@ -148,12 +151,12 @@ class World:
         self.keep(t, after)
         assert t.current_branch is None or not self.is_lost(t)
 
-    def reopen(self, t: Tract, handle: int) -> None:
-        t.close()
+    def reopen(self, handle: int) -> None:
+        self.handles[handle].close()
         self.handles[handle] = self.open()
         assert f"heads/{self.handles[handle].current_branch}" == self.now["start"]
 
-    def detach(self, t: Tract, handle: int) -> None:
+    def detach(self, t: Tract) -> None:
         commit = self.some(self.commits(t)) if not self.is_lost(t) else None
         if commit is not None and t.current_branch in t.branches:
             t.checkout(commit)
@@ -165,9 +168,6 @@ class World:
 
     def assistant(self, t: Tract) -> None:
         t.assistant(self.new(), generation_config={"model": "m"})
-
-    def placed(self, t: Tract) -> str:
-        return self.some(t.compile().commit_hashes) or t.user(self.new()).hash
 
     def edit(self, t: Tract) -> None:
         target = self.some(t.compile().commit_hashes)
@@ -191,8 +191,8 @@ class World:
                 t.edit(said, self.new())
 
     def branch(self, t: Tract) -> None:
-        commit = self.some(self.commits(t)) or t.user(self.new()).hash
-        t.branch(self.new(), at=commit)
+        commit = self.some(self.commits(t))
+        _ = t.user(self.new()) if commit is None else t.branch(self.new(), at=commit)
 
     def branch_aside(self, t: Tract) -> None:
         commit = self.some(self.commits(t))

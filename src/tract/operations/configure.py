@@ -60,7 +60,8 @@ def configure(store: Store, config: TractConfig) -> TractConfig:
         if ((row[0] if row is not None else "") or "{}") != kept:
             store.pause("configure")
             with store.operation("configure") as operation:
-                operation.set_meta(config_key(store), kept)
+                if operation.meta(config_key(store)) != kept:  # else somebody else was faster
+                    operation.set_meta(config_key(store), kept)
     put_in_force(store, config)
     return config
 
