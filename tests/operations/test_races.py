@@ -224,7 +224,7 @@ def test_every_verb_passes_a_pause_point_before_it_takes_the_gate() -> None:
             assert pauses[0].lineno < gates[0], name
         for call in pauses:
             given = call.args[0]
-            points |= {given.value} if isinstance(given, ast.Constant) else {"undo", "redo"}
+            points |= {str(given.value)} if isinstance(given, ast.Constant) else {"undo", "redo"}
 
     assert verbs >= 12
     assert points == set(WRITES)

@@ -139,13 +139,14 @@ def _decide(undone: dict[int, bool], step: OperationInfo) -> None:
 
 
 def _apply(store: Store, verb: Verb, choose: Callable[[], _Plan]) -> UndoResult:
-    seen = store.last_operation()
+    with store.lock:  # another thread's batch ends first
+        if store.is_writing:
+            raise OperationOpenError(verb)
+        seen = store.last_operation()
     plan = choose()
     numbers = [done.number for done in plan.operations]
     store.pause(verb)
     with store.operation(verb, {"operations": numbers}, undoes=numbers[0]) as gate:
-        if gate.verb != verb:
-            raise OperationOpenError(verb)
         if gate.number != seen + 1:
             _require_same(choose, verb, numbers)
         waiting = _waiting(gate)
