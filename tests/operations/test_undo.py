@@ -191,10 +191,15 @@ def test_a_part_of_a_batch_that_fails_leaves_nothing_to_undo_behind() -> None:
             t.user("two")
             with pytest.raises(OperationOpenError):
                 t.redo()
-            with pytest.raises(KeyError), t._store.operation("configure") as operation:
-                operation.set_meta("config:default", "{}")
-                raise KeyError
+            with pytest.raises(KeyError):
+                _fail_after_noting(t)
         assert t.operations[-1].args == {"verbs": {"commit": 1}}
+
+
+def _fail_after_noting(t: Tract) -> None:
+    with t._store.operation("configure") as operation:
+        operation.set_meta("config:default", "{}")
+        raise KeyError
 
 
 def test_undo_of_a_switch_moves_only_a_handle_that_stood_there(path: Path) -> None:
