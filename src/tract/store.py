@@ -247,8 +247,9 @@ class Store:
             self.check_usable()
             return self.head.commit
         found = self.ref(BRANCH_PREFIX + self.head.branch)
-        if found is None:
-            self.check_unborn(self.head.branch)
+        if found is None and self.at_operation is None and self.is_gone(self.head.branch):
+            # What followed would look like an empty history.
+            raise BranchNotFoundError(self.head.branch, self.refs(BRANCH_PREFIX))
         return found
 
     def start(self) -> str | None:
@@ -263,11 +264,6 @@ class Store:
         """
         name = BRANCH_PREFIX + branch
         return self.start() != branch and self.one(q.LAST_CHANGE, tract_id=self.tract_id, name=name) is not None
-
-    def check_unborn(self, branch: str) -> None:
-        """Refuse the missing *branch* if it is gone: what follows would look like an empty history."""
-        if self.at_operation is None and self.is_gone(branch):
-            raise BranchNotFoundError(branch, self.refs(BRANCH_PREFIX))
 
     def tip(self, commit: bytes) -> Tip:
         """Return what a child of *commit* needs to know of it."""
@@ -567,8 +563,8 @@ class Operation:
         Raises:
             BranchNotFoundError: Somebody else deleted or renamed the branch.
         """
-        if self.tip is None and self.store.head.branch is not None:
-            self.store.check_unborn(self.store.head.branch)
+        if self.tip is None:
+            self.store.head_hash()  # refuses a branch that is gone
         written = self.add(draft, () if self.tip is None else (self.tip,))
         self.move(self.store.head_ref(), self.tip, written)
         return written

@@ -312,6 +312,21 @@ def test_a_handle_on_a_vanished_branch_can_go_to_the_unborn_one(path: Path) -> N
         assert t.user("two").parents == ()
 
 
+def test_an_orphan_branch_waits_for_its_first_commit_while_others_switch(path: Path) -> None:
+    """It was never there, so it is not gone."""
+    t, other = open_two(path)
+    with t, other:
+        t.user("one")
+        t.branch("fresh", orphan=True)
+        other.branch("side")
+
+        assert len(t.compile().messages) == 0
+        assert t.user("two").parents == ()
+        t.undo()
+        assert t.current_branch in {"fresh", "side"}
+        assert t.fsck() == []
+
+
 def test_settings_and_usage_go_back_to_what_was_known_before() -> None:
     """Not to nothing: an earlier usage of the same or an earlier commit counts again."""
     with Tract.open() as t:

@@ -255,7 +255,7 @@ def worlds(data: st.DataObject) -> Iterator[World]:
 
 
 # Shrinking takes minutes; the drawn verbs of a failure tell enough.
-@settings(phases=[Phase.explicit, Phase.reuse, Phase.generate], max_examples=40)
+@settings(phases=[Phase.explicit, Phase.reuse, Phase.generate])
 @given(st.data())
 def test_any_writes_are_undone_and_redone_and_every_moment_can_be_seen_again(data: st.DataObject) -> None:
     """Refs, messages, counts, descriptions and settings; then each `at_operation` and each old tip."""
