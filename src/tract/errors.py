@@ -337,14 +337,15 @@ class OperationConflictError(StateError):
 
     Attributes:
         number: The operation that was to be undone or redone.
-        name: Full name of the ref that has moved on.
+        name: Full name of the ref or setting that has moved on; `""` if another operation came in between.
     """
 
     code = "operation_conflict"
 
     def __init__(self, verb: str, number: int, name: str) -> None:
         super().__init__(
-            f"Cannot {verb} operation {number}: `{name.partition('/')[2] or name}` has moved since.",
+            f"Cannot {verb} operation {number}: "
+            + (f"`{name.partition('/')[2] or name}` has moved since." if name else "another one came in between."),
             hint="Undo the later operations first with `t.undo(n)`, or go back with `t.reset(revision)`.",
         )
         self.verb = verb

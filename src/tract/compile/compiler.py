@@ -149,7 +149,7 @@ def compile_head(store: Store) -> CompiledContext:
     states = states_of(store)
     row = store.one(q.HEAD_CHECK, tract_id=store.tract_id, name=BRANCH_PREFIX + store.head.branch)
     if row is None:
-        return compile_commit(store, None)
+        return compile_commit(store, store.head_hash())
     tip, usage = Tip(*row[:-1]), row[-1]
     latest = states.latest
     if latest is not None and latest[0] == tip.hash and latest[1] == usage:
