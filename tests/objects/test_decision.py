@@ -15,7 +15,7 @@ def test_levels_are_ordered_by_how_far_they_go() -> None:
     """Not as text: `autonomous` is the highest, though it comes first in the alphabet."""
     levels = [AutonomyLevel.MANUAL, AutonomyLevel.COLLABORATIVE, AutonomyLevel.AUTONOMOUS]
 
-    assert sorted(levels[::-1]) == levels
+    assert sorted([levels[2], levels[0], levels[1]]) == levels
     for lower, higher in pairwise(levels):
         assert lower < higher
         assert lower <= higher

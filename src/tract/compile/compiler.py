@@ -17,7 +17,7 @@ from tract.compile.fold import Entry, Prefix, State, extend, rewind
 from tract.compile.read import Reader, few_collections
 from tract.errors import CorruptObjectError, CorruptStoreError, InvalidInputError
 from tract.history.reflog import require_logged
-from tract.history.walk import runs
+from tract.history.walk import Lane, runs
 from tract.objects.hashing import config_hash
 from tract.objects.message import Message, TextPart
 from tract.objects.refs import BRANCH_PREFIX
@@ -98,6 +98,10 @@ class States:
         own = runs(state.head.lane, state.head.generation, self._reader.lane)
         shared = ((min(run.high, reach[run.lane]), run.lane) for run in own if run.lane in reach)
         return max(shared, default=None)
+
+    def lane(self, lane: int) -> Lane:
+        """Return a lane by its id."""
+        return self._reader.lane(lane)
 
     def config(self, config: int) -> Mapping[str, Any]:
         """Return the generation config with this row id."""
@@ -196,7 +200,7 @@ def compile_commit(
         entries = [_marked(store, entry) for entry in state.shown] if mark_edits else state.shown
         pairs = _render(entries, compiler)
         messages, shown = tuple(m for m, _ in pairs), tuple(e for _, e in pairs)
-        tokens = sum(_tokens_of(store, message, entry) for message, entry in pairs)
+        tokens = sum(tokens_of(store, message, entry) for message, entry in pairs)
     total = tokens + (REPLY_PRIMING_TOKENS if messages else 0)
     source = _source(store)
     if has_usage and compiler is None and not mark_edits:
@@ -252,7 +256,8 @@ def _marked(store: Store, entry: Entry) -> Entry:
     return entry._replace(shown=entry.shown._replace(message=marked, tokens=tokens))
 
 
-def _tokens_of(store: Store, message: Message, entry: Entry) -> int:
+def tokens_of(store: Store, message: Message, entry: Entry) -> int:
+    """Return the tokens of a message rendered from *entry*."""
     unchanged = message is entry.shown.message and entry.shown.tokens
     return unchanged or message_tokens(message, store.counter)
 
