@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         SessionContent,
         ToolResultContent,
     )
+    from tract.objects.decision import AutonomyLevel, Resolution
     from tract.objects.message import (
         FilePart,
         ImagePart,
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from tract.objects.usage import Usage
     from tract.operations.branch import Branch, Divergence
     from tract.operations.fsck import Finding
+    from tract.operations.merge_result import Conflict, MergeResult
     from tract.operations.tag import Tag
     from tract.operations.undo import UndoResult
     from tract.porcelain.tract import Tract
@@ -50,6 +52,7 @@ __version__ = "0.1.0"
 
 _HOME = {
     "ArtifactContent": "tract.objects.content",
+    "AutonomyLevel": "tract.objects.decision",
     "BisectResult": "tract.compile.bisect",
     "BisectStep": "tract.compile.bisect",
     "BlameLine": "tract.compile.blame",
@@ -59,6 +62,7 @@ _HOME = {
     "CommitInfo": "tract.objects.commit",
     "CompiledContext": "tract.compile.context",
     "Compiler": "tract.compile.compiler",
+    "Conflict": "tract.operations.merge_result",
     "DialogueContent": "tract.objects.content",
     "DiffResult": "tract.compile.diff",
     "DiffSide": "tract.compile.diff",
@@ -73,6 +77,7 @@ _HOME = {
     "GraphRow": "tract.history.log",
     "ImagePart": "tract.objects.message",
     "InstructionContent": "tract.objects.content",
+    "MergeResult": "tract.operations.merge_result",
     "Message": "tract.objects.message",
     "MessageChange": "tract.compile.diff",
     "OperationInfo": "tract.objects.operation",
@@ -81,6 +86,7 @@ _HOME = {
     "Reasoning": "tract.objects.message",
     "ReasoningContent": "tract.objects.content",
     "Repo": "tract.porcelain.tract:Tract",
+    "Resolution": "tract.objects.decision",
     "SessionContent": "tract.objects.content",
     "Status": "tract.history.status",
     "Tag": "tract.operations.tag",
@@ -100,6 +106,7 @@ _HOME = {
 
 __all__ = [
     "ArtifactContent",
+    "AutonomyLevel",
     "BisectResult",
     "BisectStep",
     "BlameLine",
@@ -109,6 +116,7 @@ __all__ = [
     "CommitInfo",
     "CompiledContext",
     "Compiler",
+    "Conflict",
     "DialogueContent",
     "DiffResult",
     "DiffSide",
@@ -123,6 +131,7 @@ __all__ = [
     "GraphRow",
     "ImagePart",
     "InstructionContent",
+    "MergeResult",
     "Message",
     "MessageChange",
     "OperationInfo",
@@ -131,6 +140,7 @@ __all__ = [
     "Reasoning",
     "ReasoningContent",
     "Repo",
+    "Resolution",
     "SessionContent",
     "Status",
     "Tag",

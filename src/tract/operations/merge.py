@@ -263,7 +263,7 @@ def _drop_branch(operation: Operation, result: MergeResult) -> None:
     tip = operation.find(BRANCH_PREFIX + result.name)
     if tip is not None and tip.hash == result.theirs:
         operation.move(BRANCH_PREFIX + result.name, tip, None)
-        if operation.start() == result.name:
+        if operation.store.start() == result.name:
             operation.point(HEAD, BRANCH_PREFIX + result.into)
 
 

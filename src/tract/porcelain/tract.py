@@ -32,6 +32,7 @@ from tract.objects.content import (
     InstructionContent,
     ToolResultContent,
 )
+from tract.objects.decision import AutonomyLevel, Resolver
 from tract.objects.message import AnyPart, Reasoning
 from tract.objects.usage import Usage
 from tract.operations import branch as branching
@@ -39,6 +40,16 @@ from tract.operations.branch import Branch
 from tract.operations.commit import Remarks, annotate, append, edit
 from tract.operations.configure import configure
 from tract.operations.fsck import Finding, fsck
+from tract.operations.merge import (
+    MergeOptions,
+    Strategy,
+    abort_merge,
+    commit_merge,
+    merge,
+    merge_in_progress,
+    save_merge,
+)
+from tract.operations.merge_result import MergeResult
 from tract.operations.prepare import as_content, with_text
 from tract.operations.reset import reset
 from tract.operations.tag import Tag
@@ -646,6 +657,74 @@ class Tract:
         info = self.get(revision)
         reset(self._store, bytes.fromhex(info.hash), mode)
         return info
+
+    # --- merging -----------------------------------------------------------------------------------
+
+    def merge(
+        self,
+        branch: str | CommitInfo,
+        *,
+        strategy: Strategy = "auto",
+        no_ff: bool = False,
+        resolver: Resolver | None = None,
+        autonomy: AutonomyLevel | str | None = None,
+        delete_branch: bool = False,
+        message: str | None = None,
+    ) -> MergeResult:
+        """Bring the history of *branch* into the current one: base, then ours, then theirs; nothing is lost.
+
+        Args:
+            branch: The branch, or any other revision.
+            strategy: `auto`; `ours` or `theirs` decide conflicts for one side; `squash` appends one
+                summary of the other branch; `semantic` also looks for overlap that is no conflict.
+            no_ff: Write a merge commit even where the branch could simply move forward.
+            resolver: Called with each `Conflict`; returns a `Resolution`.
+            autonomy: `manual` calls no resolver, `collaborative` (the default) returns what a resolver
+                decided for review, `autonomous` carries it out.
+            delete_branch: Drop *branch* once it is merged.
+            message: What to show in the log.
+
+        Returns:
+            What was done. With undecided conflicts nothing was merged yet: decide them with
+            `result.resolve(conflict, "ours")` and call `commit_merge(result)`; also after a restart,
+            through `merge_in_progress`.
+
+        Raises:
+            DetachedHeadError: HEAD is on no branch.
+            MergeConflictError: The resolver aborted.
+
+        Cost:
+            O(commits since the merge base).
+        """
+        options = MergeOptions(strategy, no_ff, resolver, autonomy, delete_branch, message)
+        name = branch.short_hash if isinstance(branch, CommitInfo) else branch
+        return merge(self._store, self._resolve(branch), name, options)
+
+    def commit_merge(self, result: MergeResult) -> MergeResult:
+        """Write the merge *result* describes, with its resolutions.
+
+        Raises:
+            MergeConflictError: A conflict is undecided.
+            RefConflictError: The branch has moved on by more than appends, or HEAD is on another branch.
+        """
+        return commit_merge(self._store, result)
+
+    def save_merge(self, result: MergeResult) -> MergeResult:
+        """Keep *result* with the resolutions made so far, for later or for another process."""
+        return save_merge(self._store, result)
+
+    def abort_merge(self) -> None:
+        """Forget the merge that waits for decisions; the branches are as they were.
+
+        Raises:
+            NoMergeError: None waits.
+        """
+        abort_merge(self._store)
+
+    @property
+    def merge_in_progress(self) -> MergeResult | None:
+        """The merge that waits for decisions, or `None`."""
+        return merge_in_progress(self._store)
 
     # --- operations --------------------------------------------------------------------------------
 
