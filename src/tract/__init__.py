@@ -6,8 +6,11 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from tract.compile.bisect import BisectResult, BisectStep
+    from tract.compile.blame import BlameLine, BlameMessage, BlameResult
     from tract.compile.compiler import Compiler
     from tract.compile.context import CompiledContext, Provenance
+    from tract.compile.diff import DiffResult, DiffSide, DiffStat, FieldChange, MessageChange
     from tract.compile.fold import Entry
     from tract.errors import TractError
     from tract.history.log import GraphRow
@@ -47,13 +50,22 @@ __version__ = "0.1.0"
 
 _HOME = {
     "ArtifactContent": "tract.objects.content",
+    "BisectResult": "tract.compile.bisect",
+    "BisectStep": "tract.compile.bisect",
+    "BlameLine": "tract.compile.blame",
+    "BlameMessage": "tract.compile.blame",
+    "BlameResult": "tract.compile.blame",
     "Branch": "tract.operations.branch",
     "CommitInfo": "tract.objects.commit",
     "CompiledContext": "tract.compile.context",
     "Compiler": "tract.compile.compiler",
     "DialogueContent": "tract.objects.content",
+    "DiffResult": "tract.compile.diff",
+    "DiffSide": "tract.compile.diff",
+    "DiffStat": "tract.compile.diff",
     "Divergence": "tract.operations.branch",
     "Entry": "tract.compile.fold",
+    "FieldChange": "tract.compile.diff",
     "FilePart": "tract.objects.message",
     "Finding": "tract.operations.fsck",
     "FreeformContent": "tract.objects.content",
@@ -62,6 +74,7 @@ _HOME = {
     "ImagePart": "tract.objects.message",
     "InstructionContent": "tract.objects.content",
     "Message": "tract.objects.message",
+    "MessageChange": "tract.compile.diff",
     "OperationInfo": "tract.objects.operation",
     "OutputContent": "tract.objects.content",
     "Provenance": "tract.compile.context",
@@ -87,13 +100,22 @@ _HOME = {
 
 __all__ = [
     "ArtifactContent",
+    "BisectResult",
+    "BisectStep",
+    "BlameLine",
+    "BlameMessage",
+    "BlameResult",
     "Branch",
     "CommitInfo",
     "CompiledContext",
     "Compiler",
     "DialogueContent",
+    "DiffResult",
+    "DiffSide",
+    "DiffStat",
     "Divergence",
     "Entry",
+    "FieldChange",
     "FilePart",
     "Finding",
     "FreeformContent",
@@ -102,6 +124,7 @@ __all__ = [
     "ImagePart",
     "InstructionContent",
     "Message",
+    "MessageChange",
     "OperationInfo",
     "OutputContent",
     "Provenance",

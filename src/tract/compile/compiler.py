@@ -13,10 +13,11 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 from tract.compile.context import CompiledContext
-from tract.compile.fold import Entry, Prefix, State, extend
+from tract.compile.fold import Entry, Event, Prefix, State, extend
 from tract.compile.read import Reader, few_collections
 from tract.errors import CorruptObjectError, CorruptStoreError, InvalidInputError
 from tract.history.reflog import require_logged
+from tract.history.walk import Lane, runs
 from tract.objects.hashing import config_hash
 from tract.objects.message import Message, TextPart
 from tract.objects.refs import BRANCH_PREFIX
@@ -61,10 +62,12 @@ class States:
                 self._states.move_to_end(commit)
                 return state
             tip = tip or self._store.tip(commit)
-            base = self._nearest(tip)
-            new = tip.generation - (base.head.generation if base is not None and base.head is not None else 0)
-            with few_collections(new):
-                state = extend(base, self._reader.events_after(base, tip))
+            state = self._before_known(tip)
+            if state is None:
+                base = self._nearest(tip)
+                new = tip.generation - (base.head.generation if base is not None and base.head is not None else 0)
+                with few_collections(new):
+                    state = extend(base, self._reader.events_after(base, tip))
             self._states[commit] = state
             if len(self._states) > self._store.config.cached_states:
                 self._states.popitem(last=False)
@@ -73,6 +76,22 @@ class States:
     def fresh(self, commit: bytes) -> State:
         """Return the fold of *commit* read and folded from the root, touching no cache."""
         return extend(None, Reader(self._store).events_after(None, self._store.tip(commit)))
+
+    def _before_known(self, tip: Tip) -> State | None:
+        """Return the fold of a first-parent ancestor of a known state, which reads nothing; `None` for others.
+
+        The linear order of such an ancestor is the beginning of its descendant's.
+        """
+        for state in reversed(self._states.values()):
+            place, head = state.position(tip.id), state.head
+            if place is not None and head is not None and self._leads_to(tip, head):
+                self._states.move_to_end(head.hash)
+                return extend(None, state.events[: place + 1])
+        return None
+
+    def _leads_to(self, tip: Tip, head: Event) -> bool:
+        history = runs(head.lane, head.generation, self.lane)
+        return any(run.lane == tip.lane_id and run.high >= tip.generation for run in history)
 
     def _nearest(self, tip: Tip) -> State | None:
         """Return the longest known state that is a first-parent ancestor of *tip*."""
@@ -84,6 +103,10 @@ class States:
         heads = [(s.head.generation, s) for s in self._states.values() if s.head is not None]
         before = [(age, s) for age, s in heads if s.head is not None and reach.get(s.head.lane, 0) >= age]
         return max(before, key=lambda pair: pair[0])[1] if before else None
+
+    def lane(self, lane: int) -> Lane:
+        """Return a lane by its id."""
+        return self._reader.lane(lane)
 
     def config(self, config: int) -> Mapping[str, Any]:
         """Return the generation config with this row id."""
@@ -172,7 +195,7 @@ def compile_commit(
         entries = [_marked(store, entry) for entry in state.shown] if mark_edits else state.shown
         pairs = _render(entries, compiler)
         messages, shown = tuple(m for m, _ in pairs), tuple(e for _, e in pairs)
-        tokens = sum(_tokens_of(store, message, entry) for message, entry in pairs)
+        tokens = sum(tokens_of(store, message, entry) for message, entry in pairs)
     total = tokens + (REPLY_PRIMING_TOKENS if messages else 0)
     source = _source(store)
     if has_usage and compiler is None and not mark_edits:
@@ -228,7 +251,8 @@ def _marked(store: Store, entry: Entry) -> Entry:
     return entry._replace(shown=entry.shown._replace(message=marked, tokens=tokens))
 
 
-def _tokens_of(store: Store, message: Message, entry: Entry) -> int:
+def tokens_of(store: Store, message: Message, entry: Entry) -> int:
+    """Return the tokens of a message rendered from *entry*."""
     unchanged = message is entry.shown.message and entry.shown.tokens
     return unchanged or message_tokens(message, store.counter)
 

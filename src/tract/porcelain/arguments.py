@@ -114,3 +114,15 @@ def listed(value: Iterable[T], name: str) -> tuple[T, ...]:
     if not isinstance(value, Iterable):
         raise InvalidInputError(f"`{name}` is a list, not `{type(value).__name__}`.")
     return tuple(value)
+
+
+def diff_ends(
+    store: Store, a: str | CommitInfo | None, b: str | CommitInfo | None
+) -> tuple[bytes | None, bytes | None]:
+    """Return the commits a diff compares, HEAD where *b* is not given; *a* alone may be a range `a..b`."""
+    if a is None:
+        return None, store.head_hash() if b is None else resolve(store, b)
+    if b is not None:
+        return resolve(store, a), resolve(store, b)
+    start, end = resolve_range(store, a)
+    return (start, end) if start is not None else (end, store.head_hash())

@@ -11,9 +11,14 @@ from typing import Any, Literal, Self, overload
 
 from pydantic import BaseModel
 
+from tract.compile.bisect import BisectResult, ContextTest, bisect
+from tract.compile.blame import BlameResult, blame
+from tract.compile.compare import diff, diff_commit
 from tract.compile.compiler import Compiler, compile_commit, compile_head
 from tract.compile.context import CompiledContext
 from tract.compile.counts import counted
+from tract.compile.diff import DiffResult
+from tract.compile.find import Wanted, find, query_by_config
 from tract.errors import InvalidInputError
 from tract.formats.calls import read_tool_calls
 from tract.history import info as history_info
@@ -39,7 +44,17 @@ from tract.operations.reset import reset
 from tract.operations.tag import Tag
 from tract.operations.undo import UndoResult, redo, undo
 from tract.operations.usage import record_usage
-from tract.porcelain.arguments import build, edited, listed, log_ends, merged, remarks, resolve_all, text_or_parts
+from tract.porcelain.arguments import (
+    build,
+    diff_ends,
+    edited,
+    listed,
+    log_ends,
+    merged,
+    remarks,
+    resolve_all,
+    text_or_parts,
+)
 from tract.porcelain.collections import Branches, Operations, Tags
 from tract.porcelain.opening import Place, open_store
 from tract.store import Store
@@ -405,6 +420,145 @@ class Tract:
         found = log(self._store, starts, limit=limit, chosen=chosen, without=without)
         found = [counted(self._store, info) for info in found]
         return with_graph(self._store, found) if graph else found
+
+    def diff(self, a: str | CommitInfo | None = None, b: str | CommitInfo | None = None) -> DiffResult:
+        """Return what is different in the context of *b* compared with that of *a*, message by message.
+
+        Without *a*, what the one commit *b* changed: an edit is compared with its target as it was
+        shown before, any other commit with its first parent.
+
+        Args:
+            a: The commit to compare with, or a range `a..b`.
+            b: The commit to look at; HEAD by default.
+
+        Raises:
+            RevisionNotFoundError: A name leads to no commit.
+
+        Cost:
+            O(messages) for what both begin and end with, O(n log n) for what lies between, and line
+            diffs only when asked for. Messages committed anew are matched by likeness, 400 pairs at most.
+
+        Example:
+            >>> with Tract.open() as t:
+            ...     _ = t.edit(t.user("Lisbon on Friday"), "Porto on Friday")
+            ...     str(t.diff().stat)
+            '0 added, 0 removed, 1 changed, +0 tokens'
+        """
+        before, after = diff_ends(self._store, a, b)
+        if a is None:
+            return diff_commit(self._store, after, compiler=self._compiler)
+        return diff(self._store, before, after, compiler=self._compiler)
+
+    def blame(self, at: str | CommitInfo | None = None) -> BlameResult:
+        """Return where each line of each compiled message came from: commit, operation, actor, model, time.
+
+        A line belongs to the last commit that changed it. The lines are those of the readable text,
+        with JSON pretty-printed, of the messages as stored: a custom compiler is left out.
+
+        Args:
+            at: Look at this commit instead of HEAD.
+
+        Cost:
+            O(history + operations), and comparing the versions of each edited message.
+        """
+        return blame(self._store, self._moment(at, None))
+
+    def find(
+        self,
+        text: str | None = None,
+        *,
+        tag: str | None = None,
+        content_type: str | None = None,
+        op: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        author: str | None = None,
+        origin: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        at: str | CommitInfo | None = None,
+        limit: int | None = None,
+    ) -> list[CommitInfo]:
+        """Return the commits of HEAD's history that are all of what is asked for, newest first.
+
+        Args:
+            text: Occurs in the content, whatever the case; taken literally, there are no wildcards.
+            tag: This tag points to the commit.
+            content_type: Type of the content, such as `dialogue`.
+            op: What the commit does, such as `edit`.
+            metadata: The commit's metadata has each of these keys with this value.
+            author: Occurs in the author, whatever the case.
+            origin: Who the content came from: `system user model tool import developer`.
+            since: Committed at this time (with a time zone) or later.
+            until: Committed before this time.
+            at: Search the history of this commit instead of HEAD's.
+            limit: Return the newest few.
+
+        Raises:
+            InvalidInputError: An op, origin, time or limit that cannot be.
+            TagNotFoundError: There is no such tag.
+
+        Cost:
+            O(history).
+        """
+        wanted = Wanted(
+            text=text,
+            tag=tag,
+            content_type=content_type,
+            op=op,
+            metadata=metadata,
+            author=author,
+            origin=origin,
+            since=since,
+            until=until,
+        )
+        return find(self._store, self._moment(at, None), wanted, limit)
+
+    def query_by_config(
+        self, *conditions: Any, at: str | CommitInfo | None = None, limit: int | None = None
+    ) -> list[CommitInfo]:
+        """Return the commits of HEAD's history whose generation config meets every condition, newest first.
+
+        Args:
+            *conditions: A field, an operator and a value, or several such tuples. Operators are
+                `= != < <= > >= in between`; `between` includes both ends. A dotted path names a
+                nested field. A field that is missing or of another type meets nothing, not even `!=`.
+            at: Search the history of this commit instead of HEAD's.
+            limit: Return the newest few.
+
+        Raises:
+            InvalidInputError: An unknown operator, or no condition.
+
+        Cost:
+            O(distinct configs + commits that have a matching one): others are never read.
+
+        Example:
+            >>> with Tract.open() as t:
+            ...     _ = t.assistant("Hi.", generation_config={"model": "gpt-4o", "temperature": 0.9})
+            ...     len(t.query_by_config("temperature", ">", 0.5))
+            ...     len(t.query_by_config(("model", "=", "gpt-4o"), ("temperature", "between", (0, 0.5))))
+            1
+            0
+        """
+        return query_by_config(self._store, self._moment(at, None), conditions, limit)
+
+    def bisect(self, good: str | CommitInfo, bad: str | CommitInfo, test: ContextTest) -> BisectResult:
+        """Find the first commit after which *test* fails, by halving what lies between.
+
+        Nothing is written and HEAD stays where it is.
+
+        Args:
+            good: A commit where the test passes.
+            bad: A later one where it fails.
+            test: Called with the `CompiledContext` of a commit; returns whether it is good, `None`
+                if it cannot be tested. What it raises comes out here.
+
+        Raises:
+            InvalidInputError: *good* is not an ancestor of *bad*, or the test says otherwise of one of them.
+
+        Cost:
+            At most `ceil(log2(n)) + 2` runs for n commits in a line, one more for each it cannot test.
+        """
+        return bisect(self._store, (self._resolve(good), self._resolve(bad)), test, compiler=self._compiler)
 
     def status(self) -> Status:
         """Return where HEAD stands and how full the context is."""

@@ -321,6 +321,41 @@ BY_PREFIX: Final = Query(
     .limit(literal_column("10"))
 )
 
+# --- questions about commits ---------------------------------------------------------------------
+
+CONFIGS: Final = Query(select(s.configs.c.id, s.configs.c.hash, s.configs.c.json).order_by(s.configs.c.id))
+# The partial index on `config_id` answers it: commits without a config are never looked at.
+WITH_CONFIG: Final = Query(
+    select(s.commits.c.hash, s.commits.c.lane_id, s.commits.c.generation).where(
+        s.commits.c.config_id == _p("config_id")
+    )
+)
+NOTES_IN_RUN: Final = Query(
+    select(s.commits.c.id, _note.c.hash, _note.c.data, _note.c.erased_at)
+    .select_from(s.commits.join(_note, _note.c.id == s.commits.c.note_id))
+    .where(s.commits.c.lane_id == _p("lane_id"), s.commits.c.generation.between(_p("low"), _p("high")))
+)
+# Every commit a ref was moved to, oldest operation first, and which operation that was.
+ARRIVALS: Final = Query(
+    select(
+        s.operations.c.no,
+        s.operations.c.actor,
+        s.commits.c.lane_id,
+        s.commits.c.generation,
+    )
+    .select_from(
+        s.ref_changes.join(
+            s.operations,
+            and_(
+                s.operations.c.tract_id == s.ref_changes.c.tract_id,
+                s.operations.c.no == s.ref_changes.c.operation_no,
+            ),
+        ).join(s.commits, s.commits.c.id == s.ref_changes.c.new_id)
+    )
+    .where(s.ref_changes.c.tract_id == _p("tract_id"))
+    .order_by(s.ref_changes.c.operation_no, s.ref_changes.c.name)
+)
+
 # --- operations ----------------------------------------------------------------------------------
 
 OPERATIONS: Final = Query(

@@ -1,0 +1,253 @@
+"""Answers where each line of the context came from: the commit, its operation, who and which model."""
+
+from __future__ import annotations
+
+import html
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from tract.compile.compiler import States, states_of
+from tract.compile.fold import Entry, Event, State
+from tract.compile.text import equal_blocks, lines_of
+from tract.history.ancestry import MergedOf, Place
+from tract.history.lanes import merged_of
+from tract.history.reflog import require_logged
+from tract.history.walk import LaneOf, Run
+from tract.objects.commit import SHORT_HASH, from_microseconds
+from tract.storage import queries as q
+from tract.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class BlameLine:
+    """One line and where it came from.
+
+    Attributes:
+        message: Index of its message in the context.
+        number: Its place in the message, from 1.
+        text: The line, without its end.
+        commit: Hash of the commit that wrote it: the one that placed the message, or an edit.
+        op: `append` or `edit`.
+        operation: Number of the operation that brought the commit into this tract, `None` while a
+            batch is open.
+        actor: Who did that operation.
+        author: Who the commit names as its author.
+        origin: Who the content came from.
+        model: The `model` of the commit's own generation config, or `None`.
+        created_at: When it was committed, UTC.
+    """
+
+    message: int
+    number: int
+    text: str = field(repr=False)
+    commit: str
+    op: str
+    operation: int | None
+    actor: str
+    author: str
+    origin: str
+    model: str | None
+    created_at: datetime
+
+    def __repr__(self) -> str:
+        return f"<BlameLine {self.message}:{self.number} {self.commit[:SHORT_HASH]}>"
+
+
+@dataclass(frozen=True, slots=True)
+class BlameMessage:
+    """One compiled message, line by line.
+
+    Attributes:
+        index: Its place in the context.
+        role: Its role.
+        commit: Hash of the commit that placed it.
+        lines: Each line of its readable text.
+    """
+
+    index: int
+    role: str
+    commit: str
+    lines: tuple[BlameLine, ...] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class BlameResult:
+    """Where each line of a context came from.
+
+    Attributes:
+        head: Hash of the commit compiled, `None` for an empty branch.
+        messages: Each compiled message with its lines.
+    """
+
+    head: str | None
+    messages: tuple[BlameMessage, ...] = field(repr=False)
+
+    @property
+    def lines(self) -> tuple[BlameLine, ...]:
+        """Every line of every message, in order."""
+        return tuple(line for message in self.messages for line in message.lines)
+
+    def __len__(self) -> int:
+        return len(self.messages)
+
+    def __repr__(self) -> str:
+        head = "empty" if self.head is None else self.head[:SHORT_HASH]
+        return f"<BlameResult {head} messages={len(self.messages)} lines={len(self.lines)}>"
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            "<tr>"
+            + "".join(f"<td>{html.escape(str(cell))}</td>" for cell in _cells(line))
+            + f"<td><pre>{html.escape(line.text)}</pre></td></tr>"
+            for line in self.lines
+        )
+        return f"<table><caption>{html.escape(repr(self))}</caption>{rows}</table>"
+
+
+def _cells(line: BlameLine) -> tuple[str, str, str, str]:
+    who = line.model or line.actor or line.author or line.origin
+    return f"{line.message}:{line.number}", line.commit[:SHORT_HASH], who, line.created_at.isoformat(timespec="seconds")
+
+
+class Arrival(NamedTuple):
+    """The operation that first brought some commits into a tract."""
+
+    number: int
+    actor: str
+
+
+class Arrivals:
+    """Which operation first reached each commit, by lanes."""
+
+    def __init__(self) -> None:
+        self._reach: dict[int, int] = {}
+        self._ends: dict[int, list[int]] = {}
+        self._arrivals: dict[int, list[Arrival]] = {}
+
+    @classmethod
+    def read(cls, rows: Iterable[Sequence[Any]], lane_of: LaneOf, merged_of: MergedOf) -> Arrivals:
+        """Return the arrivals of one walk of the operation log.
+
+        Args:
+            rows: Number, actor, and lane and generation a ref moved to, oldest operation first.
+            lane_of: Returns a lane by its id.
+            merged_of: Returns the other parents of a lane's first commit.
+
+        Cost:
+            O(operations + lanes).
+        """
+        arrivals = cls()
+        for number, actor, lane, generation in rows:
+            for run in arrivals._extend(Place(lane, generation), lane_of, merged_of):
+                # A lane is reached from its start upwards, so the ends ascend.
+                arrivals._ends.setdefault(run.lane, []).append(run.high)
+                arrivals._arrivals.setdefault(run.lane, []).append(Arrival(number, actor))
+        return arrivals
+
+    def _extend(self, tip: Place, lane_of: LaneOf, merged_of: MergedOf) -> list[Run]:
+        """Add *tip* and its ancestors to what is reached; return what of them is new."""
+        new: list[Run] = []
+        waiting = [tip]
+        while waiting:
+            lane, generation = waiting.pop()
+            known = self._reach.get(lane, 0)
+            if generation <= known:
+                continue
+            start, fork_lane, fork_generation = lane_of(lane)
+            self._reach[lane] = generation
+            new.append(Run(lane, max(start, known + 1), generation))
+            if not known:  # else what lies behind the lane has been reached
+                waiting += merged_of(lane)
+                waiting += [Place(fork_lane, fork_generation)] if fork_lane and fork_generation else []
+        return new
+
+    def of(self, lane: int, generation: int) -> Arrival | None:
+        """Return the operation that first reached the commit, or `None` if none has."""
+        ends = self._ends.get(lane, [])
+        place = bisect_left(ends, generation)
+        return self._arrivals[lane][place] if place < len(ends) else None
+
+
+def blame(store: Store, commit: bytes | None) -> BlameResult:
+    """Return where each line of the context of *commit* came from.
+
+    A line belongs to the last commit that changed it: an edit owns the lines that differ from the
+    version before it. Messages are blamed as they are stored, whatever compiler the handle uses.
+
+    Cost:
+        O(history + operations of the tract), and comparing the versions of each edited message.
+    """
+    require_logged(store)
+    if commit is None:
+        return BlameResult(None, ())
+    states = states_of(store)
+    state = states.get(commit)
+    versions = _versions(state)
+    with store.reading() as database:
+        rows = database.all(q.ARRIVALS, tract_id=store.tract_id)
+        arrivals = Arrivals.read(rows, states.lane, lambda lane: merged_of(store, lane))
+    lines = _Lines(states, arrivals)
+    return BlameResult(
+        commit.hex(),
+        tuple(
+            [lines.message(place, entry, versions.get(entry.placed.id, ())) for place, entry in enumerate(state.shown)]
+        ),
+    )
+
+
+def _versions(state: State) -> Mapping[int, list[Event]]:
+    """Return the edits of each edited entry, by the id of the commit that placed it, oldest first."""
+    edits: dict[int, list[Event]] = {}
+    for event in state.events:
+        if event.op == "edit":
+            edits.setdefault(event.targets[0], []).append(event)
+    return edits
+
+
+def owners(versions: Iterable[tuple[Event, Sequence[str]]]) -> list[tuple[str, Event]]:
+    """Return each line of the last of *versions* with the event that wrote it."""
+    lines: Sequence[str] = []
+    owned: list[Event] = []
+    for event, new in versions:
+        fresh = [event] * len(new)
+        for old_start, new_start, size in equal_blocks(lines, new):
+            fresh[new_start : new_start + size] = owned[old_start : old_start + size]
+        lines, owned = new, fresh
+    return list(zip(lines, owned, strict=True))
+
+
+class _Lines:
+    """Makes the values of one blame."""
+
+    def __init__(self, states: States, arrivals: Arrivals) -> None:
+        self._states = states
+        self._arrivals = arrivals
+
+    def message(self, index: int, entry: Entry, edits: Sequence[Event]) -> BlameMessage:
+        lines = tuple(self._lines(index, entry, edits))
+        message = entry.shown.message
+        assert message is not None
+        return BlameMessage(index, message.role, entry.placed.hash.hex(), lines)
+
+    def _lines(self, index: int, entry: Entry, edits: Sequence[Event]) -> Iterator[BlameLine]:
+        # A version that was erased is passed over: what later ones share with it counts as theirs.
+        said = [(event, lines_of(event.message)) for event in (entry.placed, *edits) if event.message is not None]
+        for number, (text, event) in enumerate(owners(said), start=1):
+            arrival = self._arrivals.of(event.lane, event.generation)
+            model = None if event.config is None else self._states.config(event.config).get("model")
+            yield BlameLine(
+                message=index,
+                number=number,
+                text=text,
+                commit=event.hash.hex(),
+                op=event.op,
+                operation=None if arrival is None else arrival.number,
+                actor="" if arrival is None else arrival.actor,
+                author=event.author,
+                origin=event.origin,
+                model=model,
+                created_at=from_microseconds(event.created_at),
+            )
