@@ -56,7 +56,14 @@ class Heading:
     cells: Sequence[Cell]
 
 
-Block: TypeAlias = Table | Body | Heading
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line that is not cut and has no columns, such as one of a diff."""
+
+    cells: Sequence[Cell]
+
+
+Block: TypeAlias = Table | Body | Heading | Line
 
 
 def has_colour(choice: str, *, is_terminal: bool) -> bool:
@@ -68,6 +75,16 @@ def has_colour(choice: str, *, is_terminal: bool) -> bool:
     if os.environ.get("FORCE_COLOR"):
         return os.environ["FORCE_COLOR"] not in {"0", "false"}
     return is_terminal and os.environ.get("TERM") != "dumb"
+
+
+def page_width() -> int | None:
+    """Return how many columns the terminal has, `None` if stdout is none."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+def is_ascii_only() -> bool:
+    """Return whether stdout can show nothing beyond ASCII with certainty."""
+    return "utf" not in (getattr(sys.stdout, "encoding", None) or "").lower()
 
 
 def print_json(value: Any) -> None:
@@ -112,6 +129,8 @@ def _plain(block: Block, *, colour: bool) -> str:
     if isinstance(block, Body):
         text = visible(block.text, keep=_BODY)
         return text if text.endswith("\n") else text + "\n"
+    if isinstance(block, Line):
+        return "".join(_styled(cell, colour=colour) for cell in block.cells) + "\n"
     return "".join("\t".join(_styled(cell, colour=colour) for cell in row) + "\n" for row in block.rows)
 
 
@@ -146,7 +165,7 @@ def _page(blocks: Sequence[Block], *, colour: bool) -> str:
         for block in blocks:
             if isinstance(block, Table):
                 console.print(_grid(block))
-            elif isinstance(block, Heading):
+            elif isinstance(block, (Heading, Line)):
                 console.print(Text.assemble(*[_rich(cell) for cell in block.cells]), soft_wrap=True)
             else:
                 console.print(Text(visible(block.text, keep=_BODY)), soft_wrap=True)
