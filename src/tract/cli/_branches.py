@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from tract.cli._graph import Beside, Glyphs, fit, glyphs, page, plain
+from tract.cli._graph import Beside, Glyphs, glyphs, page, plain
 from tract.cli._moment import age
-from tract.cli._render import Block, Cell, Heading, Table, is_ascii_only
+from tract.cli._render import Block, Cell, Heading, Table, fit, is_ascii_only
 from tract.history.graph import Row, draw
 
 if TYPE_CHECKING:

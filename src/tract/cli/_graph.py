@@ -10,8 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-from tract.cli._render import Cell
-from tract.cli._text import visible
+from tract.cli._render import Cell, columns, fit
 from tract.history.graph import Row
 
 UP, DOWN, LEFT, RIGHT = 1, 2, 4, 8
@@ -141,36 +140,10 @@ def page(rows: Sequence[tuple[Glyphs, Sequence[Beside]]], width: int, *, is_asci
 
 def _line(graph: Sequence[Cell], text: Beside, width: int, mark: str) -> list[Cell]:
     graph = fit([*graph, " "], max(2, width - _MIN_TEXT), mark)
-    room = width - cells_wide(graph)
+    room = width - columns(graph)
     right = fit(text.right, room, mark)
-    left = fit(text.left, max(0, room - cells_wide(right) - bool(right)), mark)
+    left = fit(text.left, max(0, room - columns(right) - bool(right)), mark)
     if not right:
         return [*graph, *left]
-    gap = " " * (room - cells_wide(left) - cells_wide(right))
+    gap = " " * (room - columns(left) - columns(right))
     return [*graph, *left, gap, *right]
-
-
-def cells_wide(line: Sequence[Cell]) -> int:
-    """Return how many columns of a terminal *line* takes."""
-    from rich.cells import cell_len
-
-    return sum(cell_len(visible(cell if isinstance(cell, str) else cell[0])) for cell in line)
-
-
-def fit(line: Sequence[Cell], width: int, mark: str = "…") -> list[Cell]:
-    """Return *line* in at most *width* columns, with *mark* where it was cut."""
-    from rich.cells import cell_len, set_cell_size
-
-    if cells_wide(line) <= width:
-        return list(line)
-    kept: list[Cell] = []
-    room = width - 1
-    for cell in line:
-        text, style = (cell, "") if isinstance(cell, str) else cell
-        shown = visible(text)
-        if cell_len(shown) >= room:
-            # Exactly `room` wide: half a wide character becomes a space.
-            return [*kept, (set_cell_size(shown, room), style), mark] if room >= 0 else []
-        kept.append((shown, style))
-        room -= cell_len(shown)
-    return kept

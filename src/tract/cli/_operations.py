@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tract.operations.undo import UndoResult
 
 _STEPS: Final = frozenset({"undo", "redo"})
-HEADER: Final = ("", ">op", "verb", "actor", "when", "refs", "arguments")
+HEADER: Final = ("", ">op", "verb", "actor", "when", "refs and arguments")
 
 
 def with_effect(newest_first: Iterable[OperationInfo]) -> Iterator[tuple[OperationInfo, int | None]]:
@@ -64,8 +64,7 @@ def operation_row(done: OperationInfo, undone_by: int | None, *, is_last: bool =
         (done.verb, dim or "bold"),
         (done.actor, dim),
         (age(done.created_at, datetime.now(UTC)), "dim"),
-        (", ".join(moves(done)), dim or "yellow"),
-        (f"undone by {undone_by}" if is_undone else _told(done), "dim"),
+        (" ".join([*([f"(undone by {undone_by})"] if is_undone else []), *moves(done), _told(done)]), dim),
     ]
 
 

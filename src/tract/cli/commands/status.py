@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 import click
 
 from tract.cli._context import App, json_option
 from tract.cli._describe import commit_json, commit_row
-from tract.cli._render import Block, Cell, Heading, Table
+from tract.cli._moment import age
+from tract.cli._render import Block, Cell, Heading, Table, page_width
 
 if TYPE_CHECKING:
     from tract.history.status import Status
+    from tract.objects.commit import CommitInfo
 
 _BAR_CELLS: Final = 30
 
@@ -59,8 +62,14 @@ def _blocks(status: Status) -> list[Block]:
         blocks.append(Heading(bar(status.context_tokens, status.limit_tokens)))
     if status.recent:
         blocks += [Heading([""]), Heading([("Last commits", "dim")])]
-        blocks.append(Table([["recent", *commit_row(info)] for info in status.recent]))
+        blocks.append(Table([_recent(info) for info in status.recent]))
     return blocks
+
+
+def _recent(info: CommitInfo) -> list[Cell]:
+    if page_width() is None:
+        return ["recent", *commit_row(info)]
+    return [(info.short_hash, "yellow"), info.op, (age(info.created_at, datetime.now(UTC)), "dim"), info.message]
 
 
 def next_step(status: Status) -> str | None:
