@@ -337,19 +337,49 @@ class OperationConflictError(StateError):
 
     Attributes:
         number: The operation that was to be undone or redone.
-        name: Full name of the ref that has moved on.
+        name: Full name of the ref or setting that has moved on; `""` if another operation came in between.
     """
 
     code = "operation_conflict"
 
     def __init__(self, verb: str, number: int, name: str) -> None:
         super().__init__(
-            f"Cannot {verb} operation {number}: `{name.partition('/')[2] or name}` has moved since.",
+            f"Cannot {verb} operation {number}: "
+            + (f"`{name.partition('/')[2] or name}` has moved since." if name else "another one came in between."),
             hint="Undo the later operations first with `t.undo(n)`, or go back with `t.reset(revision)`.",
         )
         self.verb = verb
         self.number = number
         self.name = name
+
+
+class MergeConflictError(StateError):
+    """A merge cannot be written while conflicts are undecided, or because a resolver aborted it.
+
+    Attributes:
+        name: What was being merged.
+        conflicts: How many are undecided.
+    """
+
+    code = "merge_conflict"
+
+    def __init__(self, name: str, conflicts: int, *, is_aborted: bool = False) -> None:
+        said = "was aborted by its resolver" if is_aborted else f"has {conflicts} undecided conflicts"
+        super().__init__(
+            f"The merge of `{name}` {said}; nothing was written.",
+            hint="Look at `t.merge_in_progress`, decide each conflict, then `t.commit_merge(result)`.",
+        )
+        self.name = name
+        self.conflicts = conflicts
+
+
+class NoMergeError(StateError):
+    """No merge waits for decisions."""
+
+    code = "no_merge"
+
+    def __init__(self) -> None:
+        super().__init__("No merge is in progress.", hint="Begin one with `t.merge(branch)`.")
 
 
 class CurrentBranchError(StateError):

@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from typing import Any, Final, NamedTuple
 
 from tract.errors import (
+    BranchNotFoundError,
     ClosedHandleError,
     CorruptObjectError,
     CorruptStoreError,
@@ -29,16 +30,16 @@ from tract.errors import (
     StorageError,
     TractNotFoundError,
 )
-from tract.objects import operation as operations
 from tract.objects.config import TractConfig
 from tract.objects.content import ContentTypes
 from tract.objects.hashing import canonical_json
-from tract.objects.refs import BRANCH_PREFIX, HEAD, RefChange
+from tract.objects.operation import OperationHeader
+from tract.objects.refs import BRANCH_PREFIX, HEAD
 from tract.storage import queries as q
 from tract.storage.checks import misnamed
 from tract.storage.database import Database, Query
-from tract.storage.moves import RefMoves, conflict_at
-from tract.storage.writing import Draft, Tip, counter_id, write_commit
+from tract.storage.moves import RefMoves, conflict_at, write_operation
+from tract.storage.writing import Draft, Tip, add_tract, counter_id, write_commit
 from tract.tokens.counter import TokenCounter
 
 NO_TRACT: Final = -1
@@ -237,11 +238,32 @@ class Store:
         return row[0] if row is not None and row[0] is not None else 0
 
     def head_hash(self) -> bytes | None:
-        """Return the hash HEAD stands on, or `None` before the first commit."""
+        """Return the hash HEAD stands on, or `None` before the first commit.
+
+        Raises:
+            BranchNotFoundError: Somebody else deleted or renamed the branch this handle stands on.
+        """
         if self.head.branch is None:
             self.check_usable()
             return self.head.commit
-        return self.ref(BRANCH_PREFIX + self.head.branch)
+        found = self.ref(BRANCH_PREFIX + self.head.branch)
+        if found is None and self.at_operation is None and self.is_gone(self.head.branch):
+            # What followed would look like an empty history.
+            raise BranchNotFoundError(self.head.branch, self.refs(BRANCH_PREFIX))
+        return found
+
+    def start(self) -> str | None:
+        """Return the branch new handles start on; inside an operation, as it has left it."""
+        row = self.one(q.REF, tract_id=self.tract_id, name=HEAD)
+        return None if row is None else str(row[1]).removeprefix(BRANCH_PREFIX)
+
+    def is_gone(self, branch: str) -> bool:
+        """Tell whether the missing *branch* was deleted or renamed; else it waits for its first commit.
+
+        New handles start on a branch that waits; one that was never there is an orphan branch.
+        """
+        name = BRANCH_PREFIX + branch
+        return self.start() != branch and self.one(q.LAST_CHANGE, tract_id=self.tract_id, name=name) is not None
 
     def tip(self, commit: bytes) -> Tip:
         """Return what a child of *commit* needs to know of it."""
@@ -298,7 +320,8 @@ class Store:
         if batch.verb != "batch":
             raise OperationOpenError(verb)
         batch.require_transaction()
-        heads, saved = (self.head, self.previous_head), batch.saved()
+        noted = {name: copy.copy(value) for name, value in batch.args.items()}
+        heads, saved = (self.head, self.previous_head), (batch.tip, batch.moves.copy(), batch.has_values, noted)
         is_done = False
         # Interrupted right after it, a savepoint nobody returns to is left, and COMMIT releases it.
         self.database.begin_part()
@@ -309,7 +332,7 @@ class Store:
             if is_done:
                 batch.joined[verb] = batch.joined.get(verb, 0) + 1
             else:
-                batch.restore(saved)
+                batch.tip, batch.moves, batch.has_values, batch.args = saved
                 self.head, self.previous_head = heads
                 self.forget()
             self.database.end_part(keep=is_done)
@@ -372,6 +395,7 @@ class Operation:
         now: Its time, microseconds UTC; never before that of the operation before it.
         tip: Tip of the current branch.
         joined: How often each verb was part of it, in a batch.
+        has_values: Whether it has written a setting or a usage.
     """
 
     def __init__(self, store: Store, verb: str, args: dict[str, Any], *, undoes: int | None = None) -> None:
@@ -385,38 +409,28 @@ class Operation:
         self.joined: dict[str, int] = {}
         self._database = store.database
         self._previous: bytes | None = None
-        self._moves = RefMoves()
-        self._wrote = False
+        self.moves = RefMoves()
+        self.has_values = False
 
     # --- beginning and ending ----------------------------------------------------------------------
 
     def read_gate(self) -> None:
         """Read the last operation and the tip of the current branch, under the write lock."""
-        if self.store.tract_id == NO_TRACT:
-            self._add_tract()
-        branch = self.store.head.branch
-        row = self._database.one(
-            q.GATE, tract_id=self.store.tract_id, name=BRANCH_PREFIX + branch if branch is not None else ""
-        )
+        store, branch = self.store, self.store.head.branch
+        if store.tract_id == NO_TRACT:
+            store.tract_id = add_tract(self._database, store.tract, store.counter.name, store.clock())
+        name = BRANCH_PREFIX + branch if branch is not None else ""
+        row = self._database.one(q.GATE, tract_id=store.tract_id, name=name)
         assert row is not None
         number, self._previous, created_at, *tip = row
         self.number = (number or 0) + 1
         # Operation times never go back, so "where was this branch at that time" has one answer.
-        self.now = max(self.store.clock(), created_at or 0)
+        self.now = max(store.clock(), created_at or 0)
         self.tip = Tip(*tip) if tip[0] is not None else None
-
-    def _add_tract(self) -> None:
-        store = self.store
-        self._database.execute(q.ADD_TRACT, {"name": store.tract, "created_at": store.clock()})
-        # Not left to the first commit: in a long batch it would hold up the first commit of every other tract.
-        self._database.execute(q.ADD_COUNTER, {"name": store.counter.name})
-        row = self._database.one(q.TRACT, name=store.tract)
-        assert row is not None
-        store.tract_id = row[0]
 
     def finish(self) -> None:
         """Record what was done and make it durable; drop the transaction if nothing was."""
-        is_write = bool(self._moves.ids) or self._wrote
+        is_write = bool(self.moves.ids) or self.has_values
         if is_write or self.joined:
             self.require_transaction()
         if is_write:
@@ -434,50 +448,15 @@ class Operation:
         if not self._database.has_transaction:
             raise StorageError("The database has dropped the transaction.", hint="Run the whole batch again.")
 
-    def saved(self) -> tuple[Tip | None, RefMoves]:
-        """Return what `restore` needs to forget a part of a batch."""
-        return self.tip, self._moves.copy()
-
-    def restore(self, saved: tuple[Tip | None, RefMoves]) -> None:
-        """Forget what a part of a batch has done since `saved`."""
-        self.tip, self._moves = saved
-
     def _record(self) -> None:
         """Write the operation, chained to the one before it, and its ref changes."""
         store = self.store
         args = canonical_json(self.args).decode() if self.args else "{}"
-        changes = tuple(RefChange(name, *self._moves.hashes[name]) for name in sorted(self._moves.hashes))
-        header = operations.OperationHeader(
-            self.number, self._previous, store.tract, self.verb, args, store.actor, self.now, self.undoes, changes
-        )
-        self._database.execute(
-            q.ADD_OPERATION,
-            {
-                "tract_id": store.tract_id,
-                "no": self.number,
-                "hash": operations.header_hash(header),
-                "verb": self.verb,
-                "args": args,
-                "actor": store.actor,
-                "created_at": self.now,
-                "undoes": self.undoes,
-            },
-        )
-        for name, (old_id, new_id) in self._moves.ids.items():
-            old, new = self._moves.hashes[name]
-            symbolic = name == HEAD
-            self._database.execute(
-                q.ADD_CHANGE,
-                {
-                    "tract_id": store.tract_id,
-                    "operation_no": self.number,
-                    "name": name,
-                    "old_id": old_id,
-                    "new_id": new_id,
-                    "old_symbolic": old.decode() if symbolic and old is not None else None,
-                    "new_symbolic": new.decode() if symbolic and new is not None else None,
-                },
-            )
+        header = OperationHeader(
+            self.number, self._previous, store.tract, self.verb, args, store.actor, self.now, self.undoes,
+            self.moves.changes(),
+        )  # fmt: skip
+        write_operation(self._database, store.tract_id, header, self.moves)
 
     # --- refs --------------------------------------------------------------------------------------
 
@@ -511,7 +490,7 @@ class Operation:
             cursor = self._database.execute(q.MOVE_REF, values)
         if cursor.rowcount != 1:
             self._raise_conflict(name, old, new)
-        self._moves.add(
+        self.moves.add(
             name,
             (None, None) if old is None else (old.id, old.hash),
             (None, None) if new is None else (new.id, new.hash),
@@ -544,7 +523,7 @@ class Operation:
                 q.MOVE_SYMBOLIC, {"in_tract": self.store.tract_id, "of_name": name, "symbolic": target}
             )
         old = None if row is None else str(row[1]).encode()
-        self._moves.add(name, (None, old), (None, target.encode()))
+        self.moves.add(name, (None, old), (None, target.encode()))
 
     def stand_on(self, head: Head) -> None:
         """Move HEAD of this handle to a branch; new handles will start there too."""
@@ -553,32 +532,39 @@ class Operation:
         self.tip = self.find(BRANCH_PREFIX + head.branch)
         self.store.stand_on(head)
 
-    def start(self) -> str | None:
-        """Return the branch new handles start on, as this transaction sees it."""
-        row = self._database.one(q.REF, tract_id=self.store.tract_id, name=HEAD)
-        return None if row is None else str(row[1]).removeprefix(BRANCH_PREFIX)
-
     def find(self, name: str) -> Tip | None:
         """Return the commit the ref *name* points to in this transaction, or `None`."""
         row = self._database.one(q.REF, tract_id=self.store.tract_id, name=name)
         return None if row is None or row[2] is None else self.store.tip(row[2])
 
+    def meta(self, key: str) -> str:
+        """Return a setting of the store as this transaction sees it, `""` for none."""
+        row = self._database.one(q.META, key=key)
+        return "" if row is None else row[0]
+
     def set_meta(self, key: str, value: str) -> None:
         """Keep a setting of the store, `""` for none; the operation notes its value before and after."""
-        row = self._database.one(q.META, key=key)
-        self._wrote = True
-        self.args.setdefault("settings", {})[key] = ["" if row is None else row[0], value]
+        self.has_values = True
+        noted: dict[str, list[str]] = self.args.setdefault("settings", {})
+        # In a batch a key may be set twice; undo goes back to before the first.
+        noted[key] = [noted[key][0] if key in noted else self.meta(key), value]
         self._database.execute(q.SET_META, {"key": key, "value": value})
 
     def add_usage(self, values: dict[str, Any]) -> None:
         """Record the token usage a provider reported for a commit."""
-        self._wrote = True
+        self.has_values = True
         self._database.execute(q.ADD_USAGE, values)
 
     # --- objects -----------------------------------------------------------------------------------
 
     def commit(self, draft: Draft) -> Tip:
-        """Write *draft* on the current branch and move the branch to it."""
+        """Write *draft* on the current branch and move the branch to it.
+
+        Raises:
+            BranchNotFoundError: Somebody else deleted or renamed the branch.
+        """
+        if self.tip is None:
+            self.store.head_hash()  # refuses a branch that is gone
         written = self.add(draft, () if self.tip is None else (self.tip,))
         self.move(self.store.head_ref(), self.tip, written)
         return written

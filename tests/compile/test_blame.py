@@ -7,8 +7,9 @@ from pathlib import Path
 from hypothesis import given
 
 from tests.compile.histories import Step, build, steps
-from tract import BlameLine, CommitInfo, Tract
-from tract.compile.blame import Arrivals
+from tract import BlameLine, CommitInfo, Message, TextPart, Tract
+from tract.compile.blame import Arrivals, edits_in_effect
+from tract.compile.fold import Event, extend
 from tract.compile.text import lines_of
 from tract.history.ancestry import Place
 from tract.history.walk import Lane
@@ -98,6 +99,22 @@ def test_commits_below_a_merge_belong_to_the_operation_that_brought_them() -> No
 
     numbers = {place: None if arrival is None else arrival.number for place, arrival in found.items()}
     assert numbers == {(1, 1): 1, (2, 2): 2, (1, 2): 3, (2, 3): 3, (3, 4): 3, (3, 5): None, (4, 1): None}
+
+
+def _event(id_: int, op: str, targets: tuple[int, ...] = ()) -> Event:
+    message = None if op == "revert" else Message("user", (TextPart(str(id_)),))
+    return Event(id_, bytes([id_]), id_, 1, op, targets, None, None, message, "normal", 1, "user", "", id_)
+
+
+def test_a_reverted_edit_owns_nothing() -> None:
+    """The chain of versions ends with what is shown; a revert of the revert brings the edit back."""
+    events = [_event(1, "append"), _event(2, "edit", (1,)), _event(3, "edit", (1,)), _event(4, "revert", (3,))]
+    state = extend(None, events)
+    again = extend(state, [_event(5, "revert", (4,))])
+
+    assert [event.id for event in edits_in_effect(state)[1]] == [2]
+    assert [event.id for event in edits_in_effect(again)[1]] == [2, 3]
+    assert (state.shown[0].shown.id, again.shown[0].shown.id) == (2, 3)
 
 
 def test_an_empty_branch_has_no_lines() -> None:

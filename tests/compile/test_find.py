@@ -93,7 +93,7 @@ def test_a_tag_finds_the_commit_it_points_to() -> None:
         assert t.find("one", tag="release") == []
         assert t.find(tag="release", at=one) == []
         with pytest.raises(TagNotFoundError) as raised:
-            t.find(tag="releas")
+            t.find(tag="release1")
         assert raised.value.hint == "Did you mean `release`?"
 
 

@@ -27,6 +27,7 @@ def make_history(path: Path | str) -> None:
         t.branch("other")
         t.user("And coffee?")
         t.switch("main")
+        t.branch("spare", switch=False)
         t.user("How much is it?")
 
 
@@ -64,5 +65,10 @@ WRITES: Final[dict[str, Write]] = {
     "switch": lambda t: t.switch("other"),
     "checkout": lambda t: t.checkout("other"),
     "record_usage": lambda t: t.record_usage(USAGE | {"model": "m-3"}),
+    "tag": lambda t: t.tag(f"v{next(_numbers)}", at="HEAD~1"),
+    "reset": lambda t: t.reset("HEAD~1"),
+    "undo": lambda t: t.undo(),
+    "describe": lambda t: t.branches.describe("other", f"for {next(_numbers)}"),
+    "rename": lambda t: t.branches.rename(max(set(t.branches) - {"main", "other"}), f"x{next(_numbers)}"),
     "configure": lambda t: t.configure(cached_states=t.config.cached_states + 1),
 }

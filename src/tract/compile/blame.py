@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from tract.compile.compiler import States, states_of
-from tract.compile.fold import Entry, Event, State
+from tract.compile.fold import Entry, Event, State, switched_off
 from tract.compile.text import equal_blocks, lines_of
 from tract.history.ancestry import MergedOf, Place
 from tract.history.lanes import merged_of
@@ -30,7 +30,7 @@ class BlameLine:
         number: Its place in the message, from 1.
         text: The line, without its end.
         commit: Hash of the commit that wrote it: the one that placed the message, or an edit.
-        op: `append` or `edit`.
+        op: `append` or `edit`, or `compress` for a line of a summary.
         operation: Number of the operation that brought the commit into this tract, `None` while a
             batch is open.
         actor: Who did that operation.
@@ -185,7 +185,7 @@ def blame(store: Store, commit: bytes | None) -> BlameResult:
         return BlameResult(None, ())
     states = states_of(store)
     state = states.get(commit)
-    versions = _versions(state)
+    versions = edits_in_effect(state)
     with store.reading() as database:
         rows = database.all(q.ARRIVALS, tract_id=store.tract_id)
         arrivals = Arrivals.read(rows, states.lane, lambda lane: merged_of(store, lane))
@@ -198,11 +198,16 @@ def blame(store: Store, commit: bytes | None) -> BlameResult:
     )
 
 
-def _versions(state: State) -> Mapping[int, list[Event]]:
-    """Return the edits of each edited entry, by the id of the commit that placed it, oldest first."""
+def edits_in_effect(state: State) -> Mapping[int, list[Event]]:
+    """Return the edits of each edited entry, by the id of the commit that placed it, oldest first.
+
+    Those that were reverted are left out: the last of each list is what is shown.
+    """
+    changes = state.changes()
+    off = switched_off(changes)
     edits: dict[int, list[Event]] = {}
-    for event in state.events:
-        if event.op == "edit":
+    for event in changes:
+        if event.op == "edit" and event.id not in off:
             edits.setdefault(event.targets[0], []).append(event)
     return edits
 

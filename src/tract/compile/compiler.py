@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 from tract.compile.context import CompiledContext
-from tract.compile.fold import Entry, Event, Prefix, State, extend
+from tract.compile.fold import Entry, Prefix, State, extend, rewind
 from tract.compile.read import Reader, few_collections
 from tract.errors import CorruptObjectError, CorruptStoreError, InvalidInputError
 from tract.history.reflog import require_logged
@@ -62,12 +62,10 @@ class States:
                 self._states.move_to_end(commit)
                 return state
             tip = tip or self._store.tip(commit)
-            state = self._before_known(tip)
-            if state is None:
-                base = self._nearest(tip)
-                new = tip.generation - (base.head.generation if base is not None and base.head is not None else 0)
-                with few_collections(new):
-                    state = extend(base, self._reader.events_after(base, tip))
+            base = self._nearest(tip)
+            new = tip.generation - (base.head.generation if base is not None and base.head is not None else 0)
+            with few_collections(new):
+                state = extend(base, self._reader.events_after(base, tip))
             self._states[commit] = state
             if len(self._states) > self._store.config.cached_states:
                 self._states.popitem(last=False)
@@ -77,32 +75,29 @@ class States:
         """Return the fold of *commit* read and folded from the root, touching no cache."""
         return extend(None, Reader(self._store).events_after(None, self._store.tip(commit)))
 
-    def _before_known(self, tip: Tip) -> State | None:
-        """Return the fold of a first-parent ancestor of a known state, which reads nothing; `None` for others.
-
-        The linear order of such an ancestor is the beginning of its descendant's.
-        """
-        for state in reversed(self._states.values()):
-            place, head = state.position(tip.id), state.head
-            if place is not None and head is not None and self._leads_to(tip, head):
-                self._states.move_to_end(head.hash)
-                return extend(None, state.events[: place + 1])
-        return None
-
-    def _leads_to(self, tip: Tip, head: Event) -> bool:
-        history = runs(head.lane, head.generation, self.lane)
-        return any(run.lane == tip.lane_id and run.high >= tip.generation for run in history)
-
     def _nearest(self, tip: Tip) -> State | None:
-        """Return the longest known state that is a first-parent ancestor of *tip*."""
+        """Return the longest state known, or gone back to from a known one, that is a first-parent ancestor."""
         for state in reversed(self._states.values()):
             head = state.head
             if head is not None and head.lane == tip.lane_id and head.generation <= tip.generation:
                 return state
         reach = {run.lane: run.high for run in self._reader.runs(tip)}
-        heads = [(s.head.generation, s) for s in self._states.values() if s.head is not None]
-        before = [(age, s) for age, s in heads if s.head is not None and reach.get(s.head.lane, 0) >= age]
-        return max(before, key=lambda pair: pair[0])[1] if before else None
+        found: list[tuple[int, int, State]] = []
+        for state in self._states.values():
+            shared = self._shared(state, reach)
+            if shared is not None:
+                found.append((*shared, state))
+        if not found:
+            return None
+        generation, lane, state = max(found, key=lambda one: one[0])
+        return _back_to(state, lane, generation)
+
+    def _shared(self, state: State, reach: Mapping[int, int]) -> tuple[int, int] | None:
+        """Return generation and lane of the last first-parent ancestor *state* shares with what *reach* says."""
+        assert state.head is not None
+        own = runs(state.head.lane, state.head.generation, self._reader.lane)
+        shared = ((min(run.high, reach[run.lane]), run.lane) for run in own if run.lane in reach)
+        return max(shared, default=None)
 
     def lane(self, lane: int) -> Lane:
         """Return a lane by its id."""
@@ -129,6 +124,16 @@ class States:
         return None
 
 
+def _back_to(state: State, lane: int, generation: int) -> State:
+    """Return *state*, or what it was at the commit of *generation* in *lane*."""
+    assert state.head is not None
+    if (state.head.lane, state.head.generation) == (lane, generation):
+        return state
+    places = range(state.length - 1, -1, -1)
+    events = state.events
+    return rewind(state, next(at for at in places if (events[at].lane, events[at].generation) == (lane, generation)))
+
+
 def states_of(store: Store) -> States:
     """Return the state cache of *store*'s handle."""
     known: States | None = store.memo.get("states")
@@ -148,7 +153,7 @@ def compile_head(store: Store) -> CompiledContext:
     states = states_of(store)
     row = store.one(q.HEAD_CHECK, tract_id=store.tract_id, name=BRANCH_PREFIX + store.head.branch)
     if row is None:
-        return compile_commit(store, None)
+        return compile_commit(store, store.head_hash())
     tip, usage = Tip(*row[:-1]), row[-1]
     latest = states.latest
     if latest is not None and latest[0] == tip.hash and latest[1] == usage:

@@ -2,11 +2,13 @@
 
 A state is the fold of one commit's linear order. States of successive commits share their lists:
 a state owns a prefix, and the next one appends behind it if nobody else has; otherwise it copies.
-So an append costs O(1), and a change of an earlier entry one copy of a list of references.
+So an append costs O(1), and a change of an earlier entry one copy of a list of references. Going
+back to an earlier commit is as cheap, where only appends, edits and annotations lie between.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any, NamedTuple, TypeVar, overload
@@ -25,6 +27,7 @@ class Event(NamedTuple):
         message: What its content says; `None` where there is no content or it was erased.
         priority: What an annotation sets, or the priority a new entry starts with.
         tokens: Tokens of its message.
+        content: Hash of its content.
     """
 
     id: int
@@ -41,6 +44,7 @@ class Event(NamedTuple):
     origin: str
     author: str
     created_at: int
+    content: bytes | None = None
 
 
 class Entry(NamedTuple):
@@ -51,17 +55,21 @@ class Entry(NamedTuple):
         shown: The commit whose content it holds now: `placed`, or the last edit.
         priority: `skip`, `normal` or `pinned`.
         annotated: The commit that set the priority, or `None` for the default.
+        covers: Row ids of the compress commits in effect that cover it, oldest first.
+        is_off: A summary whose compression was reverted.
     """
 
     placed: Event
     shown: Event
     priority: str
     annotated: Event | None = None
+    covers: tuple[int, ...] = ()
+    is_off: bool = False
 
     @property
     def is_visible(self) -> bool:
         """Whether it becomes a message."""
-        return self.priority != "skip" and self.shown.message is not None
+        return self.priority != "skip" and self.shown.message is not None and not self.covers and not self.is_off
 
 
 class Prefix(Sequence[T]):
@@ -114,8 +122,10 @@ class State:
     """
 
     __slots__ = (
+        "_changes",
         "_entries",
         "_events",
+        "_order",
         "_places",
         "_shown",
         "_slots",
@@ -126,14 +136,17 @@ class State:
         "tokens",
     )
 
-    def __init__(self, parts: _Parts, head: Event | None) -> None:
+    def __init__(self, parts: _Parts, head: Event | None, lengths: tuple[int, int, int] | None = None) -> None:
         self._events = parts.events
         self._places = parts.places
         self._entries = parts.entries
         self._slots = parts.slots
         self._shown = parts.shown
-        self.length = len(parts.events)
-        self.sizes = (len(parts.entries), len(parts.shown))
+        self._order = parts.order
+        self._changes = parts.changes
+        # A state gone back to owns less of its lists than they hold.
+        self.length, *sizes = lengths or (len(parts.events), len(parts.entries), len(parts.shown))
+        self.sizes = (sizes[0], sizes[1])
         self.tokens = parts.tokens
         self.changed_at = parts.changed_at
         self.head = head
@@ -168,6 +181,19 @@ class State:
         slot = self._slots.get(commit)
         return self._entries[slot] if slot is not None and slot < self.sizes[0] else None
 
+    @property
+    def order(self) -> Sequence[Entry]:
+        """Every place, hidden ones too, in the order in which they are shown."""
+        if self._order is None:
+            return self.entries
+        return [self._entries[slot] for slot in islice(self._order, self.sizes[0])]
+
+    def changes(self, after: int = -1) -> list[Event]:
+        """Return the events behind position *after* that are no appends, oldest first."""
+        first = bisect_right(self._changes, after)
+        last = bisect_right(self._changes, self.length - 1)
+        return [self._events[place] for place in self._changes[first:last]]
+
     def original(self, commit: int) -> int | None:
         """Return the row id of the entry an edit (or edit of an edit) acts on; of an entry, its own."""
         event = self.event(commit)
@@ -188,22 +214,61 @@ class _Parts:
             self.entries: list[Entry] = []
             self.slots: dict[int, int] = {}
             self.shown: list[Entry] = []
+            self.order: list[int] | None = None
+            self.changes: list[int] = []
             self.tokens = 0
             self.changed_at = -1
-            self.owns_entries = True
+            self.owns_entries = self.owns_order = True
         else:
-            # Only the longest state of a list may grow it; a shorter one's future differs.
-            last = len(state._events) == state.length and len(state._entries) == state.sizes[0]  # noqa: SLF001
-            self.events = state._events if last else state._events[: state.length]  # noqa: SLF001
-            self.entries = state._entries if last else state._entries[: state.sizes[0]]  # noqa: SLF001
-            self.places = state._places if last else _below(state._places, state.length)  # noqa: SLF001
-            self.slots = state._slots if last else _below(state._slots, state.sizes[0])  # noqa: SLF001
-            free = last and len(state._shown) == state.sizes[1]  # noqa: SLF001
-            self.shown = state._shown if free else state._shown[: state.sizes[1]]  # noqa: SLF001
-            self.tokens = state.tokens
-            self.changed_at = state.changed_at
-            self.owns_entries = not last
+            self._share(state)
         self.is_stale = False
+
+    def _share(self, state: State) -> None:
+        """Take over the lists of *state*: as they are if it is the longest on them, else its part of each."""
+        last = len(state._events) == state.length and len(state._entries) == state.sizes[0]  # noqa: SLF001
+        entries = state.sizes[0]
+        self.events = state._events if last else state._events[: state.length]  # noqa: SLF001
+        self.entries = state._entries if last else state._entries[:entries]  # noqa: SLF001
+        self.places = state._places if last else _below(state._places, state.length)  # noqa: SLF001
+        self.slots = state._slots if last else _below(state._slots, entries)  # noqa: SLF001
+        self.changes = state._changes if last else [at for at in state._changes if at < state.length]  # noqa: SLF001
+        order = state._order  # noqa: SLF001
+        self.order = order if last or order is None else order[:entries]
+        free = last and len(state._shown) == state.sizes[1]  # noqa: SLF001
+        self.shown = state._shown if free else state._shown[: state.sizes[1]]  # noqa: SLF001
+        self.tokens = state.tokens
+        self.changed_at = state.changed_at
+        self.owns_entries = self.owns_order = not last
+
+    def place(self, entry: Entry, at: int | None = None) -> None:
+        """Add an entry at the end, or at the index *at* of the shown order."""
+        slot = len(self.entries)
+        if at is not None:
+            self.own_order().insert(at, slot)
+            self.is_stale = True
+        elif self.order is not None:
+            self.order.append(slot)
+        self.slots[entry.placed.id] = slot
+        self.entries.append(entry)
+        if entry.is_visible:
+            self.tokens += entry.shown.tokens
+            if not self.is_stale:
+                self.shown.append(entry)
+
+    def own_order(self) -> list[int]:
+        """Return the shown order as a list that may be changed; slots yet to be added are not in it."""
+        if self.order is None:
+            self.order = list(range(len(self.entries)))
+        elif not self.owns_order:
+            self.order = self.order[:]
+        self.owns_order = True
+        return self.order
+
+    def finish(self) -> None:
+        """Put together what is shown, if more than its end has changed."""
+        if self.is_stale:
+            slots = range(len(self.entries)) if self.order is None else self.order
+            self.shown = [entry for entry in map(self.entries.__getitem__, slots) if entry.is_visible]
 
     def change(self, slot: int, entry: Entry) -> None:
         if not self.owns_entries:
@@ -230,44 +295,133 @@ def extend(state: State | None, events: Iterable[Event]) -> State:
         CorruptStoreError: An event acts on a commit that is not before it, or has an unknown op.
 
     Cost:
-        O(1) per append; an edit or annotation copies the list of entries once per call.
+        O(1) per append; an edit or annotation copies the list of entries once per call; a revert folds
+        the whole history again, since it changes what earlier events did.
     """
+    new = list(events)
+    if any(event.op == "revert" for event in new):
+        new = [*(state.events if state is not None else ()), *new]
+        state = None
+    off = switched_off(new) if state is None else frozenset()
     parts = _Parts(state)
     head = None if state is None else state.head
-    for event in events:
-        _apply(parts, event)
+    for event in new:
+        _apply(parts, event, is_off=event.id in off)
         parts.places[event.id] = len(parts.events)
         parts.events.append(event)
         head = event
-    if parts.is_stale:
-        parts.shown = [entry for entry in parts.entries if entry.is_visible]
+    parts.finish()
     return State(parts, head)
 
 
-def _apply(parts: _Parts, event: Event) -> None:
+def switched_off(events: Sequence[Event]) -> frozenset[int]:
+    """Return the row ids of the events whose effect a revert in effect switched off.
+
+    Found from the newest back: a revert that was itself reverted switches nothing off.
+    """
+    off: set[int] = set()
+    for event in reversed(events):
+        if event.op == "revert" and event.id not in off:
+            off.update(event.targets)
+    return frozenset(off)
+
+
+def rewind(state: State, position: int) -> State:
+    """Return the state at the event at *position* of *state*'s linear order, a first-parent ancestor.
+
+    Cost:
+        O(events taken back) where they are appends, edits and annotations of a history without
+        reverts, plus one copy of the list of entries; otherwise the earlier history is folded again.
+    """
+    head = state.events[position]
+    later = state.changes(position)
+    if any(event.op not in {"edit", "annotate", "merge"} for event in later) or _has_revert(state):
+        return extend(None, state.events[: position + 1])
+    parts = _Parts(None)
+    parts._share(state)  # noqa: SLF001 - the fold's own parts
+    taken = state.events[position + 1 :]
+    entries = state.sizes[0] - sum(event.op == "append" for event in taken)
+    touched = {slot for event in later for target in event.targets if (slot := parts.slots[target]) < entries}
+    hidden = [entry for entry in state.entries[entries:] if entry.is_visible]
+    parts.tokens = state.tokens - sum(entry.shown.tokens for entry in hidden)
+    parts.changed_at = max((at for at in state._changes if at <= position), default=-1)  # noqa: SLF001
+    shown = state.sizes[1] - len(hidden)
+    if touched:
+        parts.entries, parts.owns_entries = state.entries[:entries], True
+        before = [event for event in state.changes() if state._places[event.id] <= position]  # noqa: SLF001
+        for slot in touched:
+            parts.change(slot, _replayed(parts.entries[slot], before))
+        parts.order = None if parts.order is None else parts.order[:entries]
+        parts.finish()
+        shown = len(parts.shown)
+    return State(parts, head, (position + 1, entries, shown))
+
+
+def _has_revert(state: State) -> bool:
+    return any(event.op == "revert" for event in state.changes())
+
+
+def _replayed(entry: Entry, changes: Iterable[Event]) -> Entry:
+    """Return *entry* as *changes* alone make it; what covers it stays."""
+    placed = entry.placed
+    entry = entry._replace(shown=placed, priority=placed.priority, annotated=None)
+    for event in changes:
+        if placed.id in event.targets:
+            entry = _changed(entry, event)
+    return entry
+
+
+def _changed(entry: Entry, event: Event) -> Entry:
+    """Return *entry* after an edit or annotation of it."""
+    if event.op == "edit":
+        return entry._replace(shown=event if event.config is not None else event._replace(config=entry.shown.config))
+    if event.op == "annotate":
+        return entry._replace(priority=event.priority, annotated=event)
+    return entry
+
+
+def _apply(parts: _Parts, event: Event, *, is_off: bool) -> None:
     if event.op == "append":
-        entry = Entry(event, event, event.priority)
-        parts.slots[event.id] = len(parts.entries)
-        parts.entries.append(entry)
-        if entry.is_visible:
-            parts.tokens += event.tokens
-            if not parts.is_stale:
-                parts.shown.append(entry)
+        parts.place(Entry(event, event, event.priority))
         return
     parts.changed_at = len(parts.events)
-    if event.op == "edit":
-        slot = _slot(parts, event, event.targets[0])
-        shown = event if event.config is not None else event._replace(config=parts.entries[slot].shown.config)
-        parts.change(slot, parts.entries[slot]._replace(shown=shown))
-    elif event.op == "annotate":
+    parts.changes.append(parts.changed_at)
+    if event.op == "compress":
+        _cover(parts, event, is_off=is_off)
+    elif is_off or event.op in {"merge", "revert"}:
+        return
+    elif event.op in {"edit", "annotate"}:
         for target in event.targets:
             slot = _slot(parts, event, target)
-            parts.change(slot, parts.entries[slot]._replace(priority=event.priority, annotated=event))
+            parts.change(slot, _changed(parts.entries[slot], event))
+    elif event.op == "reorder":
+        _reorder(parts, [_slot(parts, event, target) for target in event.targets])
     else:
         raise CorruptStoreError(
             f"The commit {event.hash.hex()[:12]} has the unknown operation `{event.op}`.",
             hint="Install a newer `tract-sdk`.",
         )
+
+
+def _cover(parts: _Parts, event: Event, *, is_off: bool) -> None:
+    """Hide what a compress commit covers and put its own content at the place of the first."""
+    slots = [_slot(parts, event, target) for target in event.targets]
+    wanted = set(slots)
+    at = next(index for index, slot in enumerate(parts.own_order()) if slot in wanted)
+    if not is_off:
+        for slot in slots:
+            entry = parts.entries[slot]
+            parts.change(slot, entry._replace(covers=(*entry.covers, event.id)))
+    parts.place(Entry(event, event, event.priority, is_off=is_off), at)
+
+
+def _reorder(parts: _Parts, slots: Sequence[int]) -> None:
+    """Let the entries in *slots* trade the places they hold among themselves."""
+    order, wanted = parts.own_order(), set(slots)
+    places = [index for index, slot in enumerate(order) if slot in wanted]
+    for index, slot in zip(places, slots, strict=True):
+        order[index] = slot
+    parts.is_stale = True
 
 
 def _slot(parts: _Parts, event: Event, target: int) -> int:

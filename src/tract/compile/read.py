@@ -30,6 +30,21 @@ from tract.tokens.message import message_tokens
 
 _DEFAULT_PRIORITY: Final = {name: kind.default_priority for name, kind in BUILT_IN.items()}
 _MANY_ROWS: Final = 1000
+_WINDOW: Final = 256
+
+
+class _Seen:
+    """The commits a walk has passed: those of a state, and those added since."""
+
+    def __init__(self, state: State | None) -> None:
+        self._state = state
+        self._added: set[int] = set()
+
+    def add(self, commit: int) -> None:
+        self._added.add(commit)
+
+    def __contains__(self, commit: int) -> bool:
+        return commit in self._added or (self._state is not None and self._state.position(commit) is not None)
 
 
 class Reader:
@@ -61,18 +76,17 @@ class Reader:
         if state is not None and state.head is not None and state.head.lane == tip.lane_id:
             # The common case, a few appends later: one query, so no snapshot is needed.
             with self._store.lock:
-                found = self._chain(self._store.database, state, set(), tip)
+                found = self._chain(self._store.database, state, tip)
             if not any(event.op == "merge" for event in found):
                 return found
         with self._store.reading() as database:
-            seen: set[int] = set()
-            found = self._chain(database, state, seen, tip)
+            found = self._chain(database, state, tip)
             if not any(event.op == "merge" for event in found):
                 return found
-            return list(self._with_merged(database, state, seen, found))
+            return list(self._with_merged(database, _Seen(state), found))
 
-    def _chain(self, database: Database, state: State | None, seen: set[int], tip: Tip) -> list[Event]:
-        """Return the first-parent history of *tip*, oldest first, down to what is known already."""
+    def _chain(self, database: Database, state: State | None, tip: Tip) -> list[Event]:
+        """Return the first-parent history of *tip*, oldest first, down to the head of *state*."""
         base = None if state is None else state.head
         parts: list[list[Event]] = []
         child: tuple[int, bytes] | None = (tip.id, tip.hash)
@@ -84,21 +98,37 @@ class Reader:
             if not events:
                 break
             _require(child == (events[-1].id, events[-1].hash), events[-1].hash)
-            known = [place for place, event in enumerate(events) if event.id in seen]
-            parts.append(events[known[-1] + 1 :] if known else events)
+            parts.append(events)
             child = parent
-            if known or is_last:
+            if is_last:
                 break
         else:
             _require(child is None, tip.hash)
         return [event for part in reversed(parts) for event in part]
 
-    def _with_merged(
-        self, database: Database, state: State | None, seen: set[int], chain: list[Event]
-    ) -> Iterator[Event]:
+    def _unseen(self, database: Database, seen: _Seen, tip: Tip) -> list[Event]:
+        """Return the first-parent history of *tip*, oldest first, down to the first commit *seen* holds.
+
+        What lies behind a commit that was seen has been seen, so reading goes back a window at a time
+        and stops there, however long the lane is.
+        """
+        parts: list[list[Event]] = []
+        child: tuple[int, bytes] | None = (tip.id, tip.hash)
+        for run in self.runs(tip):
+            high = run.high
+            while high >= run.low and child is not None and child[0] not in seen:
+                window = run._replace(low=max(run.low, high - _WINDOW + 1), high=high)
+                parent, events = self._run(database, window, None)
+                _require(child == (events[-1].id, events[-1].hash), events[-1].hash)
+                known = [place for place, event in enumerate(events) if event.id in seen]
+                parts.append(events[known[-1] + 1 :] if known else events)
+                child = (events[known[-1]].id, events[known[-1]].hash) if known else parent
+                high = window.low - 1
+        _require(child is None or child[0] in seen, tip.hash)
+        return [event for part in reversed(parts) for event in part]
+
+    def _with_merged(self, database: Database, seen: _Seen, chain: list[Event]) -> Iterator[Event]:
         """Yield *chain*, before each merge what its second parent's order adds."""
-        if state is not None:
-            seen.update(event.id for event in state.events)
         waiting: list[Iterator[Event]] = [iter(chain)]
         held: list[Event] = []
         while waiting:
@@ -112,7 +142,7 @@ class Reader:
             elif event.op == "merge":
                 other = database.all(q.PARENTS, commit_id=event.id)[0][1]
                 held.append(event)
-                waiting.append(iter(self._chain(database, None, seen, self._store.tip(other))))
+                waiting.append(iter(self._unseen(database, seen, self._store.tip(other))))
             else:
                 seen.add(event.id)
                 yield event
@@ -168,7 +198,7 @@ class Reader:
                 tokens = 0 if message is None else message_tokens(message, self._store.counter)
             event = Event(
                 id_, hash_, generation, run.lane, op, target_ids, content_type, config_id,
-                message, priority, tokens, origin, author, created_at,
+                message, priority, tokens, origin, author, created_at, content,
             )  # fmt: skip
             events.append(event)
             parent_id, parents = id_, (hash_,)

@@ -40,8 +40,9 @@ class Row(NamedTuple, Generic[K]):
 def draw(commits: Iterable[tuple[K, Sequence[K]]]) -> Iterator[Row[K]]:
     """Yield a row for each of *commits*, which come children before parents.
 
-    A commit stands in the leftmost column that waits for it, else in the first free one. Its first
-    parent goes on in the same column, so a branch stays a straight line.
+    A commit stands in the column that waits for it, else in the first free one. Its first parent goes
+    on in the same column, so a branch stays a straight line; where several lines lead to one parent,
+    they meet in the leftmost of their columns.
 
     Args:
         commits: Key and parents of each commit, first parent first. A parent that never comes keeps
@@ -58,13 +59,13 @@ def draw(commits: Iterable[tuple[K, Sequence[K]]]) -> Iterator[Row[K]]:
         if column == len(before):
             before.append(None)
         after: list[K | None] = [None if key == commit else key for key in before]
-        ends = []
-        for position, parent in enumerate(parents):
-            ends.append(_place(after, parent, column if position == 0 else None))
-        edges = [Edge(column, end) for end in ends]
-        for index, key in enumerate(before):
-            if key is not None and key != commit:
-                edges.append(Edge(index, index))
+        if parents:
+            _meet(after, parents[0], column)
+        edges = [Edge(column, _place(after, parent)) for parent in parents]
+        # Each other line goes straight on, or over to the column where it now meets this commit's.
+        edges += [
+            Edge(index, after.index(key)) for index, key in enumerate(before) if key is not None and key != commit
+        ]
         while after and after[-1] is None:
             after.pop()
         waiting = after
@@ -86,12 +87,20 @@ def _free(columns: list[K | None]) -> int:
     return len(columns)
 
 
-def _place(columns: list[K | None], parent: K, wanted: int | None) -> int:
+def _meet(columns: list[K | None], parent: K, column: int) -> None:
+    """Let the free *column* wait for *parent*, unless one further left does already."""
+    if parent in columns[:column]:
+        return
+    if parent in columns:
+        columns[columns.index(parent)] = None
+    columns[column] = parent
+
+
+def _place(columns: list[K | None], parent: K) -> int:
     """Return the column that waits for *parent*, making one if none does."""
-    for index, key in enumerate(columns):
-        if key == parent:
-            return index
-    column = wanted if wanted is not None and columns[wanted] is None else _free(columns)
+    if parent in columns:
+        return columns.index(parent)
+    column = _free(columns)
     if column == len(columns):
         columns.append(parent)
     else:

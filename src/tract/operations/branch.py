@@ -19,7 +19,8 @@ from tract.objects.commit import CommitInfo
 from tract.objects.hashing import canonical_json, parse_json
 from tract.objects.refs import BRANCH_PREFIX, HEAD, TAG_PREFIX, check_name
 from tract.storage import queries as q
-from tract.store import Head, Store
+from tract.storage.writing import Tip
+from tract.store import Head, Operation, Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +50,15 @@ def find_branch(store: Store, name: str) -> Branch:
     if head is None:
         raise BranchNotFoundError(name, store.refs(BRANCH_PREFIX))
     row = store.one(q.META, key=_description_key(store, name))
-    description = str(parse_json(row[0])) if row is not None and row[0] else ""
-    return Branch(name, head.hex(), store.head.branch == name, description)
+    return Branch(name, head.hex(), store.head.branch == name, _said("" if row is None else row[0]))
+
+
+def _tip_of(operation: Operation, name: str) -> Tip:
+    """Return the tip of the branch *name* as this transaction sees it: it may have gone since the call began."""
+    tip = operation.find(BRANCH_PREFIX + name)
+    if tip is None:
+        raise BranchNotFoundError(name, operation.store.refs(BRANCH_PREFIX))
+    return tip
 
 
 def create_branch(store: Store, name: str, at: bytes | None, *, switch: bool) -> Branch:
@@ -71,6 +79,7 @@ def create_branch(store: Store, name: str, at: bytes | None, *, switch: bool) ->
     store.pause("branch")
     with store.operation("branch", {"name": name}) as operation:
         operation.move(ref, None, tip)
+        _redescribe(operation, name, "")  # an earlier branch of this name may have been undone
         if switch:
             operation.stand_on(Head(name))
     # Nothing is read after the write: a read that fails would report as failed what was done.
@@ -89,23 +98,22 @@ def delete_branch(store: Store, name: str, *, force: bool) -> Branch:
         O(lanes of all branches) without *force*.
     """
     branch = find_branch(store, name)
+    seen = store.last_operation()
     if not force:
         _require_merged(store, name, store.ref(BRANCH_PREFIX + name))
     store.pause("branch-delete")
     with store.operation("branch-delete", {"name": name}) as operation:
         if store.head.branch == name:
             raise CurrentBranchError(name)
-        tip = operation.find(BRANCH_PREFIX + name)
-        if tip is None:
-            raise BranchNotFoundError(name, store.refs(BRANCH_PREFIX))
-        if not force and tip.hash.hex() != branch.head:
+        tip = _tip_of(operation, name)
+        if not force and operation.number != seen + 1:
+            # Somebody wrote meanwhile: the branch may have grown, or the one that held its commits be gone.
             _require_merged(store, name, tip.hash)
         operation.move(BRANCH_PREFIX + name, tip, None)
-        if operation.start() == name:
+        if store.start() == name:
             # New handles must not start on a branch that is gone.
             operation.point(HEAD, BRANCH_PREFIX + (store.head.branch or store.config.default_branch))
-        if branch.description:
-            operation.set_meta(_description_key(store, name), "")
+        _redescribe(operation, name, "")
     return branch
 
 
@@ -136,20 +144,18 @@ def rename_branch(store: Store, name: str, new: str) -> Branch:
     ref = BRANCH_PREFIX + check_name(new)
     store.pause("branch-rename")
     with store.operation("branch-rename", {"name": name, "new": new}) as operation:
-        tip = operation.find(BRANCH_PREFIX + name)
-        if tip is None:
-            raise BranchNotFoundError(name, store.refs(BRANCH_PREFIX))
+        tip = _tip_of(operation, name)
         operation.move(ref, None, tip)
         operation.move(BRANCH_PREFIX + name, tip, None)
-        is_start = operation.start() == name
+        is_start = store.start() == name
         if store.head.branch == name:
             operation.stand_on(Head(new))
         elif is_start:
             operation.point(HEAD, ref)
-        if branch.description:
-            operation.set_meta(_description_key(store, name), "")
-            operation.set_meta(_description_key(store, new), _kept(branch.description))
-    return replace(branch, name=new, head=tip.hash.hex())
+        kept = operation.meta(_description_key(store, name))
+        _redescribe(operation, new, kept)
+        _redescribe(operation, name, "")
+    return Branch(new, tip.hash.hex(), branch.is_current, _said(kept))
 
 
 def describe_branch(store: Store, name: str, description: str) -> Branch:
@@ -165,13 +171,24 @@ def describe_branch(store: Store, name: str, description: str) -> Branch:
     kept = _kept(description)
     store.pause("branch-describe")
     with store.operation("branch-describe", {"name": name}) as operation:
-        operation.set_meta(_description_key(store, name), kept)
+        _tip_of(operation, name)
+        _redescribe(operation, name, kept)
     return replace(branch, description=description)
 
 
 def _kept(description: str) -> str:
     # As JSON, because PostgreSQL's text cannot hold NUL.
     return canonical_json(description).decode() if description else ""
+
+
+def _said(kept: str) -> str:
+    return str(parse_json(kept)) if kept else ""
+
+
+def _redescribe(operation: Operation, name: str, kept: str) -> None:
+    key = _description_key(operation.store, name)
+    if operation.meta(key) != kept:
+        operation.set_meta(key, kept)
 
 
 def _description_key(store: Store, name: str) -> str:
@@ -231,14 +248,14 @@ def switch(store: Store, name: str) -> str:
     Raises:
         BranchNotFoundError: There is none.
     """
-    if store.ref(BRANCH_PREFIX + check_name(name)) is None:
+    if store.ref(BRANCH_PREFIX + check_name(name)) is None and store.start() != name:
         raise BranchNotFoundError(name, store.refs(BRANCH_PREFIX))
     if store.read_only:
         store.stand_on(Head(name))
         return name
     store.pause("switch")
     with store.operation("switch", {"name": name}) as operation:
-        if operation.find(BRANCH_PREFIX + name) is None:
+        if operation.find(BRANCH_PREFIX + name) is None and store.start() != name:
             raise BranchNotFoundError(name, store.refs(BRANCH_PREFIX))
         operation.stand_on(Head(name))
     return name

@@ -143,6 +143,8 @@ def _annotation(fields: Mapping[str, Any]) -> Prepared:
 def _entry_at(store: Store, tip: Tip | None, target: bytes, verb: str) -> tuple[State, Entry]:
     """Return the state of *tip* and the entry in it that *target* stands for."""
     short = target.hex()[:SHORT_HASH]
+    if tip is None:
+        store.head_hash()  # refuses a branch that is gone
     row = store.one(q.TIP, hash=target)
     state = None if tip is None else states_of(store).get(tip.hash)
     if row is None or state is None or state.event(row[0]) is None:

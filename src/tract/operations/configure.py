@@ -19,7 +19,7 @@ def stored_config(store: Store) -> TractConfig:
     Raises:
         InvalidInputError: What is kept does not fit this version.
     """
-    row = store.one(q.META, key=_key(store))
+    row = store.one(q.META, key=config_key(store))
     if row is None or not row[0]:
         return TractConfig()
     try:
@@ -53,20 +53,27 @@ def configure(store: Store, config: TractConfig) -> TractConfig:
         InvalidRefNameError: `default_branch` could not be a branch.
     """
     check_name(config.default_branch)
-    counter = counter_for(config.tokenizer)
-    is_other_counter = config.tokenizer != store.config.tokenizer
+    counter_for(config.tokenizer)
     if not store.read_only:
         kept = canonical_json(config.persisted()).decode()
-        row = store.one(q.META, key=_key(store))
+        row = store.one(q.META, key=config_key(store))
         if ((row[0] if row is not None else "") or "{}") != kept:
             store.pause("configure")
             with store.operation("configure") as operation:
-                operation.set_meta(_key(store), kept)
-    store.use_config(config)
-    if is_other_counter:
-        store.use_counter(counter)
+                if operation.meta(config_key(store)) != kept:  # else somebody else was faster
+                    operation.set_meta(config_key(store), kept)
+    put_in_force(store, config)
     return config
 
 
-def _key(store: Store) -> str:
+def put_in_force(store: Store, config: TractConfig) -> None:
+    """Let this handle work with *config* from now on, and count with its tokenizer if that is another one."""
+    is_other_counter = config.tokenizer != store.config.tokenizer
+    store.use_config(config)
+    if is_other_counter:
+        store.use_counter(counter_for(config.tokenizer))
+
+
+def config_key(store: Store) -> str:
+    """Return where the settings of this tract are kept."""
     return f"config:{store.tract}"

@@ -98,15 +98,23 @@ def with_text(store: Store, target: bytes, text: str) -> BaseModel:
     row = store.one(q.TIP, hash=target)
     original = None if state is None or row is None else state.original(row[0])
     entry = None if state is None or original is None else state.entry(original)
-    content = content_of(store, target if entry is None else entry.shown.hash)
+    return text_replaced(store, content_of(store, target if entry is None else entry.shown.hash), text)
+
+
+def text_replaced(store: Store, content: BaseModel, text: str) -> BaseModel:
+    """Return *content* saying *text*; all but its text stays.
+
+    Raises:
+        InvalidContentError: Its type has no text.
+    """
     if "text" not in type(content).model_fields:
         raise InvalidContentError(
             f"A `{store.types.name_of(content)}` has no text to replace.", hint="Give the whole new content."
         )
-    return store.types.parse(store.types.name_of(content), _text_replaced(payload_of(content), text))
+    return store.types.parse(store.types.name_of(content), _fields_replaced(payload_of(content), text))
 
 
-def _text_replaced(fields: dict[str, Any], text: str) -> dict[str, Any]:
+def _fields_replaced(fields: dict[str, Any], text: str) -> dict[str, Any]:
     """Return *fields* saying *text*: in place of the first text part, all other parts kept but text."""
     parts = fields.get("parts")
     if not parts:

@@ -7,15 +7,17 @@ operation decides. So undo works step by step, after reopening, and for another 
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
-from tract.errors import InvalidInputError, NothingToUndoError, OperationConflictError
+from tract.errors import InvalidInputError, NothingToUndoError, OperationConflictError, OperationOpenError
 from tract.history.operations import newest_first, operation
 from tract.objects.operation import OperationInfo
-from tract.objects.refs import BRANCH_PREFIX, HEAD
-from tract.operations.configure import stored_config
-from tract.operations.usage import usage_values
+from tract.objects.refs import BRANCH_PREFIX, HEAD, ORIG_HEAD
+from tract.operations.configure import config_key, put_in_force, stored_config
+from tract.operations.usage import is_same_usage, known_usage, usage_values
+from tract.storage import queries as q
 from tract.store import Head, Operation, Store
 
 Verb: TypeAlias = Literal["undo", "redo"]
@@ -38,22 +40,34 @@ class UndoResult:
     head: str | None
 
 
+class _Plan(NamedTuple):
+    """What is to be taken back or done again, in the order it will be.
+
+    Attributes:
+        operations: The operations.
+        left: Refs that undo left alone, by operation number: redo leaves them alone as well.
+    """
+
+    operations: list[OperationInfo]
+    left: Mapping[str, Sequence[str]]
+
+
 def undo(store: Store, steps: int, *, number: int | None) -> UndoResult:
     """Take back the last *steps* operations, or the one with this *number*.
 
+    A ref goes back only if it is where the operation left it. HEAD and ORIG_HEAD, which every later
+    switch and reset moves, are left alone if they have moved on.
+
     Raises:
         NothingToUndoError: There are not that many.
-        OperationConflictError: A ref has moved on since.
+        OperationConflictError: A ref has moved on since, or another operation came in between.
+        OperationOpenError: A batch is open.
 
     Cost:
         O(operations since), not O(operations).
     """
-    chosen = [operation(store, number)] if number is not None else _last_done(store, _count(steps))
-    if any(done.verb in _STEPS or done.number == 1 for done in chosen):
-        raise InvalidInputError(
-            f"Operation {chosen[0].number} cannot be undone by number.", hint="Use `t.undo()` and `t.redo()`."
-        )
-    return _apply(store, "undo", chosen)
+    count = _count(steps)
+    return _apply(store, "undo", lambda: _last_done(store, count) if number is None else _by_number(store, number))
 
 
 def redo(store: Store, steps: int) -> UndoResult:
@@ -61,9 +75,11 @@ def redo(store: Store, steps: int) -> UndoResult:
 
     Raises:
         NothingToUndoError: There are not that many, or something else was done since.
-        OperationConflictError: A ref has moved on since.
+        OperationConflictError: A ref has moved on since, or another operation came in between.
+        OperationOpenError: A batch is open.
     """
-    return _apply(store, "redo", _last_undone(store, _count(steps)))
+    count = _count(steps)
+    return _apply(store, "redo", lambda: _last_undone(store, count))
 
 
 def _count(steps: int) -> int:
@@ -72,7 +88,23 @@ def _count(steps: int) -> int:
     return steps
 
 
-def _last_done(store: Store, steps: int) -> list[OperationInfo]:
+def _by_number(store: Store, number: int) -> _Plan:
+    """Return the operation with this *number*, which must be in effect."""
+    chosen = operation(store, number)
+    if chosen.verb in _STEPS or number == 1:
+        raise InvalidInputError(
+            f"Operation {number} cannot be undone by number.", hint="Use `t.undo()` and `t.redo()`."
+        )
+    undone: dict[int, bool] = {}
+    for step in itertools.takewhile(lambda done: done.number > number, newest_first(store)):
+        if step.verb in _STEPS:
+            _decide(undone, step)
+    if undone.get(number, False):
+        raise InvalidInputError(f"Operation {number} is undone already.", hint="`t.redo()` does it again.")
+    return _Plan([chosen], {})
+
+
+def _last_done(store: Store, steps: int) -> _Plan:
     """Return the newest *steps* operations in effect, newest first."""
     undone: dict[int, bool] = {}
     found: list[OperationInfo] = []
@@ -82,21 +114,23 @@ def _last_done(store: Store, steps: int) -> list[OperationInfo]:
         elif done.number > 1 and not undone.get(done.number, False):
             found.append(done)
             if len(found) == steps:
-                return found
+                return _Plan(found, {})
     raise NothingToUndoError("undo")
 
 
-def _last_undone(store: Store, steps: int) -> list[OperationInfo]:
+def _last_undone(store: Store, steps: int) -> _Plan:
     """Return the *steps* operations undone last, the last one first; anything new since ends them."""
     undone: dict[int, bool] = {}
     found: list[int] = []
+    left: dict[str, Sequence[str]] = {}
     for step in itertools.takewhile(lambda done: done.verb in _STEPS, newest_first(store)):
         found += [number for number in reversed(step.args["operations"]) if number not in undone]
+        left = {**step.args.get("left", {}), **left}
         _decide(undone, step)
     wanted = [number for number in found if undone[number]][:steps]
     if len(wanted) < steps:
         raise NothingToUndoError("redo")
-    return [operation(store, number) for number in wanted]
+    return _Plan([operation(store, number) for number in wanted], left)
 
 
 def _decide(undone: dict[int, bool], step: OperationInfo) -> None:
@@ -104,55 +138,118 @@ def _decide(undone: dict[int, bool], step: OperationInfo) -> None:
         undone.setdefault(number, step.verb == "undo")
 
 
-def _apply(store: Store, verb: Verb, chosen: list[OperationInfo]) -> UndoResult:
+def _apply(store: Store, verb: Verb, choose: Callable[[], _Plan]) -> UndoResult:
+    with store.lock:  # another thread's batch ends first
+        if store.is_writing:
+            raise OperationOpenError(verb)
+        seen = store.last_operation()
+    plan = choose()
+    numbers = [done.number for done in plan.operations]
     store.pause(verb)
-    numbers = [done.number for done in chosen]
     with store.operation(verb, {"operations": numbers}, undoes=numbers[0]) as gate:
-        for done in chosen:
-            for name, old, new in done.changes:
-                found, wanted = (new, old) if verb == "undo" else (old, new)
-                _put(gate, done, name, (found, wanted))
-            _put_settings(gate, done, verb)
+        if gate.number != seen + 1:
+            _require_same(choose, verb, numbers)
+        waiting = _waiting(gate)
+        for done in plan.operations:
+            _put_all(gate, done, plan.left.get(str(done.number), ()))
+        _require_start(gate, numbers, waiting)
         _stand_somewhere(gate)
-        has_settings = any("settings" in done.args for done in chosen)
-        config = stored_config(store) if has_settings else store.config
-        head = None if gate.tip is None else gate.tip.hash.hex()
+        config = store.config
+        if any(config_key(store) in done.args.get("settings", {}) for done in plan.operations):
+            config = stored_config(store)
+        head = store.head_hash()
     # Nothing is read after the write: a read that fails would report as failed what was done.
-    store.use_config(config)
-    return UndoResult(verb, tuple(chosen), head)
+    if config is not store.config:
+        put_in_force(store, config)
+    return UndoResult(verb, tuple(plan.operations), None if head is None else head.hex())
 
 
-def _put(gate: Operation, done: OperationInfo, name: str, values: tuple[str | None, str | None]) -> None:
-    """Put one ref where it was, if nothing has moved it since."""
-    found, wanted = values
+def _require_same(choose: Callable[[], _Plan], verb: Verb, numbers: list[int]) -> None:
+    """Refuse if an operation that came in between changes which ones are meant."""
+    try:
+        again = [done.number for done in choose().operations]
+    except (NothingToUndoError, InvalidInputError):
+        again = []
+    if again != numbers:
+        raise OperationConflictError(verb, numbers[0], "")
+
+
+def _put_all(gate: Operation, done: OperationInfo, skipped: Sequence[str]) -> None:
+    """Put the refs, settings and usages of one operation where they were."""
+    wanted = [change for change in done.changes if change[0] not in skipped]
+    left = [change[0] for change in wanted if not _put(gate, done, change)]
+    settings, usages = done.args.get("settings", {}), done.args.get("usages", [])
+    if left and len(left) == len(wanted) and not settings and not usages:
+        raise OperationConflictError(gate.verb, done.number, left[0])
+    if left:
+        gate.args.setdefault("left", {})[str(done.number)] = left
+    for key, (old, new) in settings.items():
+        found, value = (new, old) if gate.verb == "undo" else (old, new)
+        if gate.meta(key) != found:
+            raise OperationConflictError(gate.verb, done.number, key)
+        gate.set_meta(key, value)
+    for noted in reversed(usages) if gate.verb == "undo" else usages:
+        _put_usage(gate, done, noted)
+
+
+def _put(gate: Operation, done: OperationInfo, change: tuple[str, str | None, str | None]) -> bool:
+    """Put one ref where it was; return whether that was done, for refs that may be left alone."""
+    name, old, new = change
+    found, wanted = (new, old) if gate.verb == "undo" else (old, new)
     if name == HEAD:
-        # Where new handles start: a later switch wins, and this handle follows only if it stood there.
-        branch = gate.store.head.branch
-        if wanted is not None and branch is not None and found == BRANCH_PREFIX + branch:
-            gate.stand_on(Head(wanted.removeprefix(BRANCH_PREFIX)))
-        return
+        return _put_start(gate, str(found), str(wanted))
     actual = gate.find(name)
     if (None if actual is None else actual.hash.hex()) != found:
+        if name == ORIG_HEAD:
+            return False
         raise OperationConflictError(gate.verb, done.number, name)
-    new = None if wanted is None else gate.store.tip(bytes.fromhex(wanted))
-    gate.move(name, actual, new)
+    gate.move(name, actual, None if wanted is None else gate.store.tip(bytes.fromhex(wanted)))
+    return True
 
 
-def _put_settings(gate: Operation, done: OperationInfo, verb: Verb) -> None:
-    settings: dict[str, list[str]] = done.args.get("settings", {})
-    for key, (before, after) in settings.items():
-        gate.set_meta(key, before if verb == "undo" else after)
-    usage: dict[str, Any] | None = done.args.get("usage")
-    if usage is not None:
-        tip = gate.store.tip(bytes.fromhex(done.args["commit"]))
-        gate.add_usage(usage_values(tip.id, usage, is_withdrawn=verb == "undo"))
+def _put_start(gate: Operation, found: str, wanted: str) -> bool:
+    """Let new handles start where they did; this handle follows only if it stood there."""
+    branch, back = found.removeprefix(BRANCH_PREFIX), wanted.removeprefix(BRANCH_PREFIX)
+    if gate.store.start() != branch:
+        return False
+    if gate.store.head.branch == branch:
+        gate.stand_on(Head(back))
+    else:
+        gate.point(HEAD, wanted)
+    return True
+
+
+def _put_usage(gate: Operation, done: OperationInfo, noted: Mapping[str, Any]) -> None:
+    tip = gate.store.tip(bytes.fromhex(noted["commit"]))
+    found, wanted = (noted["usage"], noted["before"]) if gate.verb == "undo" else (noted["before"], noted["usage"])
+    if not is_same_usage(known_usage(gate.store, tip), found):
+        raise OperationConflictError(gate.verb, done.number, noted["commit"])
+    gate.add_usage(usage_values(tip.id, wanted))
+
+
+def _waiting(gate: Operation) -> str | None:
+    """Return the branch new handles start on if it has no commit; else `None`."""
+    start = gate.store.start()
+    return start if start is not None and gate.find(BRANCH_PREFIX + start) is None else None
+
+
+def _require_start(gate: Operation, numbers: Sequence[int], waiting: str | None) -> None:
+    """Refuse to leave new handles on a branch that is gone, unless it really had no commit back then."""
+    now = _waiting(gate)
+    if now is None or now == waiting:
+        return
+    moment = min(numbers) - 1 if gate.verb == "undo" else max(numbers)
+    place = {"tract_id": gate.store.tract_id, "no": moment}
+    start = gate.store.one(q.SYMBOLIC_AFTER, name=HEAD, **place)
+    tip = gate.store.one(q.REF_AFTER, name=BRANCH_PREFIX + now, **place)
+    if start != (BRANCH_PREFIX + now,) or (tip is not None and tip[0] is not None):
+        raise OperationConflictError(gate.verb, numbers[0], HEAD)
 
 
 def _stand_somewhere(gate: Operation) -> None:
-    """Leave a branch that no longer exists, unless it has not been born yet."""
-    branch = gate.store.head.branch
-    if branch is None or gate.find(BRANCH_PREFIX + branch) is not None:
+    """Leave a branch that no longer exists for the one new handles start on."""
+    branch, start = gate.store.head.branch, gate.store.start()
+    if branch is None or start is None or gate.find(BRANCH_PREFIX + branch) is not None:
         return
-    start = gate.start()
-    if start is not None and start != branch and gate.find(BRANCH_PREFIX + start) is not None:
+    if gate.store.is_gone(branch):
         gate.stand_on(Head(start))

@@ -11,6 +11,8 @@ from tract.history.info import commit_info
 from tract.objects.hashing import canonical_json
 from tract.objects.refs import check_label
 from tract.objects.usage import Usage, read_usage
+from tract.storage import queries as q
+from tract.storage.writing import Tip
 from tract.store import Store
 
 WITHDRAWN: Final = -1
@@ -34,20 +36,38 @@ def record_usage(store: Store, usage: Any, commit: bytes | None) -> Usage:
     kept = {**asdict(read), "raw": _plain(usage)}
     kept["model"] = read.model or _answering_model(store, commit)
     store.pause("usage")
-    with store.operation("usage", {"commit": commit.hex(), "usage": kept}) as operation:
-        operation.add_usage(usage_values(tip.id, kept, is_withdrawn=False))
+    with store.operation("usage") as operation:
+        # A list, because a batch may record several.
+        noted = operation.args.setdefault("usages", [])
+        noted.append({"commit": commit.hex(), "before": known_usage(store, tip), "usage": kept})
+        operation.add_usage(usage_values(tip.id, kept))
     return read
 
 
-def usage_values(commit: int, usage: Mapping[str, Any], *, is_withdrawn: bool) -> dict[str, Any]:
-    """Return the row that records *usage*, or that takes it back: then no usage is known of the commit.
+def known_usage(store: Store, commit: Tip) -> dict[str, Any] | None:
+    """Return the usage in force for *commit*: the one recorded last and not taken back, or `None`."""
+    place = {"lane_id": commit.lane_id, "low": commit.generation, "high": commit.generation}
+    row = store.one(q.USAGE_IN_RUN, **place)
+    return None if row is None else {"model": row[1], **dict(zip(_COUNTS, row[2:], strict=True))}
+
+
+def is_same_usage(one: Mapping[str, Any] | None, other: Mapping[str, Any] | None) -> bool:
+    """Tell whether two usages have the same model and counts."""
+    if one is None or other is None:
+        return one is other
+    return all(one[name] == other[name] for name in ("model", *_COUNTS))
+
+
+def usage_values(commit: int, usage: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return the row that records *usage*, or for `None` that takes back what was recorded.
 
     Rows are only ever added, so the highest row id tells whether anything changed.
     """
+    if usage is None:
+        return {"commit_id": commit, "model": "", "raw": "{}", **dict.fromkeys(_COUNTS, WITHDRAWN)}
     counts = {name: usage[name] for name in _COUNTS}
-    if is_withdrawn:
-        counts = dict.fromkeys(_COUNTS, WITHDRAWN)
-    return {"commit_id": commit, "model": usage["model"], "raw": canonical_json(usage["raw"]).decode(), **counts}
+    raw = canonical_json(usage.get("raw", {})).decode()
+    return {"commit_id": commit, "model": usage["model"], "raw": raw, **counts}
 
 
 def _answering_model(store: Store, commit: bytes) -> str:

@@ -13,6 +13,7 @@ from tract.objects.commit import CommitInfo
 from tract.objects.config import TractConfig
 from tract.objects.content import Content, invalid_content
 from tract.objects.message import AnyPart
+from tract.objects.refs import BRANCH_PREFIX, TAG_PREFIX
 from tract.operations.commit import Remarks
 from tract.operations.configure import parse_config
 from tract.store import Store
@@ -97,7 +98,8 @@ def resolve_all(store: Store, named: str | CommitInfo | Iterable[str | CommitInf
 def log_ends(store: Store, branch: str | CommitInfo | None, *, all_branches: bool) -> tuple[list[bytes], bytes | None]:
     """Return the commits a log begins from, and the one behind which it stops."""
     if all_branches:
-        return list(store.refs().values()), None
+        detached = [] if store.head.commit is None else [store.head.commit]
+        return [*detached, *store.refs(BRANCH_PREFIX).values(), *store.refs(TAG_PREFIX).values()], None
     if branch is None:
         head = store.head_hash()
         return ([] if head is None else [head]), None

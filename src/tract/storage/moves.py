@@ -1,10 +1,14 @@
-"""Answers which refs an operation has moved so far: for each the first old value and the last new one."""
+"""Answers which refs an operation has moved so far, and how it gets into the log with them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
 from tract.errors import RefConflictError
+from tract.objects.operation import OperationHeader, header_hash
+from tract.objects.refs import HEAD, RefChange
+from tract.storage import queries as q
+from tract.storage.database import Database
 
 
 @dataclass(slots=True)
@@ -25,6 +29,42 @@ class RefMoves:
     def copy(self) -> RefMoves:
         """Return a copy that later moves leave alone."""
         return RefMoves(dict(self.ids), dict(self.hashes))
+
+    def changes(self) -> tuple[RefChange, ...]:
+        """Return the changes by ref name, as the operation's hash covers them."""
+        return tuple(RefChange(name, *self.hashes[name]) for name in sorted(self.hashes))
+
+
+def write_operation(database: Database, tract_id: int, header: OperationHeader, moves: RefMoves) -> None:
+    """Write the operation, and what it moved."""
+    database.execute(
+        q.ADD_OPERATION,
+        {
+            "tract_id": tract_id,
+            "no": header.number,
+            "hash": header_hash(header),
+            "verb": header.verb,
+            "args": header.args,
+            "actor": header.actor,
+            "created_at": header.created_at,
+            "undoes": header.undoes,
+        },
+    )
+    for name, (old_id, new_id) in moves.ids.items():
+        old, new = moves.hashes[name]
+        symbolic = name == HEAD
+        database.execute(
+            q.ADD_CHANGE,
+            {
+                "tract_id": tract_id,
+                "operation_no": header.number,
+                "name": name,
+                "old_id": old_id,
+                "new_id": new_id,
+                "old_symbolic": old.decode() if symbolic and old is not None else None,
+                "new_symbolic": new.decode() if symbolic and new is not None else None,
+            },
+        )
 
 
 def conflict_at(name: str, expected: bytes | None, actual: bytes | None) -> RefConflictError:

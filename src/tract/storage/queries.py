@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import and_, bindparam, delete, func, literal_column, null, select, true, update
+from sqlalchemy import and_, bindparam, delete, exists, func, literal_column, null, select, true, update
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.sql.selectable import Select
 
@@ -451,6 +451,8 @@ LAST_CHANGE: Final = Query(
 ADD_USAGE: Final = Query(
     s.usage.insert().values({column.name: _p(column.name) for column in s.usage.c if column.name != "id"})
 )
+_newer = s.usage.alias("newer")
+# The newest commit of a run with a usage that counts: the last recorded of its commit, and not taken back.
 USAGE_IN_RUN: Final = Query(
     select(
         s.usage.c.commit_id,
@@ -461,7 +463,12 @@ USAGE_IN_RUN: Final = Query(
         s.usage.c.cache_write_tokens,
     )
     .select_from(s.usage.join(s.commits, s.commits.c.id == s.usage.c.commit_id))
-    .where(s.commits.c.lane_id == _p("lane_id"), s.commits.c.generation.between(_p("low"), _p("high")))
-    .order_by(s.commits.c.generation.desc(), s.usage.c.id.desc())
+    .where(
+        s.commits.c.lane_id == _p("lane_id"),
+        s.commits.c.generation.between(_p("low"), _p("high")),
+        s.usage.c.input_tokens >= literal_column("0"),
+        ~exists().where(_newer.c.commit_id == s.usage.c.commit_id, _newer.c.id > s.usage.c.id),
+    )
+    .order_by(s.commits.c.generation.desc())
     .limit(literal_column("1"))
 )

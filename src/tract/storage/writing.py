@@ -159,6 +159,17 @@ def _config(database: Database, hash_: bytes | None, data: bytes | None) -> int 
     return config
 
 
+def add_tract(database: Database, name: str, counter: str, now: int) -> int:
+    """Add the tract *name* unless it is there, and return its row id."""
+    database.execute(q.ADD_TRACT, {"name": name, "created_at": now})
+    # Not left to the first commit: in a long batch it would hold up the first commit of every other tract.
+    database.execute(q.ADD_COUNTER, {"name": counter})
+    row = database.one(q.TRACT, name=name)
+    assert row is not None
+    tract: int = row[0]
+    return tract
+
+
 def counter_id(database: Database, name: str) -> int:
     """Return the row id of the token counter called *name*, noting it down if it is new."""
     row = database.one(q.COUNTER, name=name)

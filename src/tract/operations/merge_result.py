@@ -1,0 +1,263 @@
+"""Answers what a merge came to: its conflicts, how each was resolved, and what the outcome would show."""
+
+from __future__ import annotations
+
+import html
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias
+
+from pydantic import BaseModel
+
+from tract.compile.fold import Entry, State
+from tract.compile.three_way import Clash, ConflictKind, since
+from tract.errors import InvalidInputError
+from tract.history.info import content_of
+from tract.objects.content import to_message
+from tract.objects.decision import Action, Resolution
+from tract.objects.hashing import canonical_json
+from tract.objects.message import Message
+from tract.operations.merge_plan import Choice, ClashKey, MergePlan, NewContent, additions, require_action
+from tract.operations.prepare import as_content, prepare, text_replaced
+from tract.store import Store
+
+MergeKind: TypeAlias = Literal["up_to_date", "fast_forward", "merged", "squashed", "conflicts"]
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One side of a conflict.
+
+    Attributes:
+        commit: Hash of the commit whose content it is.
+        message: What it says, `None` if erased.
+        priority: `skip`, `normal` or `pinned`.
+        is_compressed: Whether a summary stands in its place.
+    """
+
+    commit: str
+    message: Message | None = field(repr=False)
+    priority: str
+    is_compressed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """Something both branches changed, in ways that do not go together.
+
+    Attributes:
+        kind: How: `both_edited`, `edited_and_skipped`, `annotated_differently`, `compressed_and_changed`,
+            `overlapping_compressions` or `reordered_differently`.
+        target: Hash of the commit both act on.
+        base: How it was before.
+        ours: How it is on the current branch.
+        theirs: How it is on the other.
+        our_commits: Hashes of the changes on the current branch since the base, oldest first.
+        their_commits: Those on the other.
+        context: The messages before it, as the merge would show them.
+    """
+
+    kind: ConflictKind
+    target: str
+    base: Version
+    ours: Version
+    theirs: Version
+    our_commits: tuple[str, ...] = field(repr=False)
+    their_commits: tuple[str, ...] = field(repr=False)
+    context: Sequence[Message] = field(repr=False)
+    entry: int = field(repr=False)
+
+    @property
+    def key(self) -> ClashKey:
+        """What tells this conflict from the others of the merge."""
+        return self.kind, self.entry
+
+
+class MergeResult:
+    """What a merge came to.
+
+    Attributes:
+        kind: `up_to_date`, `fast_forward`, `merged`, `squashed`, or `conflicts` while it waits for decisions.
+        into: Branch merged into.
+        name: What was merged, as it was named.
+        bases: Hashes of the merge bases.
+        conflicts: What has to be decided, or was.
+        commits: Hashes of the merge commit, or of the summary of a squash.
+        head: Hash the branch is at, `None` while the merge waits.
+        message: What to show in the log.
+        resolutions: How each conflict was resolved, by its key.
+    """
+
+    def __init__(self, *, into: str, name: str, ours: bytes, theirs: bytes, message: str | None) -> None:
+        self.kind: MergeKind = "conflicts"
+        self.into = into
+        self.name = name
+        self.ours = ours
+        self.theirs = theirs
+        self.message = message
+        self.bases: tuple[str, ...] = ()
+        self.conflicts: tuple[Conflict, ...] = ()
+        self.commits: tuple[str, ...] = ()
+        self.head: str | None = None
+        self.resolutions: dict[ClashKey, Resolution] = {}
+        self.delete_branch = False
+        self.plan: MergePlan | None = None
+        self.tokens = 0
+
+    @property
+    def unresolved(self) -> tuple[Conflict, ...]:
+        """The conflicts nobody has decided yet."""
+        return tuple(one for one in self.conflicts if one.key not in self.resolutions)
+
+    def resolve(
+        self,
+        conflict: Conflict | int,
+        resolution: Resolution | Action,
+        content: BaseModel | Mapping[str, Any] | str | None = None,
+    ) -> MergeResult:
+        """Decide one conflict; nothing is written before `commit_merge`.
+
+        Args:
+            conflict: One of `conflicts`, or its index.
+            resolution: `ours`, `theirs`, `skip` (leave the message out), `use` with a *content*, or a `Resolution`.
+            content: What to show instead: a content model, a mapping, or a new text.
+
+        Raises:
+            InvalidInputError: No conflict of this merge, or an action that does not resolve it.
+        """
+        one = self.conflicts[conflict] if isinstance(conflict, int) else conflict
+        if one not in self.conflicts:
+            raise InvalidInputError("This conflict is not one of the merge.", hint="Take it from `result.conflicts`.")
+        made = resolution if isinstance(resolution, Resolution) else Resolution(resolution, content)
+        if made.action == "use" and made.content is None:
+            raise InvalidInputError("`use` needs the content to use.", hint="Pass it as `content`.")
+        if made.action == "abort":
+            raise InvalidInputError("`abort` resolves nothing.", hint="Give up with `t.abort_merge()`.")
+        require_action(one.kind, made.action)
+        self.resolutions[one.key] = made
+        return self
+
+    @property
+    def preview(self) -> list[Message]:
+        """The messages the merge would show now; undecided conflicts show our side."""
+        if self.plan is None:
+            return []
+        chosen = {key: Choice(made.action) for key, made in self.resolutions.items() if made.action != "use"}
+        choices = {one.key: chosen.get(one.key, Choice("ours")) for one in self.conflicts}
+        _, state, _ = additions(self.plan, choices)
+        return [entry.shown.message for entry in state.shown if entry.shown.message is not None]
+
+    def done(self, kind: MergeKind, head: bytes) -> MergeResult:
+        """Note how it ended."""
+        self.kind, self.head, self.plan = kind, head.hex(), None
+        return self
+
+    def __repr__(self) -> str:
+        return f"<MergeResult {self.kind} {self.name} into {self.into} conflicts={len(self.conflicts)}>"
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{html.escape(repr(self))}</pre>"
+
+
+def conflicts_of(plan: MergePlan) -> tuple[Conflict, ...]:
+    """Return the conflicts of *plan* as people see them."""
+    mine = tuple(event.hash.hex() for event in since(plan.old, plan.ours))
+    other = tuple(event.hash.hex() for event in since(plan.old, plan.theirs))
+    return tuple(
+        Conflict(
+            clash.kind,
+            clash.ours.placed.hash.hex(),
+            _version(clash.base),
+            _version(clash.ours),
+            _version(clash.theirs),
+            mine,
+            other,
+            _context(plan.plain, clash),
+            clash.entry,
+        )
+        for clash in plan.decision.clashes
+    )
+
+
+def _version(entry: Entry) -> Version:
+    return Version(entry.shown.hash.hex(), entry.shown.message, entry.priority, bool(entry.covers))
+
+
+def _context(plain: State, clash: Clash) -> list[Message]:
+    found = []
+    for entry in plain.shown:
+        if entry.placed.id == clash.entry:
+            break
+        if entry.shown.message is not None:
+            found.append(entry.shown.message)
+    return found
+
+
+def choices_of(store: Store, result: MergeResult, plan: MergePlan) -> dict[ClashKey, Choice]:
+    """Return the resolutions of *result* with their contents encoded and counted."""
+    choices: dict[ClashKey, Choice] = {}
+    for conflict in result.conflicts:
+        made = result.resolutions[conflict.key]
+        content = None if made.content is None else _new_content(store, plan.clash(conflict.key), made.content)
+        choices[conflict.key] = Choice(made.action, content)
+    return choices
+
+
+def _new_content(store: Store, clash: Clash, content: BaseModel | Mapping[str, Any] | str) -> NewContent:
+    if isinstance(content, str):
+        model = text_replaced(store, content_of(store, clash.ours.shown.hash), content)
+    else:
+        model = as_content(store, content)
+    ready = prepare(store, model)
+    message = to_message(ready.content_type, ready.fields)
+    return NewContent(ready.content_type, ready.payload, ready.content_hash, message, ready.tokens, ready.files)
+
+
+# --- keeping a merge that waits ------------------------------------------------------------------
+
+
+def pending_json(result: MergeResult) -> str:
+    """Return *result* as it is kept in the store."""
+    return canonical_json(
+        {
+            "into": result.into,
+            "name": result.name,
+            "ours": result.ours.hex(),
+            "theirs": result.theirs.hex(),
+            "message": result.message,
+            "delete_branch": result.delete_branch,
+            "resolutions": [
+                [kind, entry, made.action, _plain(made.content), made.reason]
+                for (kind, entry), made in result.resolutions.items()
+            ],
+        }
+    ).decode()
+
+
+def _plain(content: BaseModel | Mapping[str, Any] | str | None) -> Any:
+    if isinstance(content, BaseModel):
+        kind = getattr(type(content), "content_type", None)
+        if kind is None:
+            raise InvalidInputError(
+                "A custom content cannot be kept in a merge that waits.",
+                hint="Give it as a mapping with `content_type`.",
+            )
+        return {"content_type": kind, **content.model_dump(mode="json", exclude_defaults=True)}
+    return dict(content) if isinstance(content, Mapping) else content
+
+
+def pending_from(text: str) -> MergeResult:
+    """Return the result kept as *text*, without its conflicts."""
+    kept = json.loads(text)
+    result = MergeResult(
+        into=kept["into"],
+        name=kept["name"],
+        ours=bytes.fromhex(kept["ours"]),
+        theirs=bytes.fromhex(kept["theirs"]),
+        message=kept["message"],
+    )
+    result.delete_branch = kept["delete_branch"]
+    for kind, entry, action, content, reason in kept["resolutions"]:
+        result.resolutions[kind, entry] = Resolution(action, content, reason)
+    return result

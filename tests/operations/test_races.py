@@ -1,0 +1,230 @@
+"""Every verb that writes, with every other write in the gap between its reading and its swapping.
+
+Each race is deterministic: a hook at the verb's pause point performs the other write through a second
+handle. Whatever the verb answers must be what it would have answered had the other write come first,
+or a conflict that leaves nothing behind.
+"""
+
+from __future__ import annotations
+
+import ast
+import itertools
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.gates import source
+from tests.operations.test_undo_stateful import state
+from tract import Tract
+from tract.errors import OperationConflictError, RefConflictError, TractError
+
+Write = Callable[[Tract], object]
+START = 2_000_000_000_000_000
+USAGE = {"prompt_tokens": 40, "completion_tokens": 7}
+
+
+def commit(t: Tract, number: int) -> str:
+    """Return the hash of the n-th commit of main in the scene."""
+    return t.operations[number + 2].changes[0][2] or ""
+
+
+# By pause point. Names are the same wherever two writes could fight for one.
+WRITES: dict[str, Write] = {
+    "commit": lambda t: t.user("same"),
+    "edit": lambda t: t.edit(commit(t, 1), "edited"),
+    "annotate": lambda t: t.skip(commit(t, 1)),
+    "branch": lambda t: t.branch("new", at=commit(t, 1)),
+    "branch-delete": lambda t: t.branches.delete("spare"),
+    "branch-rename": lambda t: t.branches.rename("spare", "renamed"),
+    "branch-describe": lambda t: t.branches.describe("spare", "described"),
+    "switch": lambda t: t.switch("spare"),
+    "tag": lambda t: t.tag("new", commit(t, 1)),
+    "tag-delete": lambda t: t.tags.delete("v1"),
+    "reset": lambda t: t.reset(commit(t, 0)),
+    "undo": lambda t: t.undo(operation=9),
+    "redo": lambda t: t.redo(),
+    "configure": lambda t: t.configure(max_content_bytes=2000),
+    "usage": lambda t: t.record_usage(USAGE, commit=commit(t, 1)),
+}
+
+
+def _on_spare(t: Tract) -> None:
+    t.switch("spare")
+    t.user("on spare")
+
+
+def _without_main(t: Tract) -> None:
+    t.switch("spare")
+    t.branches.delete("main", force=True)
+
+
+def _batch(t: Tract) -> None:
+    with t.batch():
+        t.user("in a batch")
+        t.branch("new")
+
+
+OTHERS: dict[str, Write] = WRITES | {
+    "commit on another branch": _on_spare,
+    "delete main": _without_main,
+    "rename main": lambda t: t.branches.rename("main", "trunk"),
+    "undo the last": lambda t: t.undo(),
+    "unmerge spare": lambda t: t.reset(commit(t, 0), mode="hard"),
+    "rename onto the name": lambda t: t.branches.rename("spare", "new"),
+    "batch": _batch,
+}
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three commits on main, the branch spare (merged, described), two tags, and one undone operation."""
+    path = tmp_path_factory.mktemp("scene") / "a.db"
+    with opened(path) as t:
+        for number in range(3):
+            t.user(f"message {number}")
+        t.branch("spare", at=commit(t, 2), switch=False)
+        t.branches.describe("spare", "for later")
+        t.tag("v1", commit(t, 1))
+        t.configure(max_content_bytes=1000)
+        t.tag("v2", commit(t, 1))
+        t.tag("undone")
+        t.undo()
+    return path
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Tract]:
+    """Open with a clock that ticks the same in every copy of the scene."""
+    with Tract.open(path, durability="off") as t:
+        t._store.clock = itertools.count(START + 1000 * len(t.operations)).__next__
+        yield t
+
+
+@contextmanager
+def copied(scene: Path, path: Path) -> Iterator[tuple[Tract, Tract]]:
+    """Open two handles on a copy of the scene that share a clock."""
+    shutil.copy(scene, path)
+    with opened(path) as one, opened(path) as other:
+        other._store.clock = one._store.clock
+        yield one, other
+
+
+def attempt(write: Write, t: Tract) -> TractError | None:
+    """Do *write*; return what it raised."""
+    try:
+        write(t)
+    except TractError as error:
+        return error
+    return None
+
+
+def final(t: Tract) -> dict[str, Any]:
+    """Return what a fresh look at the store says, however the handle stands."""
+    with Tract.open(t._store.database.location, durability="off") as fresh:
+        assert fresh.fsck() == []
+        return state(fresh)
+
+
+@pytest.mark.parametrize("other", OTHERS)
+@pytest.mark.parametrize("point", WRITES)
+def test_a_write_in_the_gap_is_as_if_it_came_first_or_a_conflict(
+    point: str, other: str, scene: Path, tmp_path: Path
+) -> None:
+    """No lost update, nothing half done, one operation for each write that succeeded."""
+    passed: list[str] = []
+    with copied(scene, tmp_path / "race.db") as (t, second):
+
+        def interfere(name: str) -> None:
+            passed.append(name)
+            if len(passed) == 1:
+                OTHERS[other](second)
+
+        t._store.on_pause = interfere
+        error = attempt(WRITES[point], t)
+        found, count = final(t), len(t.operations)
+
+    assert passed == [point]
+    if error is None:
+        expected, expected_count, _ = serial(scene, tmp_path, OTHERS[other], WRITES[point])
+        assert found == expected
+        assert count == expected_count
+    else:
+        alone, alone_count, _ = serial(scene, tmp_path, OTHERS[other])
+        assert found == alone
+        assert count == alone_count
+        _, _, serial_error = serial(scene, tmp_path, OTHERS[other], WRITES[point])
+        assert isinstance(error, (RefConflictError, OperationConflictError)) or type(error) is type(serial_error)
+
+
+def serial(scene: Path, folder: Path, *writes: Write) -> tuple[dict[str, Any], int, TractError | None]:
+    """Do the first write with one handle, then the second with the other."""
+    with copied(scene, folder / f"serial{len(writes)}.db") as (t, other):
+        error = None
+        for write, handle in zip(writes, (other, t), strict=False):
+            error = attempt(write, handle)
+        return final(t), len(t.operations), error
+
+
+def test_a_commit_that_comes_in_is_never_reset_away_unseen(scene: Path, tmp_path: Path) -> None:
+    """The error names the branch and both commits; the newer commit stays the tip."""
+    with copied(scene, tmp_path / "a.db") as (t, second):
+        before = t.head
+        t._store.on_pause = once(lambda: second.user("new"))
+
+        with pytest.raises(RefConflictError) as caught:
+            t.reset("HEAD~2", mode="hard")
+
+        assert caught.value.name == "main"
+        assert (caught.value.expected, caught.value.actual) == (before, second.head)
+        assert t.head == second.head
+
+
+def once(write: Callable[[], object]) -> Callable[[str], None]:
+    """Return a hook that does *write* the first time it is called."""
+    waiting = [write]
+
+    def hook(_: str) -> None:
+        while waiting:
+            waiting.pop()()
+
+    return hook
+
+
+def _functions() -> Iterator[tuple[str, list[ast.Call]]]:
+    for path in sorted((source.ROOT / "src" / "tract" / "operations").glob("*.py")):
+        for function in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(function, ast.FunctionDef):
+                calls = [node for node in ast.walk(function) if isinstance(node, ast.Call)]
+                yield f"{path.stem}.{function.name}", sorted(calls, key=lambda call: call.lineno)
+
+
+def _is_call(call: ast.Call, method: str) -> bool:
+    return (
+        isinstance(call.func, ast.Attribute)
+        and call.func.attr == method
+        and isinstance(call.func.value, ast.Name)
+        and call.func.value.id == "store"
+    )
+
+
+def test_every_verb_passes_a_pause_point_before_it_takes_the_gate() -> None:
+    """And each point has its row above; a new verb without one fails here."""
+    points: set[str] = set()
+    verbs = 0
+    for name, calls in _functions():
+        gates = [call.lineno for call in calls if _is_call(call, "operation")]
+        pauses = [call for call in calls if _is_call(call, "pause")]
+        if gates:
+            verbs += 1
+            assert pauses, f"{name} has no pause point"
+            assert pauses[0].lineno < gates[0], name
+        for call in pauses:
+            given = call.args[0]
+            points |= {str(given.value)} if isinstance(given, ast.Constant) else {"undo", "redo"}
+
+    assert verbs >= 12
+    assert points == set(WRITES)
