@@ -1,5 +1,6 @@
 """Shows that a drawn branch graph says exactly what its rows say, and fits its page."""
 
+import itertools
 from collections.abc import Sequence
 
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from tract.cli._graph import DOWN, LEFT, LINES, RIGHT, UP, Beside, Glyphs, glyphs, page, plain
+from tract.cli._text import visible
 from tract.history.graph import Edge, Row, draw
 
 _ARMS = {glyph: arms for arms, glyph in LINES.items()}
@@ -27,21 +29,20 @@ def drawing(commits: Sequence[tuple[int, list[int]]], *, is_ascii: bool = False)
 
 
 def read_edges(lines: Sequence[str]) -> tuple[int, set[Edge]]:
-    """Return the column of the commit and the lines to the next row, read from the characters alone."""
-    arms = [[0 if char in "○@" else _ARMS[char] for char in line] for line in lines]
+    """Return the column of the commit and the lines to the next row, read from the characters alone.
+
+    Without connectors it cannot be told whether the commit's own line goes on: it is left out.
+    """
     column = next(at // 2 for at, char in enumerate(lines[0]) if char in "○@")
-    if len(lines) == 1:
-        ends = {column} if column * 2 < len(lines[0]) else set()
-        return column, {Edge(at // 2, at // 2) for at, arm in enumerate(arms[0]) if arm} | {
-            Edge(column, end) for end in ends
-        }
-    edges = set()
-    for at, arm in enumerate(arms[1]):
-        is_joint = bool(arm & (LEFT | RIGHT) and arm & (UP | DOWN))
-        if is_joint and arm & DOWN:
-            edges.add(Edge(column, at // 2))
-        if arm & UP and arm & DOWN and at // 2 != column:
-            edges.add(Edge(at // 2, at // 2))
+    edges: set[Edge] = set()
+    for line in lines[1:] or lines:
+        arms = {at // 2: 0 if char in "○@" else _ARMS[char] for at, char in enumerate(line) if at % 2 == 0}
+        own = {at for at, arm in arms.items() if arm & (LEFT | RIGHT) and arm & DOWN}
+        moved = {at for at, arm in arms.items() if arm & (LEFT | RIGHT) and arm & UP and not arm & DOWN} - {column}
+        straight = {at for at, arm in arms.items() if arm & UP and arm & DOWN} - {column}
+        edges = {edge for edge in edges if edge.start != edge.end}
+        edges |= {Edge(column, at) for at in own} | {Edge(at, column) for at in moved}
+        edges |= {Edge(at, at) for at in straight}
     return column, edges
 
 
@@ -51,11 +52,10 @@ def test_the_drawing_reads_back_as_its_rows(commits: list[tuple[int, list[int]]]
     for row, drawn in drawing(commits):
         column, edges = read_edges([plain(line) for line in drawn.lines])
 
-        goes_on = {edge for edge in row.edges if edge.start == row.column}
+        own = {edge for edge in row.edges if edge.start == row.column}
         if len(drawn.lines) == 1:
-            # One line: its own goes straight on, or ends here; the next line tells which.
-            assert goes_on <= {Edge(row.column, row.column)}
-            edges = (edges - {Edge(column, column)}) | goes_on
+            assert own <= {Edge(row.column, row.column)}
+            edges |= own
         assert column == row.column
         assert edges == set(row.edges)
 
@@ -71,7 +71,7 @@ def test_lines_meet_from_one_row_to_the_next(commits: list[tuple[int, list[int]]
         assert ends == (set() if after is None else set(after.above))
         below = plain(shown.below)
         assert {at // 2 for at, char in enumerate(below) if char == "│"} == ends
-    for (line, _), (under, is_row) in zip(lines, lines[1:], strict=False):
+    for (line, _), (under, is_row) in itertools.pairwise(lines):
         for at, char in enumerate(under):
             arrives = bool(_ARMS.get(char, 0) & UP)
             above = line[at] if at < len(line) else " "
@@ -111,7 +111,7 @@ def test_no_line_is_wider_than_the_page(
     lines = page(list(zip(drawn, texts, strict=False)), width, is_ascii=is_ascii)
 
     assert len(lines) >= 2 * len(commits)
-    assert max(cell_len("".join(c if isinstance(c, str) else c[0] for c in line)) for line in lines) <= width
+    assert max(cell_len(visible("".join(c if isinstance(c, str) else c[0] for c in line))) for line in lines) <= width
 
 
 @given(graphs())

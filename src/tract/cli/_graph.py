@@ -1,8 +1,8 @@
 """Answers how a branch graph looks in a terminal: characters for the rows of `tract.history.graph`.
 
-A commit is `@` where HEAD stands, `◆` with a tag on it, `○` otherwise. Under a commit whose lines change
-column comes one line of connectors. A line that passes another without meeting it goes behind it (`─│─`);
-one that meets it has a joint (`├`, `┤`, `┼`). `~` stands for parents that are not shown.
+A commit is `@` where HEAD stands, `◆` with a tag on it, `○` otherwise. Under a commit where lines meet or
+part comes a line of connectors for each of the two. A line that passes another without meeting it goes
+behind it (`─│─`); one that meets it has a joint (`├`, `┤`, `┼`). `~` stands for parents that are not shown.
 """
 
 from __future__ import annotations
@@ -59,17 +59,28 @@ def glyphs(row: Row[Any], symbol: str, *, is_cut: bool = False, is_ascii: bool =
         is_ascii: Use no characters beyond ASCII.
     """
     ends = {edge.end for edge in row.edges if edge.start == row.column}
-    passing = {edge.start for edge in row.edges if edge.start != row.column}
-    dots = dict.fromkeys(passing, UP | DOWN)
-    lines = [[*_columns(row, dots, {row.column: symbol})]]
+    straight = {edge.start for edge in row.edges if edge.start == edge.end} - {row.column}
+    moved = {edge.start for edge in row.edges if edge.start != edge.end} - {row.column}
+    above = dict.fromkeys(straight | moved, UP | DOWN)
+    lines = [[*_columns(row, above, {row.column: symbol})]]
+    # One after the other: a column that a line has left may be where another one begins.
+    if moved:
+        lines.append([*_connectors(row, _Bend({row.column, *moved}, {row.column}), straight)])
     if ends - {row.column}:
-        lines.append([*_connectors(row, ends, passing)])
-    elif is_cut and not ends:
-        lines.append([*_columns(row, dots, {row.column: "~"})])
-    below = [*_columns(row, dict.fromkeys(passing | ends, UP | DOWN), {})]
+        lines.append([*_connectors(row, _Bend({row.column}, ends), straight)])
+    if is_cut and not ends:
+        lines.append([*_columns(row, above, {row.column: "~"})])
+    below = [*_columns(row, dict.fromkeys(straight | ends, UP | DOWN), {})]
     if is_ascii:
         lines, below = [_in_ascii(line) for line in lines], _in_ascii(below)
     return Glyphs(lines, below)
+
+
+class _Bend(NamedTuple):
+    """Lines that meet or part in the commit's column: those from above, and those that go on below."""
+
+    above: set[int]
+    below: set[int]
 
 
 def _columns(row: Row[Any], dots: Mapping[int, int], symbols: Mapping[int, str]) -> Iterator[Cell]:
@@ -78,28 +89,27 @@ def _columns(row: Row[Any], dots: Mapping[int, int], symbols: Mapping[int, str])
         yield " ", ""
 
 
-def _connectors(row: Row[Any], ends: set[int], passing: set[int]) -> Iterator[Cell]:
-    low, high = min(ends | {row.column}), max(ends | {row.column})
+def _connectors(row: Row[Any], bend: _Bend, straight: set[int]) -> Iterator[Cell]:
+    joined = bend.above | bend.below
+    low, high = min(joined), max(joined)
     for column in range(row.width):
-        dots = UP | DOWN if column in passing else 0
-        if column == row.column:
-            dots |= UP
-        if column in ends:
-            dots |= DOWN
-        if column == row.column or column in ends:
+        dots = UP | DOWN if column in straight else 0
+        dots |= (UP if column in bend.above else 0) | (DOWN if column in bend.below else 0)
+        if column in joined:
             dots |= (LEFT if column > low else 0) | (RIGHT if column < high else 0)
         elif low < column < high and not dots:
             dots = LEFT | RIGHT
-        yield LINES[dots], _colour(_owner(row, ends, column) if dots == LEFT | RIGHT else column)
-        is_joined = low <= column < high
-        yield ("─", _colour(_owner(row, ends, column + (column >= row.column)))) if is_joined else (" ", "")
+        yield LINES[dots], _colour(_owner(row, bend, column) if dots == LEFT | RIGHT else column)
+        after = ("─", _colour(_owner(row, bend, column + (column >= row.column))))
+        yield after if low <= column < high else (" ", "")
 
 
-def _owner(row: Row[Any], ends: set[int], column: int) -> int:
+def _owner(row: Row[Any], bend: _Bend, column: int) -> int:
     """Return the column whose line the horizontal piece at *column* belongs to."""
-    if row.column not in ends:
+    if row.column not in bend.below:
         return row.column  # the commit's own line goes over to another column
-    beyond = [end for end in ends if (end >= column if column > row.column else end <= column)]
+    others = bend.above | bend.below
+    beyond = [end for end in others if (end >= column if column > row.column else end <= column)]
     return min(beyond, key=lambda end: abs(end - column), default=row.column)
 
 
@@ -139,7 +149,7 @@ def page(rows: Sequence[tuple[Glyphs, Sequence[Beside]]], width: int, *, is_asci
 
 
 def _line(graph: Sequence[Cell], text: Beside, width: int, mark: str) -> list[Cell]:
-    graph = fit([*graph, " "], max(2, width - _MIN_TEXT), mark)
+    graph = fit([*graph, " "], min(width, max(2, width - _MIN_TEXT)), mark)
     room = width - columns(graph)
     right = fit(text.right, room, mark)
     left = fit(text.left, max(0, room - columns(right) - bool(right)), mark)
