@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -12,7 +12,7 @@ import click
 from click.shell_completion import CompletionItem
 
 import tract
-from tract.cli import _render
+from tract.cli import _render, _standing
 from tract.cli._text import visible
 from tract.errors import StoreNotFoundError, TractError
 
@@ -33,12 +33,14 @@ class App:
         tract: Name of the tract.
         color: `auto`, `always` or `never`.
         is_json: Print one JSON document.
+        at_operation: Look at the tract as it was after this operation, or `None`.
     """
 
     db: str | None = None
     tract: str = "default"
     color: str = "auto"
     is_json: bool = False
+    at_operation: int | None = None
 
     def find(self) -> str | None:
         """Return where the store is: as given, else `.tract.db` here or in a folder above; `None` if nowhere."""
@@ -56,12 +58,28 @@ class App:
         return found
 
     def read(self) -> Tract:
-        """Open the tract for reading."""
-        return tract.Tract.open(self.place(), tract=self.tract, create=False, read_only=True)
+        """Open the tract for reading, where the command line stands."""
+        t = tract.Tract.open(self.place(), tract=self.tract, create=False, read_only=True)
+        try:
+            if self.at_operation is not None:
+                return t.at_operation(self.at_operation)
+            _standing.stand(t, self.place())
+        except BaseException:
+            t.close()
+            raise
+        return t
 
     def write(self) -> Tract:
-        """Open the tract for writing."""
-        return tract.Tract.open(self.place(), tract=self.tract, create=False, actor="cli")
+        """Open the tract for writing, where the command line stands."""
+        if self.at_operation is not None:
+            raise click.UsageError("With --at-op a tract can be looked at, not changed.")
+        t = tract.Tract.open(self.place(), tract=self.tract, create=False, actor="cli")
+        try:
+            _standing.stand(t, self.place())
+        except BaseException:
+            t.close()
+            raise
+        return t
 
     def emit(self, document: Mapping[str, Any], blocks: Sequence[_render.Block], *, is_paged: bool = False) -> None:
         """Print a result: *document* with `--json`, else *blocks*."""
@@ -93,27 +111,46 @@ def json_option(function: F) -> F:
     return option(function)
 
 
-class Revision(click.ParamType):  # type: ignore[type-arg]  # generic in newer releases of click only
-    """Text that names a commit; completes branches, tags and recent commits."""
+class StoredName(click.ParamType):  # type: ignore[type-arg]  # generic in newer releases of click only
+    """Text that names something in the tract; completes what is there.
 
-    name = "revision"
+    Args:
+        name: What help calls it.
+        candidates: Returns what it may be, read from the tract.
+    """
+
+    def __init__(self, name: str, candidates: Callable[[Tract], Iterable[CompletionItem]]) -> None:
+        self.name = name
+        self._candidates = candidates
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG002 - click's signature
         """Return what *incomplete* may become; nothing if there is no store."""
         given = ctx.find_root().params
-        app = App(db=given.get("db"), tract=given.get("tract") or "default")
+        app = App(db=given.get("db"), tract=given.get("tract") or "default", at_operation=given.get("at_operation"))
         try:
             with app.read() as t:
-                return [item for item in _candidates(t) if item.value.startswith(incomplete)]
+                return [item for item in self._candidates(t) if item.value.startswith(incomplete)]
         except TractError:
             return []
 
 
-def _candidates(t: Tract) -> list[CompletionItem]:
+def _revisions(t: Tract) -> list[CompletionItem]:
     return [
         *[CompletionItem(name) for name in ("HEAD", *t.branches, *t.tags)],
         *[CompletionItem(info.short_hash, help=visible(info.message)) for info in t.log(20)],
     ]
 
 
-REVISION: Final = Revision()
+def _branches(t: Tract) -> list[CompletionItem]:
+    return [CompletionItem(name, help=visible(t.branches[name].description)) for name in t.branches]
+
+
+def _tags(t: Tract) -> list[CompletionItem]:
+    return [CompletionItem(name) for name in t.tags]
+
+
+REVISION: Final = StoredName("revision", _revisions)
+"""A commit: completes branches, tags and recent commits."""
+
+BRANCH: Final = StoredName("branch", _branches)
+TAG: Final = StoredName("tag", _tags)

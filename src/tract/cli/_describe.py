@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tract.cli._render import Cell
+from tract.cli._render import Cell, Table
 
 if TYPE_CHECKING:
+    from tract.cli._context import App
     from tract.objects.commit import CommitInfo
     from tract.objects.message import Message
+    from tract.porcelain.tract import Tract
 
 LOG_HEADER = ("commit", "op", "origin", ">tokens", ">context", "when", "message")
 
@@ -56,3 +58,10 @@ def message_text(message: Message) -> str:
     said += [f"{call.name}({call.arguments})" for call in message.tool_calls]
     others = [part.type for part in message.parts if part.type not in {"text", "tool_call"}]
     return "\n".join(said + [f"[{kind}]" for kind in others])
+
+
+def emit_place(app: App, t: Tract) -> None:
+    """Print where *t* stands now: the branch, or `detached`, and the commit."""
+    head = (t.head or "")[:8]
+    place = (t.current_branch, "green") if t.current_branch is not None else ("detached", "red")
+    app.emit({"branch": t.current_branch, "head": t.head}, [Table([[place, (head, "yellow")]])])

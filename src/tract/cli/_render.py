@@ -12,7 +12,7 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
@@ -56,7 +56,14 @@ class Heading:
     cells: Sequence[Cell]
 
 
-Block: TypeAlias = Table | Body | Heading
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line that is not cut and has no columns, such as one of a diff."""
+
+    cells: Sequence[Cell]
+
+
+Block: TypeAlias = Table | Body | Heading | Line
 
 
 def has_colour(choice: str, *, is_terminal: bool) -> bool:
@@ -68,6 +75,16 @@ def has_colour(choice: str, *, is_terminal: bool) -> bool:
     if os.environ.get("FORCE_COLOR"):
         return os.environ["FORCE_COLOR"] not in {"0", "false"}
     return is_terminal and os.environ.get("TERM") != "dumb"
+
+
+def page_width() -> int | None:
+    """Return how many columns the terminal has, `None` if stdout is none."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+def is_ascii_only() -> bool:
+    """Return whether stdout can show nothing beyond ASCII with certainty."""
+    return "utf" not in (getattr(sys.stdout, "encoding", None) or "").lower()
 
 
 def print_json(value: Any) -> None:
@@ -112,6 +129,8 @@ def _plain(block: Block, *, colour: bool) -> str:
     if isinstance(block, Body):
         text = visible(block.text, keep=_BODY)
         return text if text.endswith("\n") else text + "\n"
+    if isinstance(block, Line):
+        return "".join(_styled(cell, colour=colour) for cell in block.cells) + "\n"
     return "".join("\t".join(_styled(cell, colour=colour) for cell in row) + "\n" for row in block.rows)
 
 
@@ -132,11 +151,12 @@ def _page(blocks: Sequence[Block], *, colour: bool) -> str:
     from rich.console import Console
     from rich.text import Text
 
+    width = shutil.get_terminal_size().columns
     console = Console(
         file=io.StringIO(),
         force_terminal=True,
         color_system="standard" if colour else None,
-        width=shutil.get_terminal_size().columns,
+        width=width,
         highlight=False,
         markup=False,
         emoji=False,
@@ -145,8 +165,9 @@ def _page(blocks: Sequence[Block], *, colour: bool) -> str:
     with console.capture() as captured:
         for block in blocks:
             if isinstance(block, Table):
-                console.print(_grid(block))
-            elif isinstance(block, Heading):
+                for line in _grid(block, width):
+                    console.print(Text.assemble(*[_rich(cell) for cell in line]), soft_wrap=True)
+            elif isinstance(block, (Heading, Line)):
                 console.print(Text.assemble(*[_rich(cell) for cell in block.cells]), soft_wrap=True)
             else:
                 console.print(Text(visible(block.text, keep=_BODY)), soft_wrap=True)
@@ -160,22 +181,44 @@ def _rich(cell: Cell) -> Any:
     return Text(visible(text), style=style)
 
 
-def _grid(table: Table) -> Any:
-    from rich.table import Table as Grid
+def _grid(table: Table, width: int) -> Iterator[list[Cell]]:
+    """Yield the lines of *table*, aligned; only the last column is cut, numbers and hashes are of no use when cut."""
+    names = [name.removeprefix(">") for name in table.header]
+    rows = [*([[(name, "dim") for name in names]] if names else []), *table.rows]
+    count = max((len(row) for row in rows), default=0)
+    widths = [max((columns([row[index]]) for row in rows if index < len(row)), default=0) for index in range(count)]
+    is_right = [index < len(names) and table.header[index].startswith(">") for index in range(count)]
+    for row in rows:
+        line: list[Cell] = []
+        for index, cell in enumerate(row):
+            space = " " * (widths[index] - columns([cell]))
+            before, after = (space, "") if is_right[index] else ("", space)
+            is_last = index == len(row) - 1
+            line += [before, cell] if is_last else [before, cell, after + "  "]
+        yield fit(line, width)
 
-    grid = Grid(box=None, show_header=bool(table.header), pad_edge=False, header_style="dim")
-    width = len(table.header) or max((len(row) for row in table.rows), default=0)
-    for index in range(width):
-        name = table.header[index] if table.header else ""
-        # Only the last column gives way on a narrow terminal: hashes and numbers are of no use when cut.
-        widest = max((len(_rich(row[index])) for row in table.rows if index < len(row)), default=0)
-        grid.add_column(
-            name.removeprefix(">"),
-            justify="right" if name.startswith(">") else "left",
-            no_wrap=True,
-            overflow="ellipsis",
-            min_width=None if index == width - 1 else widest,
-        )
-    for row in table.rows:
-        grid.add_row(*[_rich(cell) for cell in row])
-    return grid
+
+def columns(cells: Sequence[Cell]) -> int:
+    """Return how many columns of a terminal *cells* take."""
+    from rich.cells import cell_len
+
+    return sum(cell_len(visible(cell if isinstance(cell, str) else cell[0])) for cell in cells)
+
+
+def fit(cells: Sequence[Cell], width: int, mark: str = "…") -> list[Cell]:
+    """Return *cells* in at most *width* columns, with *mark* where they were cut."""
+    from rich.cells import cell_len, set_cell_size
+
+    if columns(cells) <= width:
+        return list(cells)
+    kept: list[Cell] = []
+    room = width - 1
+    for cell in cells:
+        text, style = (cell, "") if isinstance(cell, str) else cell
+        shown = visible(text)
+        if cell_len(shown) > room:
+            # Half a wide character would become a space.
+            return [*kept, (set_cell_size(shown, room).rstrip(), style), mark] if room >= 0 else []
+        kept.append((shown, style))
+        room -= cell_len(shown)
+    return [*kept, mark]

@@ -71,16 +71,26 @@ def _modules() -> dict[str, str]:
 @click.option(
     "--color", type=click.Choice(["auto", "always", "never"]), default="auto", help="Whether to print colour."
 )
+@click.option(
+    "--at-op", "at_operation", type=click.IntRange(min=1), metavar="N", help="Look at how it was after operation N."
+)
 @click.version_option(__version__, prog_name="tract", message="%(prog)s %(version)s")
 @click.pass_context
 # click passes the context by position and the rest by name.
-def root(ctx: click.Context, db: str | None, tract: str, is_json: bool, color: str) -> None:  # noqa: FBT001, PLR0917
+def root(  # noqa: PLR0917
+    ctx: click.Context,
+    db: str | None,
+    tract: str,
+    is_json: bool,  # noqa: FBT001
+    color: str,
+    at_operation: int | None,
+) -> None:
     """Version control for LLM context.
 
     The store is --db, else TRACT_DB, else `.tract.db` here or in a folder above. Without a command,
     show where the store stands.
     """
-    ctx.obj = App(db=db or None, tract=tract, color=color, is_json=is_json)
+    ctx.obj = App(db=db or None, tract=tract, color=color, is_json=is_json, at_operation=at_operation)
     if ctx.invoked_subcommand is not None:
         return
     status = root.get_command(ctx, "status")
