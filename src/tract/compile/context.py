@@ -17,7 +17,7 @@ from tract.formats.openai_chat import to_openai
 from tract.formats.report import Rendered
 from tract.objects.commit import from_microseconds
 from tract.objects.hashing import blob_hash, canonical_json
-from tract.objects.message import AnyPart, FilePart, ImagePart, Message, TextPart, part_to_json
+from tract.objects.message import AnyPart, FilePart, ImagePart, Message, TextPart, copied, part_to_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +76,11 @@ class CompiledContext:
         """Hash of the commit that placed each message."""
         return tuple([entry.placed.hash.hex() for entry in self.shown])
 
-    @cached_property
+    @property
     def generation_configs(self) -> tuple[Mapping[str, Any] | None, ...]:
         """Settings each message was generated with, or `None`."""
-        return tuple(None if e.shown.config is None else self.config_of(e.shown.config) for e in self.shown)
+        # Copies for each call: the context itself is handed out again while nothing is new.
+        return tuple([None if e.shown.config is None else copied(self.config_of(e.shown.config)) for e in self.shown])
 
     @cached_property
     def provenance(self) -> tuple[Provenance, ...]:
@@ -184,7 +185,7 @@ def _neutral(message: Message) -> dict[str, Any]:
     if message.is_error:
         out["is_error"] = True
     if message.extra:
-        out["extra"] = dict(message.extra)
+        out["extra"] = copied(message.extra)
     return out
 
 

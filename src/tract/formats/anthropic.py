@@ -17,7 +17,7 @@ from tract.formats import media
 from tract.formats.anthropic_read import PROVIDER, from_anthropic
 from tract.formats.repair import repair_exchanges
 from tract.formats.report import Notes, Rendered
-from tract.objects.message import AnyPart, FilePart, ImagePart, Message, Reasoning, TextPart, ToolCall
+from tract.objects.message import AnyPart, FilePart, ImagePart, Message, Reasoning, TextPart, ToolCall, copied, known_to
 
 __all__ = ["BEGIN", "from_anthropic", "to_anthropic"]
 
@@ -217,7 +217,7 @@ class _Writer:
         return blocks
 
     def _text(self, part: TextPart, role: str, source: int | None) -> dict[str, Any] | None:
-        fields = dict(part.extra.get(PROVIDER, ()))
+        fields = known_to(PROVIDER, part.extra)
         if "type" in fields:
             if role in {"user", "assistant", "tool"}:
                 return fields
@@ -230,7 +230,8 @@ class _Writer:
 
     def _reasoning(self, part: Reasoning, role: str, source: int | None) -> dict[str, Any] | None:
         if part.provider == PROVIDER and role == "assistant":
-            return dict(part.raw)
+            raw: dict[str, Any] = copied(part.raw)
+            return raw
         self.notes.lose("reasoning", source, f"{part.provider} reasoning in a {role} message")
         return None
 
@@ -239,7 +240,7 @@ class _Writer:
         if not _WORD.fullmatch(name) or len(name) > _LONGEST_NAME:
             name = (_OTHERS.sub("_", name) or "_")[:_LONGEST_NAME]
             self.notes.repair("tool_name", source, name)
-        fields = dict(part.extra.get(PROVIDER, ()))
+        fields = known_to(PROVIDER, part.extra)
         call_id = self._id(part.id, source)
         return {**fields, "type": "tool_use", "id": call_id, "name": name, "input": self._input(part, source)}
 
@@ -271,7 +272,7 @@ class _Writer:
         return parsed
 
     def _result(self, message: Message, source: int | None) -> dict[str, Any]:
-        fields = dict(message.extra.get(PROVIDER, ()))
+        fields = known_to(PROVIDER, message.extra)
         mark = fields.pop("content", None)
         block: dict[str, Any] = {"type": "tool_result", "tool_use_id": self.ids[message.call_id or ""]}
         parts = message.parts
@@ -318,7 +319,7 @@ def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _image(part: ImagePart) -> dict[str, Any] | None:
-    fields = dict(part.extra.get(PROVIDER, ()))
+    fields = known_to(PROVIDER, part.extra)
     source = _source(part, _IMAGES)
     source = source or fields.get("source")
     return None if source is None else {**fields, "type": "image", "source": source}
@@ -326,7 +327,7 @@ def _image(part: ImagePart) -> dict[str, Any] | None:
 
 def _document(part: AnyPart) -> dict[str, Any] | None:
     assert isinstance(part, FilePart)
-    fields = dict(part.extra.get(PROVIDER, ()))
+    fields = known_to(PROVIDER, part.extra)
     source = _text_source(part) or _source(part, frozenset({"application/pdf"})) or fields.get("source")
     if part.name is not None:
         fields["title"] = part.name

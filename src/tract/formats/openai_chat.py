@@ -16,7 +16,7 @@ from tract.formats import media
 from tract.formats.repair import repair_exchanges
 from tract.formats.report import Notes, Rendered
 from tract.objects.content import Content, DialogueContent, InstructionContent, ToolResultContent
-from tract.objects.message import AnyPart, FilePart, ImagePart, Message, Reasoning, TextPart, ToolCall
+from tract.objects.message import AnyPart, FilePart, ImagePart, Message, Reasoning, TextPart, ToolCall, known_to
 
 PROVIDER = "openai"
 
@@ -68,7 +68,7 @@ def to_openai(messages: Sequence[Message], *, hashes: Sequence[str] | None = Non
 
 
 def _message(message: Message, source: int | None, notes: Notes) -> dict[str, Any]:
-    fields = dict(message.extra.get(PROVIDER, ()))
+    fields = known_to(PROVIDER, message.extra)
     mark = fields.pop("content", None)
     if message.extra:
         notes.lose_foreign(message.extra, PROVIDER, source)
@@ -143,7 +143,7 @@ def _blocks(message: Message, source: int | None, notes: Notes) -> tuple[list[di
 
 
 def _call(part: ToolCall, source: int | None, notes: Notes) -> dict[str, Any]:
-    fields = dict(part.extra.get(PROVIDER, ()))
+    fields = known_to(PROVIDER, part.extra)
     kind = fields.pop("type", "function")
     name = part.name
     if not _TOOL.fullmatch(name):
@@ -159,7 +159,7 @@ def _block(part: AnyPart, role: str, source: int | None, notes: Notes) -> dict[s
     if isinstance(part, Reasoning):
         notes.lose("reasoning", source, f"{part.provider} reasoning")
         return None
-    fields = dict(part.extra.get(PROVIDER, ()))
+    fields = known_to(PROVIDER, part.extra)
     if isinstance(part, TextPart):
         block = fields if "type" in fields else {**fields, "type": "text", "text": part.text}
         if _fits(block["type"], role):

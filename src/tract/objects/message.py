@@ -151,6 +151,24 @@ class Message:
         return f"<Message {self.role} parts={len(self.parts)}>"
 
 
+def known_to(provider: str, extra: Extra) -> dict[str, Any]:
+    """Return a copy of the fields only *provider* knows, which the caller may change."""
+    found: dict[str, Any] = copied(extra.get(provider) or {})
+    return found
+
+
+def copied(value: Any) -> Any:
+    """Return the JSON *value* with new lists and objects throughout.
+
+    What is handed out may be changed by whoever sends it; the cached messages must not change with it.
+    """
+    if isinstance(value, Mapping):
+        return {name: copied(field) for name, field in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [copied(item) for item in value]
+    return value
+
+
 def part_to_json(part: AnyPart) -> dict[str, Any]:
     """Return the stored form of *part*: its type and the fields that differ from their defaults."""
     out: dict[str, Any] = {"type": part.type}
@@ -161,7 +179,7 @@ def part_to_json(part: AnyPart) -> dict[str, Any]:
             continue
         if name == "parts":
             value = [part_to_json(child) for child in value]
-        out[name] = dict(value) if name in {"extra", "raw"} else value
+        out[name] = copied(value) if name in {"extra", "raw"} else value
     return out
 
 
