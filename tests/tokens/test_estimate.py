@@ -61,6 +61,28 @@ def test_the_estimate_holds_across_scripts(text: str) -> None:
     assert ROUGH.count(text) == pytest.approx(EXACT.count(text), rel=0.3)
 
 
+_CHANCE = random.Random(7)
+RUNS = {
+    **{
+        f"U+{ord(unit):04X}": unit * 20_000
+        for unit in "\0\x07\x0b\x85\t\n -=^!~.é\u0301яaA7漢한😀\u00a0\u2003\u2028\u3000\u200b"
+    },
+    "pairs": "!?" * 10_000,
+    "blanks": "".join(_CHANCE.choices(" \t\n", k=20_000)),
+    "marks": "".join(_CHANCE.choices("!#$%&'()*+,-./:;<=>?@[]^_`{|}~", k=20_000)),
+    "letters": "".join(_CHANCE.choices("abcdefghijklmnopqrstuvwxyz", k=20_000)),
+    "accents": "".join(chr(_CHANCE.randrange(0xC0, 0x17F)) for _ in range(20_000)),
+    "thai": "มนุษย์ทั้งหลายเกิดมามีอิสระและเสมอภาคกันในเกียรติศักดิ์" * 200,
+    "tibetan": "འགྲོ་བ་མིའི་རིགས་རྒྱུད་ཡོངས་ལ" * 200,
+}
+
+
+@pytest.mark.parametrize("text", RUNS.values(), ids=RUNS.keys())
+def test_no_run_slips_under_a_budget(text: str) -> None:
+    """Kilobytes of anything, however odd, are estimated at a third of their tokens at least."""
+    assert ROUGH.count(text) * 3 >= EXACT.count(text)
+
+
 @given(st.text(min_size=1))
 def test_any_text_costs_something_and_always_the_same(text: str) -> None:
     """A text has one estimate, at least 1 and at most two tokens a character."""
