@@ -2,22 +2,23 @@
 
 A `Database` is one held connection. SQLAlchemy owns the engine, the DDL and the dialect; each
 `Query` is compiled by it once and then run on the driver's connection, which is what keeps a
-commit near the cost of raw SQL. Nothing here retries a statement: only the beginning of a write
-transaction waits for others.
+commit near the cost of raw SQL. Nothing here retries a statement that may have done something.
 """
 
 from __future__ import annotations
 
 import contextlib
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, TypeVar
 
 from sqlalchemy.engine import Connection, Engine
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError, StatementError
 from sqlalchemy.sql.expression import Executable
 
 from tract.errors import TractError
+
+Result = TypeVar("Result")
 
 
 class Query:
@@ -61,10 +62,11 @@ class Database(ABC):
             StorageError: The database refused or failed.
         """
         sql, constants = self._compiled.get(query) or self._compile(query)
+        values = {**constants, **parameters} if constants else parameters
         try:
-            return self._execute(sql, {**constants, **parameters} if constants else parameters)
+            return self._execute(sql, values)
         except self.driver_errors as error:
-            raise self.translate(error) from error
+            return self._again(error, lambda: self._execute(sql, values))
 
     def one(self, query: Query, **parameters: Any) -> tuple[Any, ...] | None:
         """Return the first row of *query*, or `None`."""
@@ -89,16 +91,27 @@ class Database(ABC):
         try:
             rows: list[tuple[Any, ...]] = self._execute(sql).fetchall()
         except self.driver_errors as error:
-            raise self.translate(error) from error
+            rows = self._again(error, lambda: self._execute(sql).fetchall())
         return rows
 
     def select(self, statement: Executable) -> Sequence[Sequence[Any]]:
         """Return every row of a statement built for this call (lists of ids, filters)."""
+
+        def run() -> Sequence[Sequence[Any]]:
+            try:
+                return self.connection.execute(statement).fetchall()
+            except StatementError as error:
+                raise (error.orig or error) from error
+
+        failures: tuple[type[Exception], ...] = (*self.driver_errors, SQLAlchemyError)
         try:
-            return self.connection.execute(statement).fetchall()
-        except Exception as error:
-            translated = self.translate(getattr(error, "orig", None) or error)
-            raise translated from error
+            return run()
+        except failures as error:
+            return self._again(error, run)
+
+    def _again(self, error: Exception, call: Callable[[], Result]) -> Result:  # noqa: ARG002 - for databases that wait
+        """Raise the `TractError` for a statement's *error*, or return what *call* gives where trying again may help."""
+        raise self.translate(error) from error
 
     def _compile(self, query: Query) -> tuple[str, Mapping[str, Any]]:
         compiled = query.statement.compile(dialect=self.engine.dialect)  # type: ignore[attr-defined]

@@ -119,7 +119,7 @@ def _check_file(database: Database) -> None:
 
 def _refuse_foreign_objects(database: Database) -> None:
     # A trigger or view we did not make would run inside our transactions.
-    rows = database.raw.execute("SELECT type, name FROM sqlite_schema").fetchall()
+    rows = database.run_text("SELECT type, name FROM sqlite_schema")
     foreign = [f"{kind} `{name}`" for kind, name in rows if kind not in _EXPECTED_OBJECTS]
     if foreign:
         raise CorruptStoreError(

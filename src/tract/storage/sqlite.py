@@ -12,8 +12,10 @@ import random
 import sqlite3
 import stat
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, TypeVar
 from urllib.parse import quote
 
 from sqlalchemy import create_engine, event
@@ -36,8 +38,11 @@ from tract.errors import (
 from tract.storage import schema
 from tract.storage.database import Database
 
+Result = TypeVar("Result")
+
 MEMORY: Final = ":memory:"
 _SYNCHRONOUS: Final = {"full": 2, "normal": 1, "off": 0}
+OPENING_SECONDS: Final = 30.0  # how long an opening waits; the configured deadline is in the store
 _ATTEMPT_MS: Final = 50  # one wait inside SQLite; short, so that Ctrl-C is answered soon
 
 
@@ -61,21 +66,28 @@ class SqliteDatabase(Database):
     def begin_write(self, tract_id: int | None) -> None:  # noqa: ARG002 - a file has one lock for all tracts
         """Take the file's one write lock, waiting up to `busy_timeout_seconds`."""
         self._drop_leftover()
-        started = time.monotonic()
-        while True:
+        self._patiently(lambda: self._control("BEGIN IMMEDIATE"))
+        self.in_transaction = True
+
+    # A read waits for no writer, but for a process that puts the log in order after another one was killed, or
+    # that takes it down on leaving. SQLite refuses such a read before it saw anything, so it can be tried again.
+
+    def _again(self, error: Exception, call: Callable[[], Result]) -> Result:
+        """Return what *call* gives once the database is free; raise any *error* but a busy database."""
+        translated = self.translate(error)
+        if not isinstance(translated, BusyError):
+            raise translated from error
+
+        def attempt() -> Result:
             try:
-                self._execute("BEGIN IMMEDIATE")
-            except sqlite3.OperationalError as error:
-                if not _is_busy(error):
-                    raise self.translate(error) from error
-                waited = time.monotonic() - started
-                if waited >= self.busy_timeout_seconds:
-                    raise BusyError(waited) from error
-                # Jitter: writers that failed together must not try again together.
-                time.sleep(random.uniform(0.0005, 0.004))  # noqa: S311 - jitter, no secret
-            else:
-                self.in_transaction = True
-                return
+                return call()
+            except self.driver_errors as again:
+                raise self.translate(again) from again
+
+        return self._patiently(attempt)
+
+    def _patiently(self, call: Callable[[], Result]) -> Result:
+        return patiently(call, self.busy_timeout_seconds)
 
     def begin_read(self) -> None:
         """Begin a deferred transaction: a snapshot from its first read on."""
@@ -91,6 +103,24 @@ class SqliteDatabase(Database):
     def translate(self, error: BaseException) -> TractError:
         """Return the `TractError` for an `sqlite3` error."""
         return translate(error, self.location)
+
+
+def patiently(call: Callable[[], Result], deadline_seconds: float) -> Result:
+    """Return what *call* gives once the database is free.
+
+    Raises:
+        BusyError: It was not within *deadline_seconds*.
+    """
+    started = time.monotonic()
+    while True:
+        try:
+            return call()
+        except BusyError as error:
+            waited = time.monotonic() - started
+            if waited >= deadline_seconds:
+                raise BusyError(waited) from error
+        # Jitter: writers that failed together must not try again together.
+        time.sleep(random.uniform(0.0005, 0.004))  # noqa: S311 - jitter, no secret
 
 
 def translate(error: BaseException, location: str) -> TractError:
@@ -114,10 +144,6 @@ def translate(error: BaseException, location: str) -> TractError:
 def library_version() -> str:
     """Return the version of the SQLite library in use."""
     return sqlite3.sqlite_version
-
-
-def _is_busy(error: sqlite3.OperationalError) -> bool:
-    return ((error.sqlite_errorcode or 0) & 0xFF) in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 
 
 def connect(path: str, *, read_only: bool, durability: str) -> SqliteDatabase:
@@ -169,13 +195,21 @@ def _set_pragmas(raw: Any, path: str, *, read_only: bool, durability: str) -> No
         "synchronous": _SYNCHRONOUS[durability],
         "query_only": int(read_only),
     }
+
+    def run(pragma: str) -> Any:
+        try:
+            return raw.execute(f"PRAGMA {pragma}").fetchone()
+        except sqlite3.Error as error:
+            translated = translate(error, path)
+            raise translated if isinstance(translated, BusyError) else error from error
+
     for name, value in wanted.items():
-        raw.execute(f"PRAGMA {name}={value}")
-        row = raw.execute(f"PRAGMA {name}").fetchone()
+        patiently(partial(run, f"{name}={value}"), OPENING_SECONDS)
+        row = patiently(partial(run, name), OPENING_SECONDS)
         # mmap_size answers nothing for a database in memory.
         if row is not None and row[0] != value:
             raise StorageError(f"SQLite did not accept `PRAGMA {name}={value}`.")
-    if path != MEMORY and not read_only and raw.execute("PRAGMA journal_mode=WAL").fetchone()[0] != "wal":
+    if path != MEMORY and not read_only and patiently(partial(run, "journal_mode=WAL"), OPENING_SECONDS)[0] != "wal":
         raise StorageError(f"`{path}` cannot use a write-ahead log.", hint="Put it on a local disk.")
 
 
