@@ -345,3 +345,68 @@ def test_parameters_are_ready_to_send() -> None:
             {"role": "user", "content": "hi", "name": "ann"},
             {"role": "tool", "content": "late", "call_id": "c", "is_error": True},
         ]
+
+
+_OPENAI_TOOL = {"type": "function", "function": {"name": "f", "description": "d", "parameters": {"type": "object"}}}
+_ANTHROPIC_TOOL = {"name": "f", "description": "d", "input_schema": {"type": "object"}}
+
+
+@pytest.mark.parametrize("tool", [_OPENAI_TOOL, _ANTHROPIC_TOOL], ids=["openai", "anthropic"])
+def test_tools_are_written_in_the_words_of_the_provider(tool: dict[str, Any]) -> None:
+    """A definition in either shape serves both; one of neither is passed on; nothing to pass on is left out."""
+    own = {"type": "web_search_20250305", "name": "web_search"}
+    with Tract.open() as t:
+        t.user("hi")
+        context = t.compile()
+
+        assert context.to_openai_params(tools=[tool])["tools"] == [_OPENAI_TOOL]
+        assert context.to_anthropic_params(tools=[tool, own])["tools"] == [_ANTHROPIC_TOOL, own]
+        assert "tools" not in context.to_openai_params(tools=[]) | context.to_anthropic_params(tools=[])
+        bare = context.to_anthropic_params(tools=[{"type": "function", "function": {"name": "g"}}])
+        assert bare["tools"] == [{"name": "g", "input_schema": {"type": "object", "properties": {}}}]
+        for wrong in ([5], 5, {"name": "f"}, "f"):
+            with pytest.raises(InvalidInputError):
+                context.to_openai_params(tools=wrong)  # type: ignore[arg-type]
+
+
+def test_settings_are_written_in_the_words_of_the_provider() -> None:
+    """Those of an earlier reply can be sent along; arguments of the call win."""
+    settings = {"model": "m-1", "temperature": 0.5, "max_tokens": 10, "stop": "END", "seed": 7, "top_k": 3}
+    with Tract.open() as t:
+        t.user("hi")
+        t.assistant("ho", generation_config=settings)
+        context = t.compile()
+        kept = context.generation_configs[1]
+
+        for_openai = context.to_openai_params(generation_config=kept, temperature=1)
+        for_anthropic = context.to_anthropic_params(model="m-2", generation_config=kept)
+
+    assert for_openai == {**settings, "stop": ["END"], "temperature": 1, "messages": context.to_openai()}
+    assert {name: for_anthropic[name] for name in for_anthropic if name != "messages"} == {
+        "model": "m-2",
+        "temperature": 0.5,
+        "max_tokens": 10,
+        "stop_sequences": ["END"],
+        "top_k": 3,
+    }
+    assert context.to_anthropic_params(generation_config={"stop": ["a", "b"]})["stop_sequences"] == ["a", "b"]
+
+
+def test_no_repr_shows_what_was_said() -> None:
+    """Results may be logged: none of them, nor anything in them, shows content."""
+    secret = "Xyzzy"
+    with Tract.open() as t:
+        said = t.user([TextPart(secret), ImagePart("image/png", secret.encode())], message=secret)
+        t.assistant(secret, tool_calls=[{"id": "c", "name": "f", "arguments": f'{{"a": "{secret}"}}'}])
+        t.tool_result("c", secret)
+        t.pin(said, reason=secret)
+        context = t.compile()
+        parts = [part for message in context.messages for part in message.parts]
+        results = [said, t.show(said), t.get("HEAD"), t.status(), t.log(), t.log(graph=True), list(t.operations)]
+
+        assert secret not in repr(
+            [context, list(context.messages), parts, context.provenance, context.report("openai")]
+        )
+        assert secret not in repr([*results, t, t.branches, t.tags, t.config, t.undo(), t.redo(), t.fsck()])
+        assert len(parts) == 5
+        assert all(len(repr(part)) < 40 for part in parts)

@@ -103,3 +103,8 @@ def test_configure_refuses_what_open_refuses() -> None:
                 t.configure(**settings)
 
         assert t.config == t.configure() == TractConfig(cached_states=4)
+
+
+def test_one_stop_text_is_a_list_of_one() -> None:
+    """Both spellings are one setting, with one hash."""
+    assert encode_config({"stop": "END"}) == encode_config({"stop": ["END"]}) == b'{"stop":["END"]}'

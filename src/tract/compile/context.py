@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import html
-from collections.abc import Callable, Mapping, Sequence
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
@@ -14,8 +15,10 @@ from tract.compile.fold import Entry, Event
 from tract.errors import InvalidInputError, shown
 from tract.formats.anthropic import to_anthropic
 from tract.formats.openai_chat import to_openai
+from tract.formats.params import anthropic_settings, anthropic_tools, openai_tools
 from tract.formats.report import Rendered
 from tract.objects.commit import from_microseconds
+from tract.objects.config import GenerationConfig, encode_config
 from tract.objects.hashing import blob_hash, canonical_json
 from tract.objects.message import AnyPart, FilePart, ImagePart, Message, TextPart, copied, part_to_json
 
@@ -101,16 +104,45 @@ class CompiledContext:
         value: dict[str, Any] = self.report("anthropic").value
         return value
 
-    def to_openai_params(self, *, model: str | None = None, **options: Any) -> dict[str, Any]:
-        """Return keyword arguments for `client.chat.completions.create(**params)`."""
-        return {**self._settings(model), "messages": self.to_openai(), **options}
+    def to_openai_params(
+        self,
+        *,
+        model: str | None = None,
+        tools: Iterable[Mapping[str, Any]] = (),
+        generation_config: GenerationConfig | Mapping[str, Any] | None = None,
+        **options: Any,
+    ) -> dict[str, Any]:
+        """Return keyword arguments for `client.chat.completions.create(**params)`.
+
+        Args:
+            model: The model to ask.
+            tools: Definitions in OpenAI's or Anthropic's shape.
+            generation_config: Settings to send along, such as those of an earlier reply in `generation_configs`.
+            **options: Any further argument of the client; wins over a setting of the same name.
+        """
+        written = {"tools": openai_tools(tools), "model": model}
+        named = {name: value for name, value in written.items() if value}
+        return {**_settings(generation_config), **named, "messages": self.to_openai(), **options}
 
     def to_anthropic_params(
-        self, *, model: str | None = None, max_tokens: int = 4096, **options: Any
+        self,
+        *,
+        model: str | None = None,
+        tools: Iterable[Mapping[str, Any]] = (),
+        generation_config: GenerationConfig | Mapping[str, Any] | None = None,
+        **options: Any,
     ) -> dict[str, Any]:
-        """Return keyword arguments for `client.messages.create(**params)`, which requires `max_tokens`."""
-        rendered = {key: value for key, value in self.to_anthropic().items() if value}
-        return {"max_tokens": max_tokens, **self._settings(model), **rendered, **options}
+        """Return keyword arguments for `client.messages.create(**params)`; `max_tokens` is 4096 if nothing sets it.
+
+        Args:
+            model: The model to ask.
+            tools: Definitions in OpenAI's or Anthropic's shape; required once the messages hold tool calls.
+            generation_config: Settings to send along; `stop` becomes `stop_sequences`.
+            **options: Any further argument of the client; wins over a setting of the same name.
+        """
+        written = {"tools": anthropic_tools(tools), "model": model, **self.to_anthropic()}
+        named = {name: value for name, value in written.items() if value}
+        return {**anthropic_settings(_settings(generation_config)), **named, **options}
 
     def report(self, provider: str) -> Rendered[Any]:
         """Return the messages in a provider's format, with every loss and repair it took.
@@ -140,9 +172,6 @@ class CompiledContext:
             hashes.append(hashlib.sha256(hashes[-1] + canonical_json(_neutral(message))).digest())
         return hashes
 
-    def _settings(self, model: str | None) -> dict[str, Any]:
-        return {} if model is None else {"model": model}
-
     def __len__(self) -> int:
         return len(self.messages)
 
@@ -156,6 +185,11 @@ class CompiledContext:
             for message in self.messages
         )
         return f"<table><caption>{html.escape(repr(self))}</caption>{rows}</table>"
+
+
+def _settings(config: GenerationConfig | Mapping[str, Any] | None) -> dict[str, Any]:
+    settings: dict[str, Any] = {} if config is None else json.loads(encode_config(config))
+    return settings
 
 
 def _provenance(entry: Entry) -> Provenance:

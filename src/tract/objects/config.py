@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import PydanticSerializationError
 
 from tract.errors import InvalidInputError, NotCanonicalError
@@ -71,8 +71,16 @@ class TractConfig(BaseModel):
         return fields
 
 
+def _listed(stop: object) -> object:
+    # One spelling, so that equal settings are one row and one hash.
+    return (stop,) if isinstance(stop, str) else stop
+
+
 class GenerationConfig(BaseModel):
-    """Settings a reply was generated with. Any further field of a provider is kept as it is."""
+    """Settings a reply was generated with. Any further field of a provider is kept as it is.
+
+    `stop` may be one text or several; it is kept as a tuple.
+    """
 
     # "constants" keeps NaN, which is then refused; pydantic would make it null without a word.
     model_config = ConfigDict(frozen=True, extra="allow", protected_namespaces=(), ser_json_inf_nan="constants")
@@ -82,7 +90,7 @@ class GenerationConfig(BaseModel):
     top_p: float | None = None
     max_tokens: int | None = None
     seed: int | None = None
-    stop: tuple[str, ...] | None = None
+    stop: Annotated[tuple[str, ...] | None, BeforeValidator(_listed)] = None
 
 
 def encode_config(config: GenerationConfig | Mapping[str, Any]) -> bytes:

@@ -18,6 +18,12 @@ Extra: TypeAlias = Mapping[str, Any]
 """Fields only one provider knows, by provider: `{"openai": {"refusal": None}}`. Sent to that provider alone."""
 
 
+def _short(part: AnyPart) -> str:
+    """Return what kind of part it is and its name: what was said belongs in no log."""
+    name = getattr(part, "name", None) or getattr(part, "media_type", None) or getattr(part, "provider", None)
+    return f"<{type(part).__name__} {name}>" if name else f"<{type(part).__name__}>"
+
+
 @dataclass(frozen=True, slots=True)
 class TextPart:
     """Text."""
@@ -25,6 +31,9 @@ class TextPart:
     text: str
     type: Literal["text"] = "text"
     extra: Extra = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        return _short(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +54,9 @@ class ImagePart:
     type: Literal["image"] = "image"
     extra: Extra = field(default_factory=dict)
 
+    def __repr__(self) -> str:
+        return _short(self)
+
 
 @dataclass(frozen=True, slots=True)
 class FilePart:
@@ -57,6 +69,9 @@ class FilePart:
     name: str | None = None
     type: Literal["file"] = "file"
     extra: Extra = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        return _short(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +90,9 @@ class ToolCall:
     type: Literal["tool_call"] = "tool_call"
     extra: Extra = field(default_factory=dict)
 
+    def __repr__(self) -> str:
+        return _short(self)
+
 
 @dataclass(frozen=True, slots=True)
 class Reasoning:
@@ -92,6 +110,9 @@ class Reasoning:
     type: Literal["reasoning"] = "reasoning"
     extra: Extra = field(default_factory=dict)
 
+    def __repr__(self) -> str:
+        return _short(self)
+
 
 @dataclass(frozen=True, slots=True)
 class ToolResultPart:
@@ -104,6 +125,9 @@ class ToolResultPart:
     is_error: bool = False
     type: Literal["tool_result"] = "tool_result"
     extra: Extra = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        return _short(self)
 
 
 AnyPart: TypeAlias = TextPart | ImagePart | FilePart | ToolCall | Reasoning | ToolResultPart
