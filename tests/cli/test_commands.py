@@ -280,3 +280,13 @@ def test_names_complete(tmp_path: Path) -> None:
     assert complete("tract show ma") == ["main"]
     assert complete("tract co") == ["commit", "compile", "completion", "config"]
     assert complete("tract config get budget.l") == ["budget.limit_tokens"]
+
+
+def test_a_group_alone_shows_its_help(run: Run) -> None:
+    """`tract config` says what there is, as lines; the exit code says that nothing was done."""
+    result = run("config")
+
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert result.stderr.startswith("Usage: tract config")
+    assert len(result.stderr.splitlines()) > 5

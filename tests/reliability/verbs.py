@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from tract import Tract
+from tract.errors import NothingToUndoError
 
 Write = Callable[[Tract], object]
 
@@ -29,6 +30,10 @@ def make_history(path: Path | str) -> None:
         t.switch("main")
         t.branch("spare", switch=False)
         t.user("How much is it?")
+        t.tag("release")
+        t.user("And now?")
+        # What there is to redo for whoever begins with it.
+        t.undo()
 
 
 def contents(t: Tract) -> list[str]:
@@ -44,6 +49,14 @@ def _batch(t: Tract) -> None:
         said = t.user("In a batch.")
         t.edit(said, "Edited in a batch.")
         t.branch(f"from-batch-{next(_numbers)}")
+
+
+def _redo(t: Tract) -> None:
+    try:
+        t.redo()
+    except NothingToUndoError:
+        # Whoever repeats it finds something again.
+        t.undo()
 
 
 WRITES: Final[dict[str, Write]] = {
@@ -68,7 +81,10 @@ WRITES: Final[dict[str, Write]] = {
     "tag": lambda t: t.tag(f"v{next(_numbers)}", at="HEAD~1"),
     "reset": lambda t: t.reset("HEAD~1"),
     "undo": lambda t: t.undo(),
+    "redo": _redo,
     "describe": lambda t: t.branches.describe("other", f"for {next(_numbers)}"),
     "rename": lambda t: t.branches.rename(max(set(t.branches) - {"main", "other"}), f"x{next(_numbers)}"),
+    "delete a branch": lambda t: t.branches.delete(max(set(t.branches) - {"main", "other"}), force=True),
+    "delete a tag": lambda t: t.tags.delete(max(t.tags)) if t.tags else t.tag("release"),
     "configure": lambda t: t.configure(cached_states=t.config.cached_states + 1),
 }

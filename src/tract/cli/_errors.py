@@ -27,6 +27,9 @@ _CODES: Final[tuple[tuple[type[TractError], int], ...]] = (
     (RefConflictError, DECISION_NEEDED),
 )
 
+# What click raises for `tract config` alone, with the help page as its message; click 8.1 prints the page itself.
+_HELP_WANTED: Final[Any] = getattr(click.exceptions, "NoArgsIsHelpError", ())
+
 # A hint that shows a Python call is of no use in a shell; these say the same for the command line.
 _COMMANDS: Final = {
     "revision_not_found": "List recent commits with `tract log`.",
@@ -59,6 +62,9 @@ def translated() -> Iterator[None]:
             yield
     except TractError as error:
         fail(error.message, hint=_hint(error), code=exit_code(error))
+    except _HELP_WANTED as error:
+        click.echo(error.format_message(), err=True)
+        raise SystemExit(USAGE) from None
     except click.UsageError as error:
         name = error.ctx.command_path if error.ctx is not None else "tract"
         fail(error.format_message(), hint=f"Read `{name} --help`.", code=USAGE)
