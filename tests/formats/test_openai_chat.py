@@ -309,6 +309,20 @@ def test_a_tool_name_openai_refuses_is_mended() -> None:
     assert [repair.kind for repair in rendered.repairs] == ["tool_name"]
 
 
+def test_a_long_id_is_shortened_alike_in_the_call_and_its_result() -> None:
+    """Ids of other providers may be longer than OpenAI's 40 characters; those that begin alike stay apart."""
+    ids = ["i" * 40, "i" * 41, "i" * 42]
+    rendered = to_openai([assistant(*[call(one) for one in ids]), *[result(one) for one in ids]])
+
+    calls = [each["id"] for each in rendered.value[0]["tool_calls"]]
+    assert calls == [message["tool_call_id"] for message in rendered.value[1:]]
+    assert calls[0] == ids[0]
+    assert len(set(calls)) == 3
+    assert {len(one) for one in calls} == {40}
+    assert [repair.kind for repair in rendered.repairs] == ["tool_id"] * 4
+    assert validate_openai(rendered.value) == []
+
+
 def test_reports_are_short_and_show_no_content() -> None:
     """What is printed in a notebook holds no text of the conversation."""
     rendered = to_openai([user("secret"), assistant(Reasoning("anthropic", {"secret": 1}), call("a"))])

@@ -50,6 +50,7 @@ OPENAI: dict[str, tuple[str, Any]] = {
     "no tool call in the list": ("openai.tool_calls.empty", [{"role": "assistant", "content": "x", "tool_calls": []}]),
     "call by the user": ("openai.tool_calls.role", [{**HI, "tool_calls": [_call()]}, _tool()]),
     "tool name with a dot": ("openai.tool_calls.name", [_assistant(_call(name="a.b")), _tool()]),
+    "call with a long id": ("openai.tool_calls.long_id", [_assistant(_call("c" * 41)), _tool("c" * 41)]),
     "two calls with one id": ("openai.tool_calls.duplicate_id", [_assistant(_call(), _call()), _tool()]),
     "tool message without id": (
         "openai.tool.id_missing",

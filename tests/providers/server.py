@@ -100,6 +100,7 @@ def check_openai_calls(message: dict[str, Any], i: int) -> list[str]:
         refuse_if(re.search(r"[^\w-]", name, re.ASCII) or not name, f"Invalid '{where}[{k}].function.name': pattern.")
         said = body.get("arguments" if call["type"] == "function" else "input")
         refuse_if(not isinstance(said, str), f"Invalid type for '{where}[{k}].function.arguments': expected a string.")
+        refuse_if(len(call["id"]) > 40, f"Invalid '{where}[{k}].id': string too long.")
         refuse_if(call["id"] in ids, f"Duplicate value for 'tool_call_id' of '{call['id']}'")
         ids.append(call["id"])
     return ids

@@ -73,6 +73,42 @@ def _cases() -> Iterator[tuple[str, str]]:
         assert call is not None
 
 
+# The same for the collections: `t.branches`, `t.tags`, `t.operations`.
+_COLLECTIONS: dict[str, dict[str, dict[str, Any]]] = {
+    "branches": {
+        "create": {"name": "new"},
+        "delete": {"name": "other", "force": True},
+        "rename": {"name": "other", "new": "renamed"},
+        "describe": {"name": "other", "description": "why"},
+        "compare": {"left": "main", "right": "other"},
+        "get": {"key": "other"},
+        "__getitem__": {"name": "other"},
+        "__contains__": {"name": "other"},
+    },
+    "tags": {
+        "create": {"name": "v9"},
+        "delete": {"name": "release"},
+        "get": {"key": "release"},
+        "__getitem__": {"name": "release"},
+        "__contains__": {"name": "release"},
+    },
+    "operations": {"for_ref": {"name": "main"}, "__getitem__": {"number": 1}},
+}
+_OF_EVERY_MAPPING = {"items", "keys", "values"}
+
+
+def _collection_cases() -> Iterator[tuple[str, str, str]]:
+    for collection, calls in _COLLECTIONS.items():
+        for method, call in calls.items():
+            for name in call if method == "get" else _arguments(collection, method):
+                yield collection, method, name
+
+
+def _arguments(collection: str, method: str) -> list[str]:
+    with Tract.open() as t:
+        return list(inspect.signature(getattr(getattr(t, collection), method)).parameters)
+
+
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     path = tmp_path / "a.db"
@@ -85,6 +121,39 @@ def test_every_public_method_is_tried() -> None:
     public = {name for name, _ in inspect.getmembers(Tract, inspect.isroutine) if not name.startswith("_")}
 
     assert public == _CALLS.keys() | _NO_ARGUMENTS
+
+
+@pytest.mark.parametrize("collection", _COLLECTIONS)
+def test_every_public_method_of_a_collection_is_tried(collection: str) -> None:
+    """A method added later must be added here."""
+    with Tract.open() as t:
+        found = inspect.getmembers(getattr(t, collection), inspect.isroutine)
+
+    public = {name for name, _ in found if not name.startswith("_")} - _OF_EVERY_MAPPING
+    assert public == {name for name in _COLLECTIONS[collection] if not name.startswith("_")}
+
+
+@pytest.mark.parametrize(("collection", "method", "argument"), list(_collection_cases()))
+def test_wrong_values_to_a_collection_are_refused_by_name(
+    path: Path, collection: str, method: str, argument: str
+) -> None:
+    """As for the methods of a tract."""
+    found = []
+    for value in _VALUES:
+        with Tract.open(path) as t:
+            before = len(t.operations)
+            call = getattr(getattr(t, collection), method)
+            arguments = {**_COLLECTIONS[collection][method], argument: value}
+            # Special methods and those of `Mapping` take their arguments by position.
+            positional = method == "get" or method.startswith("__")
+            error = _refusal(partial(call, *arguments.values()) if positional else partial(call, **arguments))
+            if error is not None:
+                last = traceback.extract_tb(error.__traceback__)[-1]
+                found.append(f"{_shown(value)}: {error!r:.80} at {Path(last.filename).name}:{last.lineno}")
+            t.compile()
+            if len(t.operations) > before:
+                t.undo()
+    assert found == []
 
 
 def _refusal(call: Callable[[], object]) -> BaseException | None:

@@ -7,6 +7,7 @@ mark of how the content was written where that cannot be seen from the parts: `l
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
@@ -25,6 +26,9 @@ _SPEAKER_OTHERS = re.compile(r"[\s<|\\/>]+")
 _TOOL = re.compile(r"[a-zA-Z0-9_-]+")
 _TOOL_OTHERS = re.compile(r"[^a-zA-Z0-9_-]+")
 
+LONGEST_ID = 40
+_DIGEST = 12
+
 # Any of these lets an assistant message go without content.
 _INSTEAD_OF_CONTENT = ("refusal", "audio", "function_call")
 
@@ -36,9 +40,9 @@ def to_openai(messages: Sequence[Message], *, hashes: Sequence[str] | None = Non
     """Return *messages* as Chat Completions messages, ready to send.
 
     Beside those of `repair_exchanges` the repairs are `name` and `tool_name` (characters OpenAI refuses
-    become `_`), `empty_tool_calls` (left out) and `null_content` (sent as empty text). Losses are
-    `reasoning`, `image`, `file`, `block` (parts this place cannot hold), `order` (text after a tool call
-    is sent before it), `is_error` and `extra` (fields only another provider knows).
+    become `_`), `tool_id` (more than 40 characters), `empty_tool_calls` (left out) and `null_content` (sent
+    as empty text). Losses are `reasoning`, `image`, `file`, `block` (parts this place cannot hold), `order`
+    (text after a tool call is sent before it), `is_error` and `extra` (fields only another provider knows).
 
     Args:
         messages: In order.
@@ -54,7 +58,7 @@ def to_openai(messages: Sequence[Message], *, hashes: Sequence[str] | None = Non
             # The common message, written without the passes below.
             if part.__class__ is TextPart and not part.extra:
                 if message.role == "tool":
-                    out.append({"role": "tool", "tool_call_id": message.call_id, "content": part.text})
+                    out.append({"role": "tool", "tool_call_id": _id(message, source, notes), "content": part.text})
                 else:
                     out.append({"role": message.role, "content": part.text})
                 continue
@@ -75,7 +79,7 @@ def _message(message: Message, source: int | None, notes: Notes) -> dict[str, An
     spoken, calls = _blocks(message, source, notes)
     out: dict[str, Any] = {"role": message.role}
     if message.role == "tool":
-        out["tool_call_id"] = message.call_id
+        out["tool_call_id"] = _id(message, source, notes)
         if message.is_error and source is not None:
             notes.lose("is_error", source, "a tool message cannot say that the tool failed")
     if message.name is not None:
@@ -151,7 +155,21 @@ def _call(part: ToolCall, source: int | None, notes: Notes) -> dict[str, Any]:
         notes.repair("tool_name", source, name)
     said = "input" if kind == "custom" else "arguments"
     body = {**fields.pop(kind, {}), "name": name, said: part.arguments}
-    return {**fields, "id": part.id, "type": kind, kind: body}
+    return {**fields, "id": _short_id(part.id, source, notes), "type": kind, kind: body}
+
+
+def _id(message: Message, source: int | None, notes: Notes) -> str:
+    return _short_id(message.call_id or "", source, notes)
+
+
+def _short_id(call_id: str, source: int | None, notes: Notes) -> str:
+    """Return an id OpenAI accepts: the same one for a call and its result, however long theirs is."""
+    if len(call_id) <= LONGEST_ID:
+        return call_id
+    digest = hashlib.sha256(call_id.encode("utf-8", "surrogatepass")).hexdigest()[:_DIGEST]
+    short = f"{call_id[: LONGEST_ID - _DIGEST - 1]}_{digest}"
+    notes.repair("tool_id", source, short)
+    return short
 
 
 def _block(part: AnyPart, role: str, source: int | None, notes: Notes) -> dict[str, Any] | None:

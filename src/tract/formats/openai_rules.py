@@ -16,6 +16,7 @@ BOOK = RuleBook("openai")
 _ROLES = frozenset({"system", "developer", "user", "assistant", "tool"})
 _SPEAKER = re.compile(r"[^\s<|\\/>]+")
 _TOOL = re.compile(r"[a-zA-Z0-9_-]+")
+_LONGEST_ID = 40
 _PARTS = {
     "system": frozenset({"text"}),
     "developer": frozenset({"text"}),
@@ -190,6 +191,14 @@ def _tool_calls_duplicate(request: Request) -> Iterator[Finding]:
         ids = [call["id"] for call in message.get("tool_calls") or ()]
         if len(set(ids)) != len(ids):
             yield f"{path}.tool_calls", "two calls of one message have the same id"
+
+
+@BOOK.rule("tool_calls.long_id")
+def _tool_calls_long(request: Request) -> Iterator[Finding]:
+    """Invalid 'messages[1].tool_calls[0].id': string too long. Expected a string with maximum length 40."""
+    for path, call in _calls(request):
+        if len(call["id"]) > _LONGEST_ID:
+            yield f"{path}.id", f"the call's id has more than {_LONGEST_ID} characters"
 
 
 @BOOK.rule("tool.id_missing")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Mapping
 
-from tract.errors import BranchNotFoundError
+from tract.errors import BranchNotFoundError, InvalidInputError, shown
 from tract.history import operations as history
 from tract.history.revision import resolve
 from tract.objects.commit import CommitInfo
@@ -28,7 +28,7 @@ class Branches(Mapping[str, Branch]):
         return branching.find_branch(self._store, name)
 
     def __contains__(self, name: object) -> bool:
-        return name in self._store.refs(BRANCH_PREFIX)
+        return isinstance(name, str) and name in self._store.refs(BRANCH_PREFIX)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._store.refs(BRANCH_PREFIX))
@@ -87,7 +87,7 @@ class Tags(Mapping[str, Tag]):
         return tagging.find_tag(self._store, name)
 
     def __contains__(self, name: object) -> bool:
-        return name in self._store.refs(TAG_PREFIX)
+        return isinstance(name, str) and name in self._store.refs(TAG_PREFIX)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._store.refs(TAG_PREFIX))
@@ -144,6 +144,8 @@ class Operations:
         Raises:
             BranchNotFoundError: Nothing of this name was ever moved.
         """
+        if not isinstance(name, str):
+            raise InvalidInputError(f"A ref is named by text, not {shown(name)}.", hint='Write `for_ref("main")`.')
         names = (name,) if name in {HEAD, ORIG_HEAD} else (BRANCH_PREFIX + name, TAG_PREFIX + name)
         found = (done for done in self if any(change[0] in names for change in done.changes))
         first = next(found, None)
