@@ -32,6 +32,9 @@ _CALLS: dict[str, dict[str, Any]] = {
     "find": {},
     "get": {"commit": "HEAD"},
     "log": {},
+    "merge": {"branch": "other"},
+    "commit_merge": {},
+    "save_merge": {},
     "pin": {"target": "HEAD"},
     "query_by_config": {},
     "record_usage": {"usage": {"input_tokens": 1, "output_tokens": 1}},
@@ -50,7 +53,7 @@ _CALLS: dict[str, dict[str, Any]] = {
     "user": {"text": "Hello."},
 }
 _OPEN_ENDED = {inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL}
-_NO_ARGUMENTS = {"batch", "close", "fsck", "open", "status"}
+_NO_ARGUMENTS = {"abort_merge", "batch", "close", "fsck", "open", "status"}
 
 
 class _Odd:

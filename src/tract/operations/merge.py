@@ -37,7 +37,7 @@ from tract.store import Operation, Store
 
 Strategy: TypeAlias = Literal["auto", "ours", "theirs", "squash", "semantic"]
 
-STRATEGIES: Final[frozenset[str]] = frozenset(get_args(Strategy))
+STRATEGIES: Final[tuple[str, ...]] = get_args(Strategy)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,10 +16,24 @@ from tract.objects.message import AnyPart
 from tract.objects.refs import BRANCH_PREFIX, TAG_PREFIX
 from tract.operations.commit import Remarks
 from tract.operations.configure import parse_config
+from tract.operations.merge_result import MergeResult
 from tract.store import Store
 
 C = TypeVar("C", bound=BaseModel)
 T = TypeVar("T")
+
+
+def merge_result(value: MergeResult) -> MergeResult:
+    """Return *value* if it is what `t.merge` returned.
+
+    Raises:
+        InvalidInputError: It is something else.
+    """
+    if not isinstance(value, MergeResult):
+        raise InvalidInputError(
+            f"{shown(value)} is no merge.", hint="Give what `t.merge(branch)` or `t.merge_in_progress` returned."
+        )
+    return value
 
 
 def text_or_parts(value: str | Sequence[AnyPart] | None) -> dict[str, Any]:

@@ -61,6 +61,7 @@ from tract.porcelain.arguments import (
     edited,
     listed,
     log_ends,
+    merge_result,
     merged,
     remarks,
     resolve_all,
@@ -707,11 +708,11 @@ class Tract:
             MergeConflictError: A conflict is undecided.
             RefConflictError: The branch has moved on by more than appends, or HEAD is on another branch.
         """
-        return commit_merge(self._store, result)
+        return commit_merge(self._store, merge_result(result))
 
     def save_merge(self, result: MergeResult) -> MergeResult:
         """Keep *result* with the resolutions made so far, for later or for another process."""
-        return save_merge(self._store, result)
+        return save_merge(self._store, merge_result(result))
 
     def abort_merge(self) -> None:
         """Forget the merge that waits for decisions; the branches are as they were.

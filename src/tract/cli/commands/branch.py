@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+import tract
 from tract.cli._context import REVISION, App, json_option
 from tract.cli._decide import decision_options, require_yes
 from tract.cli._render import Block, Cell, Heading, Table, page_width
 from tract.errors import BranchNotFoundError
-from tract.operations.branch import Divergence
 
 if TYPE_CHECKING:
     from tract.operations.branch import Branch
@@ -90,7 +90,7 @@ def _listed(t: Tract) -> tuple[list[dict[str, Any]], list[list[Cell]]]:
     for name in t.branches:
         branch = t.branches[name]
         # A branch not born yet is neither ahead nor behind.
-        apart = t.branches.compare(name, head) if head is not None else Divergence(0, 0)
+        apart = t.branches.compare(name, head) if head is not None else tract.Divergence(0, 0)
         document.append({**branch_json(branch), "ahead": apart.ahead, "behind": apart.behind})
         rows.append(
             [
