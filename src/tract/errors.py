@@ -22,11 +22,13 @@ class TractError(Exception):
     """
 
     code: ClassVar[str] = "error"
+    usual_hint: ClassVar[str | None] = None
+    """The hint where the raise has none of its own."""
 
     def __init__(self, message: str, *, hint: str | None = None) -> None:
         super().__init__(message)
         self.message = message
-        self.hint = hint
+        self.hint = hint or self.usual_hint
 
     def __str__(self) -> str:
         # KeyError would show repr(message); people get the sentence itself.
@@ -139,6 +141,7 @@ class InvalidInputError(TractError, ValueError):
     """An argument has a value this call cannot take."""
 
     code = "invalid_input"
+    usual_hint = "Look at what the call takes with `help`."
 
 
 class InvalidContentError(InvalidInputError):
@@ -149,6 +152,7 @@ class InvalidContentError(InvalidInputError):
     """
 
     code = "invalid_content"
+    usual_hint = "Look at the fields of the content type with `help`, as in `help(tract.DialogueContent)`."
 
     def __init__(self, message: str, *, field: str | None = None, hint: str | None = None) -> None:
         super().__init__(message, hint=hint)
@@ -159,6 +163,7 @@ class NotCanonicalError(InvalidContentError):
     """A value has no canonical JSON form (lone surrogate, NaN, huge integer, bad key, too deep)."""
 
     code = "not_canonical"
+    usual_hint = "Make it plain JSON: text, numbers, lists, and objects with text keys, at most 128 levels deep."
 
 
 class ContentTooLargeError(InvalidContentError):
@@ -233,6 +238,7 @@ class FormatError(InvalidInputError):
     """
 
     code = "format"
+    usual_hint = "Write messages as the provider's API takes them, or use `t.user(text)` and its siblings."
 
     def __init__(self, message: str, *, path: str = "", hint: str | None = None) -> None:
         super().__init__(f"{path}: {message}" if path else message, hint=hint)

@@ -103,7 +103,7 @@ _REFUSED: dict[str, tuple[type[TractError], Callable[[Tract], object]]] = {
 
 @pytest.mark.parametrize("case", _REFUSED)
 def test_bad_input_is_refused_and_nothing_is_written(tmp_path: Path, case: str) -> None:
-    """Each case has its own error with a sentence, and leaves every row as it was."""
+    """Each case has its own error with a sentence and a hint, and leaves every row as it was."""
     path = tmp_path / "a.db"
     make_history(path)
     kind, call = _REFUSED[case]
@@ -115,6 +115,7 @@ def test_bad_input_is_refused_and_nothing_is_written(tmp_path: Path, case: str) 
         after = dump(path)
 
         assert str(caught.value)
+        assert caught.value.hint
         assert {name: rows for name, rows in after.items() if name not in {"operations", "ref_changes"}} == {
             name: rows for name, rows in before.items() if name not in {"operations", "ref_changes"}
         }
