@@ -7,6 +7,8 @@ import pytest
 
 from tests.cli.conftest import Run, on_terminal, program
 from tract import Tract
+from tract.cli._standing import remember
+from tract.errors import InvalidInputError
 
 
 @pytest.fixture
@@ -116,6 +118,28 @@ def test_a_note_of_a_commit_that_is_gone_or_torn_is_passed_over(store: Run) -> N
     assert (gone.exit_code, torn.exit_code) == (0, 0)
     assert "is gone" in gone.stderr
     assert "passed over" in torn.stderr
+
+
+def test_a_store_on_a_server_keeps_no_commit_checked_out() -> None:
+    """There is no file to note it beside; the error names the command to use instead."""
+    with Tract.open() as t:
+        t.checkout(t.user("one"))
+
+        with pytest.raises(InvalidInputError, match="on a server") as caught:
+            remember(t, "postgresql+psycopg://host/db")
+
+    assert "tract switch -c" in str(caught.value.hint)
+
+
+def test_there_is_nowhere_to_go_back_to(run: Run) -> None:
+    """A tract that was never switched, and one whose other branch is gone."""
+    run("init")
+    rows(run, "commit", "one")
+    never = run("switch", "-")
+    rows(run, "switch", "-c", "new")
+    rows(run, "branch", "-D", "main", "--yes")
+
+    assert [result.exit_code for result in (never, run("checkout", "-"))] == [1, 1]
 
 
 def test_tags(store: Run) -> None:

@@ -11,7 +11,6 @@ from tract.cli._context import REVISION, App, json_option
 from tract.cli._decide import decision_options, require_yes
 from tract.cli._render import Block, Cell, Heading, Table, page_width
 from tract.errors import BranchNotFoundError
-from tract.operations.branch import Divergence
 
 if TYPE_CHECKING:
     from tract.operations.branch import Branch
@@ -89,15 +88,18 @@ def _listed(t: Tract) -> tuple[list[dict[str, Any]], list[list[Cell]]]:
     head = t.head
     for name in t.branches:
         branch = t.branches[name]
-        # A branch not born yet is neither ahead nor behind.
-        apart = t.branches.compare(name, head) if head is not None else Divergence(0, 0)
-        document.append({**branch_json(branch), "ahead": apart.ahead, "behind": apart.behind})
+        # Beside a current branch not born yet, none is ahead or behind.
+        ahead, behind = 0, 0
+        if head is not None:
+            apart = t.branches.compare(name, head)
+            ahead, behind = apart.ahead, apart.behind
+        document.append({**branch_json(branch), "ahead": ahead, "behind": behind})
         rows.append(
             [
                 (name, "green" if branch.is_current else ""),
                 ((branch.head or "")[:8], "yellow"),
-                str(apart.ahead),
-                str(apart.behind),
+                str(ahead),
+                str(behind),
                 ("*" if branch.is_current else "", "green"),
                 branch.description,
             ]
