@@ -65,6 +65,21 @@ def test_a_branch_is_created_renamed_and_deleted(store: Run) -> None:
     assert [row[0] for row in rows(store, "branch")] == ["idea", "main"]
 
 
+def test_the_current_branch_is_meant_where_none_is_named(store: Run) -> None:
+    """For a description and a new name; on a commit there is none, and a list says so."""
+    assert rows(store, "branch", "--describe", "the talk")[0][1] == "main"
+    assert rows(store, "branch", "-m", "trunk")[0][:2] == ["renamed", "trunk"]
+    rows(store, "checkout", "v1")
+
+    unnamed = store("branch", "-m", "x")
+
+    assert unnamed.exit_code == 2
+    assert "HEAD is on no branch" in unnamed.stderr
+    assert [row[4] for row in rows(store, "branch")] == ["", ""]
+    assert store("branch", "-d", "trnk").stderr.endswith("hint: Did you mean `trunk`?\n")
+    assert "(detached)" in on_terminal("branch", folder=Path.cwd())
+
+
 def test_several_branches_are_deleted_together_or_not_at_all(store: Run) -> None:
     """One that cannot go keeps the others; together they are one operation."""
     for name in ("a", "b"):

@@ -53,10 +53,8 @@ class Moment(click.ParamType):  # type: ignore[type-arg]  # generic in newer rel
 
     name = "time"
 
-    def convert(self, value: str | datetime, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
         """Return the time *value* names."""
-        if isinstance(value, datetime):
-            return value
         try:
             return moment(value, datetime.now(UTC).astimezone())
         except InvalidInputError as error:
