@@ -47,8 +47,8 @@ def program(*arguments: str, folder: Path, **variables: str) -> subprocess.Compl
     )
 
 
-def on_terminal(*arguments: str, folder: Path, **variables: str) -> str:
-    """Return what `tract` writes to a terminal of 100 columns; PAGER is `cat`, so nothing waits for a key."""
+def on_terminal(*arguments: str, folder: Path, keys: bytes = b"", **variables: str) -> str:
+    """Return what `tract` writes to a terminal of 100 columns where *keys* are typed; PAGER is `cat`: nothing waits."""
     leader, follower = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "-m", "tract", *arguments],
@@ -59,6 +59,7 @@ def on_terminal(*arguments: str, folder: Path, **variables: str) -> str:
         stderr=subprocess.STDOUT,
     )
     os.close(follower)
+    os.write(leader, keys)
     data = b""
     while select.select([leader], [], [], 30)[0]:
         try:

@@ -42,19 +42,37 @@ def hostile_store(tmp_path: Path) -> Path:
         t.skip(t.system(HOSTILE), reason=HOSTILE)
         t.commit({"content_type": "freeform", "data": {HOSTILE: HOSTILE}}, generation_config={"model": HOSTILE})
         t.pin(info, reason=HOSTILE)
+        t.branches.create("side")
+        t.branches.describe("side", HOSTILE)
+    with Tract.open(tmp_path / ".tract.db", actor="[/foo] :smile:") as t:
+        t.edit("HEAD~3", HOSTILE + "2", author="[/foo] :smile:")
     return tmp_path
 
 
 COMMANDS = [
     ("log",),
     ("status",),
-    *[("show", f"HEAD~{n}") for n in range(7)],
+    *[("show", f"HEAD~{n}") for n in range(8)],
+    ("log", "--graph", "--all"),
+    ("log", "--oneline"),
+    ("branch",),
+    ("op", "log"),
+    ("op", "show"),
+    ("diff",),
+    ("diff", "HEAD~7", "HEAD"),
+    ("diff", "--json"),
+    ("blame",),
+    ("find", "[/foo]"),
+    ("undo",),
+    ("switch", HOSTILE.replace("\x00", "")),
+    ("find", "--config", HOSTILE.replace("\x00", "")),
+    ("log", "--since", HOSTILE.replace("\x00", "")),
     ("compile",),
     ("compile", "--format", "openai"),
     ("compile", "--format", "anthropic"),
     ("compile", "--format", "dicts"),
     ("log", "--json"),
-    ("show", "HEAD~6", "--json"),
+    ("show", "HEAD~7", "--json"),
     ("compile", "--json"),
     ("show", HOSTILE.replace("\x00", "")),
     ("config", "set", "tokenizer", HOSTILE.replace("\x00", "")),
@@ -73,13 +91,29 @@ def test_no_control_reaches_a_pipe(arguments: tuple[str, ...], hostile_store: Pa
     assert _controls(result.output) == set()
 
 
-@pytest.mark.parametrize("arguments", [("log",), ("status",), ("show", "HEAD~6"), ("compile",)], ids=" ".join)
+ON_TERMINAL = [
+    ("log",),
+    ("status",),
+    ("show", "HEAD~7"),
+    ("compile",),
+    ("log", "--graph"),
+    ("log", "--oneline"),
+    ("branch",),
+    ("op", "log"),
+    ("diff",),
+    ("blame",),
+]
+
+
+@pytest.mark.parametrize("arguments", ON_TERMINAL, ids=" ".join)
 def test_no_control_reaches_a_terminal(arguments: tuple[str, ...], hostile_store: Path) -> None:
     """On a real terminal the same holds, and markup is shown as it was written."""
     text = on_terminal(*arguments, folder=hostile_store)
 
     assert _controls(text) == set()
-    assert arguments == ("log",) or "[/foo] [bold]x[/bold] :smile:" in _OUR_OWN_COLOUR.sub("", text)
+    assert arguments in {("log",), ("blame",), ("op", "log")} or "[/foo] [bold]x[/bold] :smile:" in _OUR_OWN_COLOUR.sub(
+        "", text
+    )
 
 
 def test_json_output_has_the_exact_value(hostile_store: Path) -> None:

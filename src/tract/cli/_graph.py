@@ -149,6 +149,8 @@ def page(rows: Sequence[tuple[Glyphs, Sequence[Beside]]], width: int, *, is_asci
 
 
 def _line(graph: Sequence[Cell], text: Beside, width: int, mark: str) -> list[Cell]:
+    if not text.left and not text.right:
+        return fit([*graph[:-1]], width, mark)
     graph = fit([*graph, " "], min(width, max(2, width - _MIN_TEXT)), mark)
     room = width - columns(graph)
     right = fit(text.right, room, mark)

@@ -8,6 +8,8 @@ from typing import Final
 
 import click
 
+from tract.errors import InvalidInputError
+
 _AGE: Final = re.compile(
     r"(\d{1,6})\s*(s|m|h|d|w|(?:second|minute|min|hour|day|week)s?)(?:\s+ago)?\Z",
     re.ASCII,
@@ -27,7 +29,7 @@ def moment(text: str, now: datetime) -> datetime:
     A day begins at midnight of *now*'s time zone, in which times without one are read as well.
 
     Raises:
-        ValueError: It names none.
+        InvalidInputError: It names none.
     """
     said = " ".join(text.lower().split())
     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
@@ -35,12 +37,14 @@ def moment(text: str, now: datetime) -> datetime:
     if said in named:
         return named[said]
     age = _AGE.match(said)
-    if age is not None:
-        try:
+    try:
+        if age is not None:
             return now - int(age[1]) * _UNITS[age[2][0]]
-        except OverflowError:
-            raise ValueError(text) from None
-    found = datetime.fromisoformat(text.strip())
+        found = datetime.fromisoformat(text.strip())
+    except (ValueError, OverflowError) as error:
+        raise InvalidInputError(
+            f"`{text}` is no time.", hint="Write 2026-01-31, 2026-01-31T12:00, 2h, 3d or yesterday."
+        ) from error
     return found if found.tzinfo is not None else found.replace(tzinfo=now.tzinfo)
 
 
@@ -49,14 +53,12 @@ class Moment(click.ParamType):  # type: ignore[type-arg]  # generic in newer rel
 
     name = "time"
 
-    def convert(self, value: str | datetime, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
         """Return the time *value* names."""
-        if isinstance(value, datetime):
-            return value
         try:
             return moment(value, datetime.now(UTC).astimezone())
-        except ValueError:
-            self.fail(f"`{value}` is no time. Write 2026-01-31, 2h, 3d or yesterday.", param, ctx)
+        except InvalidInputError as error:
+            self.fail(f"{error.message} {error.hint}", param, ctx)
 
 
 MOMENT: Final = Moment()

@@ -43,6 +43,7 @@ Result = TypeVar("Result")
 MEMORY: Final = ":memory:"
 _SYNCHRONOUS: Final = {"full": 2, "normal": 1, "off": 0}
 OPENING_SECONDS: Final = 30.0  # how long an opening waits; the configured deadline is in the store
+_HEADER_ATTEMPTS: Final = 100
 _ATTEMPT_MS: Final = 50  # one wait inside SQLite; short, so that Ctrl-C is answered soon
 
 
@@ -100,7 +101,12 @@ class SqliteDatabase(Database):
         if self.raw.in_transaction:
             self._control("ROLLBACK")
 
-    def translate(self, error: BaseException) -> TractError:
+    def _code(error: BaseException) -> int:
+    """Return SQLite's primary result code of an error, 0 if it has none."""
+    return (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
+
+
+def translate(self, error: BaseException) -> TractError:
         """Return the `TractError` for an `sqlite3` error."""
         return translate(error, self.location)
 
@@ -127,7 +133,7 @@ def translate(error: BaseException, location: str) -> TractError:
     """Return the `TractError` for an `sqlite3` error, by its result code."""
     if not isinstance(error, sqlite3.Error):
         return StorageError(f"SQLite cannot take this value: {error}.")
-    code = (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
+    code = _code(error)
     if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
         return BusyError(0.0)
     if code == sqlite3.SQLITE_FULL:
@@ -252,12 +258,19 @@ def _header(path: str) -> tuple[int, int]:
     it. `immutable` keeps SQLite from locking, recovering or creating anything.
     """
     uri = f"file:{quote(os.fsencode(Path(path).absolute()))}?mode=ro&immutable=1"
-    try:
-        with contextlib.closing(sqlite3.connect(uri, uri=True)) as raw:
-            return raw.execute("PRAGMA application_id").fetchone()[0], raw.execute("PRAGMA user_version").fetchone()[0]
-    except sqlite3.Error as error:
-        is_readable = os.access(path, os.R_OK)
-        raise NotAStoreError(path, "it is no SQLite file" if is_readable else "permission denied") from error
+    for attempt in range(_HEADER_ATTEMPTS):
+        try:
+            with contextlib.closing(sqlite3.connect(uri, uri=True)) as raw:
+                pragmas = (raw.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version"))
+                return next(pragmas), next(pragmas)
+        except sqlite3.Error as error:
+            # Without a lock, another process's checkpoint can be seen half done: page counts differ for a moment.
+            if _code(error) == sqlite3.SQLITE_CORRUPT and attempt < _HEADER_ATTEMPTS - 1:
+                time.sleep(0.01)
+                continue
+            is_readable = os.access(path, os.R_OK)
+            raise NotAStoreError(path, "it is no SQLite file" if is_readable else "permission denied") from error
+    raise AssertionError
 
 
 def current_version(database: Database) -> int:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-import tract
 from tract.cli._context import REVISION, App, json_option
 from tract.cli._decide import decision_options, require_yes
 from tract.cli._render import Block, Cell, Heading, Table, page_width
@@ -89,15 +88,18 @@ def _listed(t: Tract) -> tuple[list[dict[str, Any]], list[list[Cell]]]:
     head = t.head
     for name in t.branches:
         branch = t.branches[name]
-        # A branch not born yet is neither ahead nor behind.
-        apart = t.branches.compare(name, head) if head is not None else tract.Divergence(0, 0)
-        document.append({**branch_json(branch), "ahead": apart.ahead, "behind": apart.behind})
+        # Beside a current branch not born yet, none is ahead or behind.
+        ahead, behind = 0, 0
+        if head is not None:
+            apart = t.branches.compare(name, head)
+            ahead, behind = apart.ahead, apart.behind
+        document.append({**branch_json(branch), "ahead": ahead, "behind": behind})
         rows.append(
             [
                 (name, "green" if branch.is_current else ""),
                 ((branch.head or "")[:8], "yellow"),
-                str(apart.ahead),
-                str(apart.behind),
+                str(ahead),
+                str(behind),
                 ("*" if branch.is_current else "", "green"),
                 branch.description,
             ]

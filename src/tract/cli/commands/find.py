@@ -26,11 +26,8 @@ class Pair(click.ParamType):  # type: ignore[type-arg]  # generic in newer relea
 
     name = "pair"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, Any]:
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, Any]:
         """Return key and value."""
-        if not isinstance(value, str):
-            found: tuple[str, Any] = value
-            return found
         key, equals, said = value.partition("=")
         if not equals or not key:
             self.fail(f"`{value}` is no pair. Write key=value.", param, ctx)
@@ -42,11 +39,8 @@ class Condition(click.ParamType):  # type: ignore[type-arg]  # generic in newer 
 
     name = "condition"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str, Any]:
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str, Any]:
         """Return field, operator and value."""
-        if not isinstance(value, str):
-            found: tuple[str, str, Any] = value
-            return found
         match = _CONDITION.match(value)
         if match is None:
             self.fail(f"`{value}` is no condition. Write temperature>0.5, or `model in a,b`.", param, ctx)
