@@ -101,14 +101,14 @@ class SqliteDatabase(Database):
         if self.raw.in_transaction:
             self._control("ROLLBACK")
 
-    def _code(error: BaseException) -> int:
-    """Return SQLite's primary result code of an error, 0 if it has none."""
-    return (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
-
-
-def translate(self, error: BaseException) -> TractError:
+    def translate(self, error: BaseException) -> TractError:
         """Return the `TractError` for an `sqlite3` error."""
         return translate(error, self.location)
+
+
+def _code(error: BaseException) -> int:
+    """Return SQLite's primary result code of an error, 0 if it has none."""
+    return (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
 
 
 def patiently(call: Callable[[], Result], deadline_seconds: float) -> Result:
