@@ -51,6 +51,15 @@ def _batch(t: Tract) -> None:
         t.branch(f"from-batch-{next(_numbers)}")
 
 
+def _to_spare(t: Tract, write: Callable[[str], object]) -> None:
+    """Do *write* to a branch nothing else needs; make one if the writes before left none."""
+    spare = set(t.branches) - {"main", "other"}
+    if spare:
+        write(max(spare))
+    else:
+        t.branch("spare", switch=False)
+
+
 def _redo(t: Tract) -> None:
     try:
         t.redo()
@@ -83,8 +92,8 @@ WRITES: Final[dict[str, Write]] = {
     "undo": lambda t: t.undo(),
     "redo": _redo,
     "describe": lambda t: t.branches.describe("other", f"for {next(_numbers)}"),
-    "rename": lambda t: t.branches.rename(max(set(t.branches) - {"main", "other"}), f"x{next(_numbers)}"),
-    "delete a branch": lambda t: t.branches.delete(max(set(t.branches) - {"main", "other"}), force=True),
+    "rename": lambda t: _to_spare(t, lambda spare: t.branches.rename(spare, f"x{next(_numbers)}")),
+    "delete a branch": lambda t: _to_spare(t, lambda spare: t.branches.delete(spare, force=True)),
     "delete a tag": lambda t: t.tags.delete(max(t.tags)) if t.tags else t.tag("release"),
     "configure": lambda t: t.configure(cached_states=t.config.cached_states + 1),
 }
