@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
+import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
@@ -194,6 +195,7 @@ def worlds(data: st.DataObject) -> Iterator[World]:
 
 
 # Shrinking a history of several handles takes minutes; the drawn verbs of a failure tell enough.
+@pytest.mark.slow
 @settings(phases=[Phase.explicit, Phase.reuse, Phase.generate])
 @given(st.data())
 def test_any_history_on_several_handles_is_what_the_model_says(data: st.DataObject) -> None:
