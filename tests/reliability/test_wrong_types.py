@@ -24,6 +24,7 @@ _CALLS: dict[str, dict[str, Any]] = {
     "blame": {},
     "branch": {"name": "new"},
     "checkout": {"revision": "other"},
+    "commit_merge": {"result": None},
     "commit": {"content": "Hello."},
     "compile": {},
     "configure": {},
@@ -32,12 +33,14 @@ _CALLS: dict[str, dict[str, Any]] = {
     "find": {},
     "get": {"commit": "HEAD"},
     "log": {},
+    "merge": {"branch": "other"},
     "pin": {"target": "HEAD"},
     "query_by_config": {},
     "record_usage": {"usage": {"input_tokens": 1, "output_tokens": 1}},
     "redo": {},
     "reset": {"revision": "HEAD"},
     "register_content_type": {"name": "plan", "model": FreeformContent},
+    "save_merge": {"result": None},
     "show": {"commit": "HEAD"},
     "skip": {"target": "HEAD"},
     "switch": {"name": "other"},
@@ -50,7 +53,7 @@ _CALLS: dict[str, dict[str, Any]] = {
     "user": {"text": "Hello."},
 }
 _OPEN_ENDED = {inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL}
-_NO_ARGUMENTS = {"batch", "close", "fsck", "open", "status"}
+_NO_ARGUMENTS = {"abort_merge", "batch", "close", "fsck", "open", "status"}
 
 
 class _Odd:

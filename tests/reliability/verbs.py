@@ -27,6 +27,11 @@ def make_history(path: Path | str) -> None:
         t.branch("other")
         t.user("And coffee?")
         t.switch("main")
+        t.branch("clash")
+        t.edit(asked, "Which teas are best?")
+        t.user("And milk?")
+        t.switch("main")
+        t.edit(asked, "Which teas have you got?")
         t.branch("spare", switch=False)
         t.user("How much is it?")
 
