@@ -116,6 +116,7 @@ class Model:
         bases = [{place.commit: place for place in self.fold(base)} for base in self.bases(ours, theirs)]
         mine, other = ({place.commit: place for place in self.fold(side)} for side in (ours, theirs))
         expected = Expected({}, None)
+        won: frozenset[Any] = frozenset()
         lost: frozenset[Any] = frozenset()
         for commit in mine.keys() & other.keys():
             old = [base[commit] for base in bases if commit in base]
@@ -123,10 +124,13 @@ class Model:
             expected.places[commit] = shown
             expected.clashes |= {Clash(kind, commit) for kind in kinds}
             if kinds & {"overlapping_compressions", "compressed_and_changed"}:
+                won |= shown[2]
                 lost |= (self.cover(mine[commit]) | self.cover(other[commit])) - shown[2]
-        # Half a summary would tell what it does not cover: one that lost at a place is off everywhere.
+        # Half a summary would tell what it does not cover: one that lost at a place is off everywhere,
+        # one that won covers all it names.
         for commit, (text, priority, cover) in expected.places.items():
-            expected.places[commit] = (text, priority, cover - lost)
+            whole = cover | {one for one in won if commit in one[0]}
+            expected.places[commit] = (text, priority, whole - lost)
         if len(bases) == 1:
             self._merge_order(expected, [list(bases[0]), list(mine), list(other)], prefer)
         return expected
