@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from tract.operations.branch import Branch, Divergence
     from tract.operations.fsck import Finding
     from tract.operations.merge_result import Conflict, MergeResult
+    from tract.operations.review import Brought, Concern, Review
     from tract.operations.tag import Tag
     from tract.operations.undo import UndoResult
     from tract.porcelain.tract import Tract
@@ -59,9 +60,11 @@ _HOME = {
     "BlameMessage": "tract.compile.blame",
     "BlameResult": "tract.compile.blame",
     "Branch": "tract.operations.branch",
+    "Brought": "tract.operations.review",
     "CommitInfo": "tract.objects.commit",
     "CompiledContext": "tract.compile.context",
     "Compiler": "tract.compile.compiler",
+    "Concern": "tract.operations.review",
     "Conflict": "tract.operations.merge_result",
     "DialogueContent": "tract.objects.content",
     "DiffResult": "tract.compile.diff",
@@ -87,6 +90,7 @@ _HOME = {
     "ReasoningContent": "tract.objects.content",
     "Repo": "tract.porcelain.tract:Tract",
     "Resolution": "tract.objects.decision",
+    "Review": "tract.operations.review",
     "SessionContent": "tract.objects.content",
     "Status": "tract.history.status",
     "Tag": "tract.operations.tag",
@@ -113,9 +117,11 @@ __all__ = [
     "BlameMessage",
     "BlameResult",
     "Branch",
+    "Brought",
     "CommitInfo",
     "CompiledContext",
     "Compiler",
+    "Concern",
     "Conflict",
     "DialogueContent",
     "DiffResult",
@@ -141,6 +147,7 @@ __all__ = [
     "ReasoningContent",
     "Repo",
     "Resolution",
+    "Review",
     "SessionContent",
     "Status",
     "Tag",

@@ -379,6 +379,25 @@ class MergeConflictError(StateError):
         self.conflicts = conflicts
 
 
+class MergeInProgressError(StateError):
+    """Another merge waits for decisions, which a new one would overwrite.
+
+    Attributes:
+        name: What it merges.
+        into: Branch it was begun on.
+    """
+
+    code = "merge_in_progress"
+
+    def __init__(self, name: str, into: str) -> None:
+        super().__init__(
+            f"The merge of `{name}` into `{into}` waits for decisions.",
+            hint="Finish `t.merge_in_progress` with `t.commit_merge(result)`, or give it up with `t.abort_merge()`.",
+        )
+        self.name = name
+        self.into = into
+
+
 class NoMergeError(StateError):
     """No merge waits for decisions."""
 

@@ -19,8 +19,8 @@ import pytest
 
 from tests.gates import source
 from tests.operations.test_undo_stateful import state
-from tract import Tract
-from tract.errors import OperationConflictError, RefConflictError, TractError
+from tract import MergeResult, Tract
+from tract.errors import NoMergeError, OperationConflictError, RefConflictError, TractError
 
 Write = Callable[[Tract], object]
 START = 2_000_000_000_000_000
@@ -49,6 +49,9 @@ WRITES: dict[str, Write] = {
     "redo": lambda t: t.redo(),
     "configure": lambda t: t.configure(max_content_bytes=2000),
     "usage": lambda t: t.record_usage(USAGE, commit=commit(t, 1)),
+    "merge": lambda t: t.merge("dev", delete_branch=True),
+    "merge-save": lambda t: t.save_merge(waiting(t).resolve(0, "theirs")),
+    "merge-abort": lambda t: t.abort_merge(),
 }
 
 
@@ -76,7 +79,13 @@ OTHERS: dict[str, Write] = WRITES | {
     "unmerge spare": lambda t: t.reset(commit(t, 0), mode="hard"),
     "rename onto the name": lambda t: t.branches.rename("spare", "new"),
     "batch": _batch,
+    "merge that waited": lambda t: t.commit_merge(waiting(t).resolve(0, "ours")),
+    "merge another way": lambda t: t.save_merge(waiting(t).resolve(0, "skip")),
 }
+
+
+AGAIN = {("merge", "commit"), ("merge", "batch")}
+"""Where a write is made again, on top of what came in."""
 
 
 @pytest.fixture(scope="module")
@@ -91,9 +100,30 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Path:
         t.tag("v1", commit(t, 1))
         t.configure(max_content_bytes=1000)
         t.tag("v2", commit(t, 1))
+        _merges(t)
         t.tag("undone")
         t.undo()
     return path
+
+
+def _merges(t: Tract) -> None:
+    """Add a branch to merge, one that contradicts main, and a merge of that one that waits."""
+    t.branch("dev")
+    t.edit(commit(t, 1), "edited on dev")
+    t.user("on dev")
+    t.branch("clash", at="main")
+    t.edit(commit(t, 2), "edited on clash")
+    t.switch("main")
+    t.edit(commit(t, 2), "edited on main")
+    t.merge("clash")
+
+
+def waiting(t: Tract) -> MergeResult:
+    """Return the merge that waits, or say so in the tract's own words if there is none."""
+    result = t.merge_in_progress
+    if result is None:
+        raise NoMergeError
+    return result
 
 
 @contextmanager
@@ -126,7 +156,7 @@ def final(t: Tract) -> dict[str, Any]:
     """Return what a fresh look at the store says, however the handle stands."""
     with Tract.open(t._store.database.location, durability="off") as fresh:
         assert fresh.fsck() == []
-        return state(fresh)
+        return state(fresh) | {"waits": fresh.status().merge}
 
 
 @pytest.mark.parametrize("other", OTHERS)
@@ -147,10 +177,13 @@ def test_a_write_in_the_gap_is_as_if_it_came_first_or_a_conflict(
         error = attempt(WRITES[point], t)
         found, count = final(t), len(t.operations)
 
-    assert passed == [point]
+    # Only a merge tries again, and only over appends.
+    assert passed == [point] * (2 if (point, other) in AGAIN else 1)
     if error is None:
         expected, expected_count, _ = serial(scene, tmp_path, OTHERS[other], WRITES[point])
-        assert found == expected
+        # Trying again takes time, so there the hashes differ.
+        compare = said if len(passed) > 1 else dict
+        assert compare(found) == compare(expected)
         assert count == expected_count
     else:
         alone, alone_count, _ = serial(scene, tmp_path, OTHERS[other])
@@ -158,6 +191,12 @@ def test_a_write_in_the_gap_is_as_if_it_came_first_or_a_conflict(
         assert count == alone_count
         _, _, serial_error = serial(scene, tmp_path, OTHERS[other], WRITES[point])
         assert isinstance(error, (RefConflictError, OperationConflictError)) or type(error) is type(serial_error)
+
+
+def said(found: dict[str, Any]) -> dict[str, Any]:
+    """Return what *found*, a result of `final`, says apart from hashes."""
+    messages = {name: context[0] for name, context in found["compiled"].items()}
+    return found | {"refs": sorted(found["refs"]), "compiled": messages}
 
 
 def serial(scene: Path, folder: Path, *writes: Write) -> tuple[dict[str, Any], int, TractError | None]:

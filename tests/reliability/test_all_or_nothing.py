@@ -9,11 +9,12 @@ from typing import Any, Self
 import pytest
 
 from tests.reliability.dump import connected, dump
-from tests.reliability.verbs import WRITES, Write, make_history
+from tests.reliability.verbs import MERGES, WRITES, Write, make_history, make_merges
 from tract import Tract
 from tract.errors import BusyError, DiskFullError, StorageError, TractError
 
-_MOST_STATEMENTS = 100
+_MOST_STATEMENTS = 150
+_ALL = WRITES | MERGES
 
 
 class _Fault:
@@ -64,16 +65,17 @@ def _view(t: Tract) -> tuple[object, ...]:
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """A store with a small history."""
+    """A store with a small history, and merges to be made."""
     path = tmp_path / "a.db"
     make_history(path)
+    make_merges(path)
     return path
 
 
-@pytest.mark.parametrize("verb", WRITES)
+@pytest.mark.parametrize("verb", _ALL)
 def test_each_statement_of_each_verb_may_fail(path: Path, verb: str) -> None:
     """Whichever statement fails, the call raises a TractError and the store and the handle are as before."""
-    write = WRITES[verb]
+    write = _ALL[verb]
     before = dump(path)
     with Tract.open(path) as t:
         view = _view(t)
@@ -103,7 +105,7 @@ def _returned(write: Write, t: Tract) -> bool:
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-@pytest.mark.parametrize("verb", WRITES)
+@pytest.mark.parametrize("verb", _ALL)
 def test_each_statement_of_each_verb_may_be_interrupted(path: Path, verb: str, *, after: bool) -> None:
     """Ctrl-C before or after any statement keeps all of the write or nothing, and the next call works."""
     before = dump(path)
@@ -111,7 +113,7 @@ def test_each_statement_of_each_verb_may_be_interrupted(path: Path, verb: str, *
         view = _view(t)
         for number in range(1, _MOST_STATEMENTS):
             with _Fault(t, number, KeyboardInterrupt(), after=after) as fault:
-                if _was_not_interrupted(WRITES[verb], t):
+                if _was_not_interrupted(_ALL[verb], t):
                     break
             t.compile(verify=True)
             if fault.sql == "COMMIT" and after:
@@ -227,7 +229,7 @@ def _try(call: Callable[[], object]) -> None:
         return
 
 
-@pytest.mark.parametrize("verb", WRITES)
+@pytest.mark.parametrize("verb", _ALL)
 def test_a_lock_held_past_the_deadline_is_busy(path: Path, verb: str) -> None:
     """Another writer that does not let go: `BusyError` after the deadline, and the call works once it has."""
     with Tract.open(path) as t:
@@ -237,12 +239,12 @@ def test_a_lock_held_past_the_deadline_is_busy(path: Path, verb: str) -> None:
         with connected(path) as other:
             other.execute("BEGIN IMMEDIATE")
             with pytest.raises(BusyError) as caught:
-                WRITES[verb](t)
+                _ALL[verb](t)
             other.execute("ROLLBACK")
         assert caught.value.waited_seconds >= 0.05
         assert dump(path) == before
         assert _view(t) == view
-        WRITES[verb](t)
+        _ALL[verb](t)
         assert t.fsck() == []
 
 

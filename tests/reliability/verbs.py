@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from tract import Tract
+from tract import MergeResult, Tract
 from tract.errors import NothingToUndoError
 
 Write = Callable[[Tract], object]
@@ -34,6 +34,31 @@ def make_history(path: Path | str) -> None:
         t.user("And now?")
         # What there is to redo for whoever begins with it.
         t.undo()
+
+
+def make_merges(path: Path | str) -> None:
+    """Add to that store a branch ahead of main, one that contradicts it, and a merge of that one that waits."""
+    with Tract.open(path) as t:
+        asked = contents(t)[-2]
+        t.branch("clash")
+        t.edit(asked, "Which teas are best?")
+        t.user("And milk?")
+        t.switch("main")
+        t.edit(asked, "Which teas have you got?")
+        t.branch("ahead")
+        t.user("And cakes?")
+        t.switch("main")
+        t.merge("clash")
+
+
+def _where_one_waits(write: Callable[[Tract, MergeResult], object]) -> Write:
+    """Return *write* as one that may be called again when it has been done."""
+
+    def again(t: Tract) -> object:
+        result = t.merge_in_progress
+        return None if result is None else write(t, result)
+
+    return again
 
 
 def contents(t: Tract) -> list[str]:
@@ -97,3 +122,14 @@ WRITES: Final[dict[str, Write]] = {
     "delete a tag": lambda t: t.tags.delete(max(t.tags)) if t.tags else t.tag("release"),
     "configure": lambda t: t.configure(cached_states=t.config.cached_states + 1),
 }
+
+MERGES: Final[dict[str, Write]] = {
+    "merge": lambda t: t.merge("other"),
+    "merge forward": lambda t: t.merge("ahead"),
+    "merge with additions": lambda t: t.merge("clash", strategy="theirs"),
+    "merge squash": lambda t: t.merge("other", strategy="squash"),
+    "save_merge": _where_one_waits(lambda t, result: t.save_merge(result.resolve(0, "theirs"))),
+    "commit_merge": _where_one_waits(lambda t, result: t.commit_merge(result.resolve(0, "use", "Which teas?"))),
+    "abort_merge": _where_one_waits(lambda t, _: t.abort_merge()),
+}
+"""Those that need `make_merges` first, and do something once."""

@@ -26,6 +26,7 @@ class Status:
         operation: Number of the last operation.
         next_step: What to do next, where something stands in the way; else `None`.
         recent: The last commits, newest first.
+        merge: The merge that waits for decisions, in words, or `None`.
     """
 
     tract: str
@@ -36,6 +37,7 @@ class Status:
     operation: int
     next_step: str | None
     recent: tuple[CommitInfo, ...] = field(repr=False)
+    merge: str | None = None
 
     @property
     def is_detached(self) -> bool:
@@ -43,8 +45,8 @@ class Status:
         return self.branch is None
 
 
-def status(store: Store, recent: Sequence[CommitInfo]) -> Status:
-    """Return where *store*'s handle stands, given the last commits of HEAD, newest first."""
+def status(store: Store, recent: Sequence[CommitInfo], merge: str | None) -> Status:
+    """Return where *store*'s handle stands, given the last commits of HEAD, newest first, and a merge that waits."""
     budget = store.config.budget
     limit = None if budget is None else budget.usable_tokens
     head = store.head_hash()
@@ -56,9 +58,16 @@ def status(store: Store, recent: Sequence[CommitInfo]) -> Status:
         context_tokens=tokens,
         limit_tokens=limit,
         operation=store.last_operation(),
-        next_step=_next_step(store, head, tokens, limit),
+        next_step=_merge_step(merge) or _next_step(store, head, tokens, limit),
         recent=tuple(recent),
+        merge=merge,
     )
+
+
+def _merge_step(merge: str | None) -> str | None:
+    if merge is None:
+        return None
+    return "A merge waits: decide `t.merge_in_progress`, then `t.commit_merge(result)`; or `t.abort_merge()`."
 
 
 def _next_step(store: Store, head: bytes | None, tokens: int, limit: int | None) -> str | None:

@@ -109,12 +109,18 @@ def delete_branch(store: Store, name: str, *, force: bool) -> Branch:
         if not force and operation.number != seen + 1:
             # Somebody wrote meanwhile: the branch may have grown, or the one that held its commits be gone.
             _require_merged(store, name, tip.hash)
-        operation.move(BRANCH_PREFIX + name, tip, None)
-        if store.start() == name:
-            # New handles must not start on a branch that is gone.
-            operation.point(HEAD, BRANCH_PREFIX + (store.head.branch or store.config.default_branch))
-        _redescribe(operation, name, "")
+        drop_branch(operation, name, tip)
     return branch
+
+
+def drop_branch(operation: Operation, name: str, tip: Tip) -> None:
+    """Drop the branch *name*, which is at *tip*, and what is said about it."""
+    store = operation.store
+    operation.move(BRANCH_PREFIX + name, tip, None)
+    if store.start() == name:
+        # New handles must not start on a branch that is gone.
+        operation.point(HEAD, BRANCH_PREFIX + (store.head.branch or store.config.default_branch))
+    _redescribe(operation, name, "")
 
 
 def _require_merged(store: Store, name: str, head: bytes | None) -> None:

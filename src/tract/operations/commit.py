@@ -170,7 +170,8 @@ def _size_after(state: State, changes: Sequence[tuple[Entry, int | None]]) -> _S
     for entry, after in changes:
         if entry.is_visible:
             tokens, shown = tokens - entry.shown.tokens, shown - 1
-        if after is not None and entry.shown.message is not None:
+        is_covered = bool(entry.covers) or entry.is_off
+        if after is not None and entry.shown.message is not None and not is_covered:
             tokens, shown = tokens + after, shown + 1
     return _Sizes(context_tokens(tokens, is_empty=not shown), size_of(state))
 

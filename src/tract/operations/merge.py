@@ -6,16 +6,17 @@ alone does not show follows as edits, annotations, reverts and reorderings, in t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal, TypeAlias, cast, get_args
 
-from tract.compile.compiler import size_of
+from tract.compile.compiler import size_of, states_of
 from tract.compile.fold import Event, State, extend
 from tract.errors import (
     ContentErasedError,
     InvalidInputError,
     MergeConflictError,
+    MergeInProgressError,
     NoMergeError,
     RefConflictError,
     shown,
@@ -25,10 +26,12 @@ from tract.history.lanes import place_of, reach_of
 from tract.objects.content import ANNOTATION
 from tract.objects.decision import AutonomyLevel, Resolver, autonomy_level, decided
 from tract.objects.hashing import blob_hash, canonical_json
-from tract.objects.refs import BRANCH_PREFIX, HEAD
+from tract.objects.refs import BRANCH_PREFIX
+from tract.operations.branch import drop_branch
 from tract.operations.merge_plan import Addition, MergePlan, NewContent, additions, event_of, plan_merge
-from tract.operations.merge_result import MergeResult, choices_of, conflicts_of, pending_from, pending_json
+from tract.operations.merge_result import MergeResult, choices_of, conflicts_of, pending_from, pending_json, united
 from tract.operations.prepare import encode_note
+from tract.operations.review import Reviewer, review_of, reviewed
 from tract.operations.squash import squash
 from tract.storage import queries as q
 from tract.storage.verify import read_blob
@@ -36,6 +39,9 @@ from tract.storage.writing import Draft, Tip
 from tract.store import Operation, Store
 
 Strategy: TypeAlias = Literal["auto", "ours", "theirs", "squash", "semantic"]
+
+_TRIES: Final = 20
+"""How often a merge is made again because others appended meanwhile, before it gives up."""
 
 STRATEGIES: Final[tuple[str, ...]] = get_args(Strategy)
 
@@ -52,6 +58,7 @@ class MergeOptions:
         autonomy: Whether a resolver's decisions are carried out or left to review.
         delete_branch: Drop the other branch once it is merged.
         message: What to show in the log.
+        reviewer: What `semantic` asks; rules, unless given.
     """
 
     strategy: str = "auto"
@@ -60,6 +67,7 @@ class MergeOptions:
     autonomy: str | None = None
     delete_branch: bool = False
     message: str | None = None
+    reviewer: Reviewer | None = None
 
 
 def merge(store: Store, other: bytes, name: str, options: MergeOptions) -> MergeResult:
@@ -73,35 +81,87 @@ def merge(store: Store, other: bytes, name: str, options: MergeOptions) -> Merge
         DetachedHeadError: HEAD is on no branch.
         MergeConflictError: A resolver aborted.
     """
-    if options.strategy not in STRATEGIES:
-        raise InvalidInputError(
-            f"{shown(options.strategy)} is no merge strategy.", hint=f"Known are {', '.join(sorted(STRATEGIES))}."
-        )
+    _check(options)
     level = AutonomyLevel.COLLABORATIVE if options.autonomy is None else autonomy_level(options.autonomy)
-    into, ours = store.head_ref().removeprefix(BRANCH_PREFIX), store.head_hash()
-    result = MergeResult(into=into, name=name, ours=ours or b"", theirs=other, message=options.message)
-    result.delete_branch = options.delete_branch
-    if ours is None or (not options.no_ff and contains(reach_of(store, other), place_of(store, ours))):
-        return _forward(store, result)
-    if contains(reach_of(store, ours), place_of(store, other)):
-        return result.done("up_to_date", ours)
-    if options.strategy == "squash":
-        return squash(store, result)
-    plan = plan_merge(store, ours, other)
-    _describe(result, plan)
+    into = store.head_ref().removeprefix(BRANCH_PREFIX)
+
+    def begun() -> MergeResult:
+        result = MergeResult(into=into, name=name, ours=b"", theirs=other, message=options.message)
+        result.ours = store.head_hash() or b""
+        result.delete_branch = options.delete_branch
+        return result
+
+    result = _again(store, begun, lambda result: _simple(store, result, options))
+    if result.head is not None:
+        return result
+    _describe(result, plan_merge(store, result.ours, other))
     _resolve(result, options, level)
-    is_open = bool(result.unresolved) or (bool(result.conflicts) and options.resolver is not None)
-    if is_open and level is not AutonomyLevel.AUTONOMOUS and options.strategy not in {"ours", "theirs"}:
-        return save_merge(store, result)
-    if result.unresolved:
+    if _waits(result, options, level):
         return save_merge(store, result)
     return commit_merge(store, result)
 
 
+def _check(options: MergeOptions) -> None:
+    """Refuse wrong values, rather than fail half way."""
+    if not (isinstance(options.strategy, str) and options.strategy in STRATEGIES):
+        raise InvalidInputError(
+            f"{shown(options.strategy)} is no merge strategy.", hint=f"Known are {', '.join(sorted(STRATEGIES))}."
+        )
+    for name, value in (("resolver", options.resolver), ("reviewer", options.reviewer)):
+        if value is not None and not callable(value):
+            raise InvalidInputError(f"`{name}` is a function, not `{type(value).__name__}`.")
+    encode_note(message=options.message, metadata=None, reply_to=None)
+
+
+def _again(
+    store: Store, begun: Callable[[], MergeResult], attempt: Callable[[MergeResult], MergeResult]
+) -> MergeResult:
+    """Return what *attempt* makes of a result, begun anew each time others appended meanwhile."""
+    for _ in range(_TRIES - 1):
+        result = begun()
+        try:
+            return attempt(result)
+        except RefConflictError:
+            if not _has_only_appends(store, result.ours, store.head_hash()):
+                raise
+    return attempt(begun())
+
+
+def _has_only_appends(store: Store, old: bytes, new: bytes | None) -> bool:
+    """Tell whether the branch went from *old* to *new* by appends alone."""
+    if new is None or not old or old == new:
+        return False
+    state = states_of(store).get(new)
+    position = state.position(store.tip(old).id)
+    return position is not None and not state.changes(position)
+
+
+def _simple(store: Store, result: MergeResult, options: MergeOptions) -> MergeResult:
+    """Do what needs no plan: nothing, moving the branch forward, or a squash; else leave *result* as it is."""
+    ours, other = result.ours, result.theirs
+    if not ours or (not options.no_ff and contains(reach_of(store, other), place_of(store, ours))):
+        return _forward(store, result)
+    if contains(reach_of(store, ours), place_of(store, other)):
+        return result.done("up_to_date", ours)
+    return squash(store, result) if options.strategy == "squash" else result
+
+
+def _waits(result: MergeResult, options: MergeOptions, level: AutonomyLevel) -> bool:
+    """Tell whether somebody has to look at *result* before it is written."""
+    if result.unresolved:
+        return True
+    if level is AutonomyLevel.AUTONOMOUS:
+        return False
+    is_decided_by_resolver = options.resolver is not None and options.strategy not in {"ours", "theirs"}
+    return bool(result.concerns) or (bool(result.conflicts) and is_decided_by_resolver)
+
+
 def _describe(result: MergeResult, plan: MergePlan) -> None:
-    """Put what was found into *result*."""
+    """Put what was found into *result*; resolutions of what is no conflict any more are dropped."""
     result.bases = tuple(base.hex() for base in plan.bases)
     result.conflicts = conflicts_of(plan)
+    known = {one.key for one in result.conflicts}
+    result.resolutions = {key: made for key, made in result.resolutions.items() if key in known}
     result.plan = plan
 
 
@@ -115,6 +175,9 @@ def _resolve(result: MergeResult, options: MergeOptions, level: AutonomyLevel) -
             if decision.action == "abort":
                 raise MergeConflictError(result.name, len(result.conflicts), is_aborted=True)
             result.resolve(conflict, decision)
+    if options.strategy == "semantic":
+        assert result.plan is not None
+        result.concerns = reviewed(options.reviewer, review_of(result.plan))
 
 
 def _forward(store: Store, result: MergeResult) -> MergeResult:
@@ -135,11 +198,25 @@ def commit_merge(store: Store, result: MergeResult) -> MergeResult:
         MergeConflictError: A conflict has no resolution.
         RefConflictError: The branch has moved on by more than appends, or HEAD is on another branch.
     """
+    _require_result(result)
     if store.head.branch != result.into:
         head = store.head_hash()
         raise RefConflictError(result.into, result.ours.hex(), None if head is None else head.hex())
-    if result.kind in {"merged", "fast_forward", "up_to_date"}:
+    if result.head is not None:
         raise NoMergeError
+    return _again(store, lambda: result, lambda result: _write(store, result))
+
+
+def _require_result(result: object) -> None:
+    if not isinstance(result, MergeResult):
+        raise InvalidInputError(
+            f"`{type(result).__name__}` is no merge.",
+            hint="Pass what `t.merge(branch)` returned, or `t.merge_in_progress`.",
+        )
+
+
+def _write(store: Store, result: MergeResult) -> MergeResult:
+    """Write the merge and what establishes it, as one operation."""
     plan = _fresh_plan(store, result)
     if result.unresolved:
         raise MergeConflictError(result.name, len(result.unresolved))
@@ -147,17 +224,17 @@ def commit_merge(store: Store, result: MergeResult) -> MergeResult:
     added, state, failed = additions(plan, choices)
     if failed:
         raise MergeConflictError(result.name, len(failed))
-    drafts = [_merge_draft(store, result, plan), *_drafts(store, plan.plain, added)]
+    drafts = [_merge_draft(result, plan), *_drafts(store, plan.plain, added)]
     theirs = store.tip(result.theirs)
     store.pause("merge")
     with store.operation("merge", {"name": result.name, "parents": [result.ours.hex(), result.theirs.hex()]}) as op:
         op.require_tip(result.ours)
-        first = tip = op.add(drafts[0], (cast("Tip", op.tip), theirs))
+        first = tip = op.add(replace(drafts[0], created_at=store.clock()), (cast("Tip", op.tip), theirs))
         for draft in drafts[1:]:
-            tip = op.add(draft, (tip,))
+            tip = op.add(replace(draft, created_at=store.clock()), (tip,))
         op.move(store.head_ref(), op.tip, tip)
         _drop_branch(op, result)
-        _forget(store, op)
+        _forget(store, op, result)
     result.commits = (first.hash.hex(),)
     result.tokens = size_of(state)
     return result.done("merged", tip.hash)
@@ -166,30 +243,24 @@ def commit_merge(store: Store, result: MergeResult) -> MergeResult:
 def _fresh_plan(store: Store, result: MergeResult) -> MergePlan:
     """Return the plan of *result*, made again if the branch got more appends since it was made."""
     head = store.head_hash()
-    assert head is not None
-    if result.plan is not None and head == result.ours:
-        return result.plan
     if head != result.ours:
-        moved = plan_merge(store, head, result.theirs)
-        ours = moved.ours.event(store.tip(result.ours).id)
-        if ours is None or moved.ours.changes(moved.ours.position(ours.id) or 0):
-            raise RefConflictError(result.into, result.ours.hex(), head.hex())
-        result.ours = head
-    plan = plan_merge(store, head, result.theirs)
-    kept = dict(result.resolutions)
-    _describe(result, plan)
-    result.resolutions = {key: kept[key] for key in kept if key in {one.key for one in result.conflicts}}
-    return plan
+        if not _has_only_appends(store, result.ours, head):
+            raise RefConflictError(result.into, result.ours.hex(), None if head is None else head.hex())
+        result.ours, result.plan = cast("bytes", head), None
+    if result.plan is None:
+        _describe(result, plan_merge(store, result.ours, result.theirs))
+    assert result.plan is not None
+    return result.plan
 
 
-def _merge_draft(store: Store, result: MergeResult, plan: MergePlan) -> Draft:
+def _merge_draft(result: MergeResult, plan: MergePlan) -> Draft:
     return Draft(
         op="merge",
         content_type=None,
         payload=None,
         origin="developer",
         author="",
-        created_at=store.clock(),
+        created_at=0,  # set in the gate
         tokens=0,
         context_tokens=size_of(plan.plain),
         note=encode_note(message=result.message, metadata=None, reply_to=None),
@@ -215,7 +286,7 @@ def _draft(store: Store, addition: Addition, after: State) -> Draft:
         payload=None,
         origin="developer",
         author="",
-        created_at=store.clock(),
+        created_at=0,  # set in the gate
         tokens=0,
         context_tokens=size_of(after),
         targets=targets,
@@ -261,10 +332,9 @@ def _drop_branch(operation: Operation, result: MergeResult) -> None:
     if not result.delete_branch or result.name == result.into:
         return
     tip = operation.find(BRANCH_PREFIX + result.name)
+    # A branch that has grown meanwhile holds commits that were not merged, so it stays.
     if tip is not None and tip.hash == result.theirs:
-        operation.move(BRANCH_PREFIX + result.name, tip, None)
-        if operation.store.start() == result.name:
-            operation.point(HEAD, BRANCH_PREFIX + result.into)
+        drop_branch(operation, result.name, tip)
 
 
 # --- a merge that waits --------------------------------------------------------------------------
@@ -276,12 +346,30 @@ def pending_key(store: Store) -> str:
 
 
 def save_merge(store: Store, result: MergeResult) -> MergeResult:
-    """Keep *result*, with the resolutions made so far, for later or for another process."""
-    kept = pending_json(result)
+    """Keep *result*, with the resolutions made so far, for later or for another process.
+
+    Resolutions that somebody else has kept meanwhile stay, unless *result* decides the same conflict.
+
+    Raises:
+        MergeInProgressError: Another merge waits.
+        NoMergeError: It was kept before, and has been written or given up meanwhile.
+    """
+    _require_result(result)
+    if result.head is not None:
+        raise NoMergeError
+    pending_json(result)  # refuses what cannot be kept, before anything is locked
     store.pause("merge-save")
     with store.operation("merge-save", {"name": result.name}) as operation:
-        operation.set_meta(pending_key(store), kept)
-    result.kind = "conflicts"
+        kept = operation.meta(pending_key(store))
+        if not kept and result.is_kept:
+            raise NoMergeError
+        if kept:
+            other = pending_from(store, kept)
+            if (other.into, other.theirs) != (result.into, result.theirs):
+                raise MergeInProgressError(other.name, other.into)
+            united(result, other if result.is_kept else None)
+        operation.set_meta(pending_key(store), pending_json(result))
+    result.is_kept = True
     return result
 
 
@@ -290,9 +378,19 @@ def merge_in_progress(store: Store) -> MergeResult | None:
     row = store.one(q.META, key=pending_key(store))
     if row is None or not row[0]:
         return None
-    result = pending_from(row[0])
+    result = pending_from(store, row[0])
     _describe(result, plan_merge(store, result.ours, result.theirs))
     return result
+
+
+def merge_in_words(store: Store) -> str | None:
+    """Return how far the merge that waits has got, or `None` if none waits."""
+    result = merge_in_progress(store)
+    if result is None:
+        return None
+    count = len(result.conflicts)
+    conflicts = "1 conflict" if count == 1 else f"{count} conflicts"
+    return f"merging {result.name} into {result.into}: {count - len(result.unresolved)} of {conflicts} decided"
 
 
 def abort_merge(store: Store) -> None:
@@ -301,15 +399,17 @@ def abort_merge(store: Store) -> None:
     Raises:
         NoMergeError: None waits.
     """
-    row = store.one(q.META, key=pending_key(store))
-    if row is None or not row[0]:
-        raise NoMergeError
     store.pause("merge-abort")
     with store.operation("merge-abort") as operation:
+        if not operation.meta(pending_key(store)):
+            raise NoMergeError
         operation.set_meta(pending_key(store), "")
 
 
-def _forget(store: Store, operation: Operation) -> None:
-    row = store.one(q.META, key=pending_key(store))
-    if row is not None and row[0]:
-        operation.set_meta(pending_key(store), "")
+def _forget(store: Store, operation: Operation, result: MergeResult) -> None:
+    """Drop what was kept of the merge just written; another one that waits stays."""
+    kept = operation.meta(pending_key(store))
+    if kept:
+        other = pending_from(store, kept)
+        if (other.into, other.theirs) == (result.into, result.theirs):
+            operation.set_meta(pending_key(store), "")

@@ -186,17 +186,28 @@ class _Aim:
 
 def _resolved(plan: MergePlan, choices: Mapping[ClashKey, Choice]) -> _Aim:
     aim = _Aim(dict(plan.decision.wanted), {}, plan.decision.order)
+    kept: set[int] = set()
     dropped: set[int] = set()
     for clash in plan.decision.clashes:
         choice = choices[clash.kind, clash.entry]
         if clash.kind == "reordered_differently":
             aim.order = _order_of(plan, choice)
         else:
-            dropped |= _choose(aim, clash, choice)
+            won, lost = _choose(aim, clash, choice)
+            kept |= won
+            dropped |= lost
+    covered = {one: _targets(plan.plain, one) for one in kept}
     for entry, wanted in aim.wanted.items():
-        # A compression that lost at one entry is off everywhere: it cannot cover the others alone.
-        aim.wanted[entry] = replace(wanted, covers=wanted.covers - dropped)
+        # A compression is on or off as a whole: one that lost at an entry is off everywhere, and one
+        # that won covers all it names.
+        covers = wanted.covers | {one for one, targets in covered.items() if entry in targets}
+        aim.wanted[entry] = replace(wanted, covers=covers - dropped)
     return aim
+
+
+def _targets(state: State, commit: int) -> frozenset[int]:
+    event = state.event(commit)
+    return frozenset() if event is None else frozenset(event.targets)
 
 
 def _order_of(plan: MergePlan, choice: Choice) -> tuple[int, ...] | None:
@@ -205,26 +216,26 @@ def _order_of(plan: MergePlan, choice: Choice) -> tuple[int, ...] | None:
     return tuple(entry.placed.id for entry in side.order if entry.placed.id in known)
 
 
-def _choose(aim: _Aim, clash: Clash, choice: Choice) -> set[int]:
-    """Apply one choice to what is wanted, and return the compressions it drops."""
+def _choose(aim: _Aim, clash: Clash, choice: Choice) -> tuple[set[int], set[int]]:
+    """Apply one choice to what is wanted, and return the compressions it keeps and those it drops."""
     wanted = aim.wanted[clash.entry]
     if choice.action == "skip":
         aim.wanted[clash.entry] = replace(wanted, priority="skip")
-        return set()
+        return set(), set()
     if choice.action == "use":
         assert choice.content is not None
         aim.contents[clash.entry] = choice.content
         shown = "normal" if wanted.priority == "skip" else wanted.priority
         aim.wanted[clash.entry] = replace(wanted, priority=shown, covers=frozenset(clash.base.covers))
-        return {*clash.ours.covers, *clash.theirs.covers} - set(clash.base.covers)
+        return set(), {*clash.ours.covers, *clash.theirs.covers} - set(clash.base.covers)
     side, other = (clash.ours, clash.theirs) if choice.action == "ours" else (clash.theirs, clash.ours)
     if clash.kind in {"overlapping_compressions", "compressed_and_changed"}:
         aim.wanted[clash.entry] = replace(wanted, covers=frozenset(side.covers))
-        return set(other.covers) - set(side.covers)
+        return set(side.covers) - set(other.covers), set(other.covers) - set(side.covers)
     content = side.shown if clash.kind != "annotated_differently" else wanted.content
     priority = side.priority if clash.kind != "both_edited" else wanted.priority
     aim.wanted[clash.entry] = replace(wanted, content=content, priority=priority)
-    return set()
+    return set(), set()
 
 
 # --- establishing --------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ from tract.objects.hashing import canonical_json
 from tract.objects.message import Message
 from tract.operations.merge_plan import Choice, ClashKey, MergePlan, NewContent, additions, require_action
 from tract.operations.prepare import as_content, prepare, text_replaced
+from tract.operations.review import Concern
 from tract.store import Store
 
 MergeKind: TypeAlias = Literal["up_to_date", "fast_forward", "merged", "squashed", "conflicts"]
@@ -87,6 +88,8 @@ class MergeResult:
         head: Hash the branch is at, `None` while the merge waits.
         message: What to show in the log.
         resolutions: How each conflict was resolved, by its key.
+        concerns: What a reviewer noticed that is no conflict.
+        is_kept: Whether it is kept in the store as the merge that waits.
     """
 
     def __init__(self, *, into: str, name: str, ours: bytes, theirs: bytes, message: str | None) -> None:
@@ -101,6 +104,8 @@ class MergeResult:
         self.commits: tuple[str, ...] = ()
         self.head: str | None = None
         self.resolutions: dict[ClashKey, Resolution] = {}
+        self.concerns: tuple[Concern, ...] = ()
+        self.is_kept = False
         self.delete_branch = False
         self.plan: MergePlan | None = None
         self.tokens = 0
@@ -150,7 +155,7 @@ class MergeResult:
 
     def done(self, kind: MergeKind, head: bytes) -> MergeResult:
         """Note how it ended."""
-        self.kind, self.head, self.plan = kind, head.hex(), None
+        self.kind, self.head, self.plan, self.is_kept = kind, head.hex(), None, False
         return self
 
     def __repr__(self) -> str:
@@ -227,9 +232,11 @@ def pending_json(result: MergeResult) -> str:
             "theirs": result.theirs.hex(),
             "message": result.message,
             "delete_branch": result.delete_branch,
+            "concerns": [one.plain() for one in result.concerns],
             "resolutions": [
-                [kind, entry, made.action, _plain(made.content), made.reason]
-                for (kind, entry), made in result.resolutions.items()
+                [one.kind, one.target, made.action, _plain(made.content), made.reason]
+                for one in result.conflicts
+                if (made := result.resolutions.get(one.key)) is not None
             ],
         }
     ).decode()
@@ -247,7 +254,7 @@ def _plain(content: BaseModel | Mapping[str, Any] | str | None) -> Any:
     return dict(content) if isinstance(content, Mapping) else content
 
 
-def pending_from(text: str) -> MergeResult:
+def pending_from(store: Store, text: str) -> MergeResult:
     """Return the result kept as *text*, without its conflicts."""
     kept = json.loads(text)
     result = MergeResult(
@@ -258,6 +265,14 @@ def pending_from(text: str) -> MergeResult:
         message=kept["message"],
     )
     result.delete_branch = kept["delete_branch"]
-    for kind, entry, action, content, reason in kept["resolutions"]:
-        result.resolutions[kind, entry] = Resolution(action, content, reason)
+    result.concerns = tuple(Concern.read(one) for one in kept["concerns"])
+    result.is_kept = True
+    for kind, target, action, content, reason in kept["resolutions"]:
+        result.resolutions[kind, store.tip(bytes.fromhex(target)).id] = Resolution(action, content, reason)
     return result
+
+
+def united(result: MergeResult, kept: MergeResult | None) -> None:
+    """Take over from *kept* the resolutions *result* lacks."""
+    if kept is not None:
+        result.resolutions = {**kept.resolutions, **result.resolutions}

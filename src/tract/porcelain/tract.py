@@ -47,11 +47,13 @@ from tract.operations.merge import (
     commit_merge,
     merge,
     merge_in_progress,
+    merge_in_words,
     save_merge,
 )
 from tract.operations.merge_result import MergeResult
 from tract.operations.prepare import as_content, with_text
 from tract.operations.reset import reset
+from tract.operations.review import Reviewer
 from tract.operations.tag import Tag
 from tract.operations.undo import UndoResult, redo, undo
 from tract.operations.usage import record_usage
@@ -574,7 +576,7 @@ class Tract:
 
     def status(self) -> Status:
         """Return where HEAD stands and how full the context is."""
-        return status(self._store, self.log(RECENT))
+        return status(self._store, self.log(RECENT), merge_in_words(self._store))
 
     def fsck(self) -> list[Finding]:
         """Check every object, ref and operation of the store; an empty list means all is well.
@@ -668,6 +670,7 @@ class Tract:
         strategy: Strategy = "auto",
         no_ff: bool = False,
         resolver: Resolver | None = None,
+        reviewer: Reviewer | None = None,
         autonomy: AutonomyLevel | str | None = None,
         delete_branch: bool = False,
         message: str | None = None,
@@ -677,9 +680,10 @@ class Tract:
         Args:
             branch: The branch, or any other revision.
             strategy: `auto`; `ours` or `theirs` decide conflicts for one side; `squash` appends one
-                summary of the other branch; `semantic` also looks for overlap that is no conflict.
+                summary of the other branch; `semantic` also looks for concerns that are no conflict.
             no_ff: Write a merge commit even where the branch could simply move forward.
             resolver: Called with each `Conflict`; returns a `Resolution`.
+            reviewer: Called with a `Review` by `semantic`; returns `Concern` values. Rules, by default.
             autonomy: `manual` calls no resolver, `collaborative` (the default) returns what a resolver
                 decided for review, `autonomous` carries it out.
             delete_branch: Drop *branch* once it is merged.
@@ -693,11 +697,12 @@ class Tract:
         Raises:
             DetachedHeadError: HEAD is on no branch.
             MergeConflictError: The resolver aborted.
+            MergeInProgressError: There are conflicts, and another merge waits for decisions already.
 
         Cost:
             O(commits since the merge base).
         """
-        options = MergeOptions(strategy, no_ff, resolver, autonomy, delete_branch, message)
+        options = MergeOptions(strategy, no_ff, resolver, autonomy, delete_branch, message, reviewer)
         name = branch.short_hash if isinstance(branch, CommitInfo) else branch
         return merge(self._store, self._resolve(branch), name, options)
 
@@ -711,7 +716,12 @@ class Tract:
         return commit_merge(self._store, merge_result(result))
 
     def save_merge(self, result: MergeResult) -> MergeResult:
-        """Keep *result* with the resolutions made so far, for later or for another process."""
+        """Keep *result* with the resolutions made so far, for later or for another process.
+
+        Raises:
+            MergeInProgressError: Another merge waits.
+            NoMergeError: It was written or given up meanwhile.
+        """
         return save_merge(self._store, merge_result(result))
 
     def abort_merge(self) -> None:

@@ -54,6 +54,8 @@ def _blocks(status: Status) -> list[Block]:
         ["limit", limit or "none"],
         ["operation", (str(status.operation), "cyan")],
     ]
+    if status.merge is not None:
+        facts.append(["merge", (status.merge, "yellow")])
     step = next_step(status)
     if step is not None:
         facts.append(["next", step])
@@ -76,6 +78,8 @@ def next_step(status: Status) -> str | None:
     """Return what to do next in commands, where something stands in the way; the status says it in Python."""
     if status.next_step is None:
         return None
+    if status.merge is not None:
+        return "A merge waits for decisions: decide its conflicts, or give it up."
     if status.is_detached:
         return "Keep work with `tract switch -c NAME`, go back with `tract checkout -`."
     if status.head is None:
