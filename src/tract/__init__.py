@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from tract.compile.context import CompiledContext, Provenance
     from tract.compile.diff import DiffResult, DiffSide, DiffStat, FieldChange, MessageChange
     from tract.compile.fold import Entry
+    from tract.compile.safety import SafetyWarning
     from tract.errors import TractError
     from tract.history.log import GraphRow
     from tract.history.status import Status
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
         SessionContent,
         ToolResultContent,
     )
-    from tract.objects.decision import AutonomyLevel, Resolution
+    from tract.objects.decision import AutonomyLevel, Resolution, Resolver
     from tract.objects.message import (
         FilePart,
         ImagePart,
@@ -40,8 +41,12 @@ if TYPE_CHECKING:
     from tract.objects.operation import OperationInfo
     from tract.objects.usage import Usage
     from tract.operations.branch import Branch, Divergence
+    from tract.operations.cherry_pick import CherryPickResult
+    from tract.operations.choices import MissingTarget
     from tract.operations.fsck import Finding
     from tract.operations.merge_result import Conflict, MergeResult
+    from tract.operations.rebase import RebaseResult
+    from tract.operations.reorder import ReorderResult
     from tract.operations.tag import Tag
     from tract.operations.undo import UndoResult
     from tract.porcelain.tract import Tract
@@ -59,6 +64,7 @@ _HOME = {
     "BlameMessage": "tract.compile.blame",
     "BlameResult": "tract.compile.blame",
     "Branch": "tract.operations.branch",
+    "CherryPickResult": "tract.operations.cherry_pick",
     "CommitInfo": "tract.objects.commit",
     "CompiledContext": "tract.compile.context",
     "Compiler": "tract.compile.compiler",
@@ -80,13 +86,18 @@ _HOME = {
     "MergeResult": "tract.operations.merge_result",
     "Message": "tract.objects.message",
     "MessageChange": "tract.compile.diff",
+    "MissingTarget": "tract.operations.choices",
     "OperationInfo": "tract.objects.operation",
     "OutputContent": "tract.objects.content",
     "Provenance": "tract.compile.context",
     "Reasoning": "tract.objects.message",
     "ReasoningContent": "tract.objects.content",
+    "RebaseResult": "tract.operations.rebase",
+    "ReorderResult": "tract.operations.reorder",
     "Repo": "tract.porcelain.tract:Tract",
     "Resolution": "tract.objects.decision",
+    "Resolver": "tract.objects.decision",
+    "SafetyWarning": "tract.compile.safety",
     "SessionContent": "tract.objects.content",
     "Status": "tract.history.status",
     "Tag": "tract.operations.tag",
@@ -113,6 +124,7 @@ __all__ = [
     "BlameMessage",
     "BlameResult",
     "Branch",
+    "CherryPickResult",
     "CommitInfo",
     "CompiledContext",
     "Compiler",
@@ -134,13 +146,18 @@ __all__ = [
     "MergeResult",
     "Message",
     "MessageChange",
+    "MissingTarget",
     "OperationInfo",
     "OutputContent",
     "Provenance",
     "Reasoning",
     "ReasoningContent",
+    "RebaseResult",
+    "ReorderResult",
     "Repo",
     "Resolution",
+    "Resolver",
+    "SafetyWarning",
     "SessionContent",
     "Status",
     "Tag",

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Collection, Sequence
-from typing import ClassVar
+from typing import ClassVar, Protocol
 
 
 class TractError(Exception):
@@ -445,6 +445,70 @@ class BudgetExceededError(StateError):
         )
         self.tokens = tokens
         self.limit_tokens = limit_tokens
+
+
+class SafetyError(StateError):
+    """The call would break something; nothing was written.
+
+    Attributes:
+        warnings: What it would break, each with `kind`, `commits` and `message`.
+    """
+
+    code = "safety"
+
+    def __init__(self, verb: str, warnings: Sequence[_Warning]) -> None:
+        first, more = warnings[0].message, len(warnings) - 1
+        kinds = ", ".join(repr(kind) for kind in dict.fromkeys(warning.kind for warning in warnings))
+        super().__init__(
+            f"{first[:-1]} ({more} more warning{'s' if more > 1 else ''})." if more else first,
+            hint=f"Pass `allow=[{kinds}]` to {verb} all the same, or a `resolver` that decides.",
+        )
+        self.verb = verb
+        self.warnings = tuple(warnings)
+
+
+class _Warning(Protocol):
+    @property
+    def kind(self) -> str: ...
+    @property
+    def message(self) -> str: ...
+
+
+class MissingTargetError(StateError):
+    """A commit to be copied acts on one that is not there; nothing was written.
+
+    Attributes:
+        issue: The commit and what it misses, as a resolver would be asked.
+    """
+
+    code = "missing_target"
+
+    def __init__(self, issue: _Issue) -> None:
+        super().__init__(
+            issue.message, hint="Name what it acts on as well, or pass a `resolver` that adapts or skips it."
+        )
+        self.issue = issue
+
+
+class _Issue(Protocol):
+    @property
+    def message(self) -> str: ...
+
+
+class AbortedError(StateError):
+    """A resolver decided that the call should do nothing; nothing was written.
+
+    Attributes:
+        issue: What it was asked about.
+        reason: Why, or `None` if it did not say.
+    """
+
+    code = "aborted"
+
+    def __init__(self, issue: _Issue, reason: str | None = None) -> None:
+        super().__init__(f"The resolver aborted: {reason or issue.message}", hint="Nothing was written.")
+        self.issue = issue
+        self.reason = reason
 
 
 # --- storage -------------------------------------------------------------------------------------
