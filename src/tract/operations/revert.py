@@ -128,10 +128,9 @@ def _revert_merge(store: Store, chain: Chain, merge: Event, said: tuple[int, byt
     assert chain.state is not None
     brought = _brought(store, chain.state, merge)
     own = {event.id for event in brought}
-    changes = [event for event in reversed(brought) if _acts_outside(event, own)]
-    # A revert switched off may bring back what it had switched off: look again.
-    while effective := [one for one in changes if one.id not in switched_off(chain.state.events)]:
-        for event in effective:
+    off = switched_off(chain.state.events)
+    for event in reversed(brought):
+        if event.id not in off and _acts_outside(event, own):
             chain.add(_revert_of(event, *said))
     messages = [event for event in brought if event.op == "append" and _shown(chain.state, event)]
     if messages:
