@@ -41,7 +41,6 @@ def compressed(t: Tract, commits: Sequence[str | CommitInfo], text: str) -> Comm
     chain = Chain(store, store.tip(store.head_hash() or b""))
     summary = NewCommit(
         "compress",
-        store.clock(),
         tuple(event_of(t, commit) for commit in commits),
         content_type="dialogue",
         content=payload.content,

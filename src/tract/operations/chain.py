@@ -27,14 +27,15 @@ class NewCommit:
 
     Attributes:
         targets: The commits it acts on: existing ones, or earlier ones of the same chain.
+        created_at: `None` for when it is written.
         reply_to: The commit of the same chain that its note is to name as answered, if that is to change.
         config: Canonical bytes of the generation config; `config_id` is its row, where it has one.
         copied: Hash of the commit it is a copy of, or `b""`.
     """
 
     op: str
-    created_at: int
     targets: tuple[Event, ...] = ()
+    created_at: int | None = None
     content_type: str | None = None
     payload: bytes | None = None
     content: bytes | None = None
@@ -82,7 +83,7 @@ class Chain:
         event = Event(
             -1 - len(self._commits), new.copied, 0, 0, new.op, tuple([target.id for target in new.targets]),
             new.content_type, new.config_id, new.message, new.priority, new.tokens,
-            new.origin, new.author, new.created_at, new.content,
+            new.origin, new.author, new.created_at or 0, new.content,
         )  # fmt: skip
         self.state = extend(self.state, [event])
         self._commits.append((event, new, size_of(self.state)))
@@ -93,13 +94,13 @@ class Chain:
         written: dict[int, Tip] = {}
         tip = self.parent
         for event, new, size in self._commits:
-            tip = operation.add(_draft(new, size, written), () if tip is None else (tip,))
+            tip = operation.add(_draft(new, size, written, operation.store), () if tip is None else (tip,))
             written[event.id] = tip
         operation.move(operation.store.head_ref(), operation.tip, tip)
         return written
 
 
-def _draft(new: NewCommit, size: int, written: dict[int, Tip]) -> Draft:
+def _draft(new: NewCommit, size: int, written: dict[int, Tip], store: Store) -> Draft:
     targets = tuple([(found.id, found.hash) for target in new.targets for found in [written.get(target.id, target)]])
     note = new.note
     if new.reply_to is not None:
@@ -111,7 +112,7 @@ def _draft(new: NewCommit, size: int, written: dict[int, Tip]) -> Draft:
         payload=new.payload,
         origin=new.origin,
         author=new.author,
-        created_at=new.created_at,
+        created_at=store.clock() if new.created_at is None else new.created_at,
         tokens=new.tokens,
         context_tokens=size,
         targets=targets,

@@ -148,7 +148,7 @@ class _Copying:
         ready = prepare(self._store, as_content(self._store, resolution.content))
         return NewCommit(
             "append",
-            event.created_at,
+            created_at=event.created_at,
             content_type=ready.content_type,
             payload=ready.payload,
             content=ready.content_hash,

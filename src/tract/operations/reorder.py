@@ -83,7 +83,7 @@ def _planned(
     before = chain.state
     assert before is not None
     assert tip is not None
-    chain.add(NewCommit("reorder", store.clock(), targets, note=note))
+    chain.add(NewCommit("reorder", targets, note=note))
     assert chain.state is not None
     if [entry.placed.id for entry in before.order] == [entry.placed.id for entry in chain.state.order]:
         raise InvalidInputError(
@@ -149,7 +149,7 @@ def compile_in_order(
     assert commit is not None
     before = states_of(store).get(commit)
     chain = Chain(store, tip)
-    chain.add(NewCommit("reorder", 0, targets))
+    chain.add(NewCommit("reorder", targets))
     assert chain.state is not None
     found = order_warnings(before.shown, chain.state.shown, replies(store, commit))
     said = [one.message for one in found]

@@ -52,17 +52,16 @@ def revert(store: Store, commit: bytes, *, message: str | None = None) -> Commit
 def _planned(store: Store, tip: Tip | None, commit: bytes, note: bytes | None) -> Chain:
     state, event = event_at(store, tip, commit)
     chain = Chain(store, tip)
-    now = store.clock()
     off = switched_off(state.events)
     if event.op == "append":
         _require_left(event, is_left=_shown(state, event))
-        chain.add(_skip([event], now, note))
+        chain.add(_skip([event], note))
     elif event.op == "merge":
-        _revert_merge(store, chain, event, (now, note))
+        _revert_merge(store, chain, event, note)
     else:
         if event.id in off:
             raise _already(event, _reverting(state, event, off))
-        chain.add(_revert_of(event, now, note))
+        chain.add(_revert_of(event, note))
     return chain
 
 
@@ -111,19 +110,19 @@ def _already(event: Event, by: Event) -> InvalidTargetError:
     )
 
 
-def _revert_of(event: Event, now: int, note: bytes | None) -> NewCommit:
-    return NewCommit("revert", now, (event,), note=note)
+def _revert_of(event: Event, note: bytes | None) -> NewCommit:
+    return NewCommit("revert", (event,), note=note)
 
 
-def _skip(events: Sequence[Event], now: int, note: bytes | None) -> NewCommit:
+def _skip(events: Sequence[Event], note: bytes | None) -> NewCommit:
     payload = canonical_json({"priority": "skip"})
     return NewCommit(
-        "annotate", now, tuple(events), content_type=ANNOTATION, payload=payload, content=blob_hash(payload),
+        "annotate", tuple(events), content_type=ANNOTATION, payload=payload, content=blob_hash(payload),
         note=note, priority="skip",
     )  # fmt: skip
 
 
-def _revert_merge(store: Store, chain: Chain, merge: Event, said: tuple[int, bytes | None]) -> None:
+def _revert_merge(store: Store, chain: Chain, merge: Event, note: bytes | None) -> None:
     """Switch off what only the second parent of *merge* brought: its changes, newest first, then its messages."""
     assert chain.state is not None
     brought = _brought(store, chain.state, merge)
@@ -131,10 +130,10 @@ def _revert_merge(store: Store, chain: Chain, merge: Event, said: tuple[int, byt
     off = switched_off(chain.state.events)
     for event in reversed(brought):
         if event.id not in off and _acts_outside(event, own):
-            chain.add(_revert_of(event, *said))
+            chain.add(_revert_of(event, note))
     messages = [event for event in brought if event.op == "append" and _shown(chain.state, event)]
     if messages:
-        chain.add(_skip(messages, *said))
+        chain.add(_skip(messages, note))
     _require_left(merge, is_left=len(chain) > 0)
 
 
