@@ -65,7 +65,9 @@ def reorder(
     choices.settle(warnings)
     store.pause("reorder")
     with store.operation("reorder", {"commits": [commit.hex() for commit in commits]}) as operation:
-        if operation.tip is None or operation.tip.hash != head:
+        if operation.tip is None:
+            operation.require_tip(head)
+        elif operation.tip.hash != head:
             chain, warnings = _planned(store, operation.tip, commits, note)
             if not choices.admits(warnings):
                 operation.require_tip(head)

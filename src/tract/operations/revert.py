@@ -41,7 +41,9 @@ def revert(store: Store, commit: bytes, *, message: str | None = None) -> Commit
     announce(store, lambda _: ready.sizes)
     store.pause("revert")
     with store.operation("revert", {"commit": commit.hex()}) as operation:
-        if operation.tip is None or operation.tip.hash != head:
+        if operation.tip is None:
+            operation.require_tip(head)
+        elif operation.tip.hash != head:
             ready = _planned(store, operation.tip, commit, note)
         check_budget(store, ready.sizes)
         ready.write(operation)

@@ -441,8 +441,7 @@ class Tract:
         is_plain = at is None and as_of is None and order is None and self._compiler is None
         if is_plain and not (mark_edits or verify):
             return compile_head(self._store)
-        commit = self._moment(at, as_of)
-        named = [] if order is None else resolve_all(self._store, order)
+        commit, named = self._moment(at, as_of), [] if order is None else resolve_all(self._store, order)
         return compile_in_order(
             self._store, commit, named, compiler=self._compiler, mark_edits=mark_edits, verify=verify
         )
