@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from tract.compile.context import CompiledContext, Provenance
     from tract.compile.diff import DiffResult, DiffSide, DiffStat, FieldChange, MessageChange
     from tract.compile.fold import Entry
+    from tract.compile.safety import SafetyWarning
     from tract.errors import TractError
     from tract.history.log import GraphRow
     from tract.history.status import Status
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
         SessionContent,
         ToolResultContent,
     )
-    from tract.objects.decision import AutonomyLevel, Resolution
+    from tract.objects.decision import AutonomyLevel, Resolution, Resolver
     from tract.objects.message import (
         FilePart,
         ImagePart,
@@ -40,8 +41,12 @@ if TYPE_CHECKING:
     from tract.objects.operation import OperationInfo
     from tract.objects.usage import Usage
     from tract.operations.branch import Branch, Divergence
+    from tract.operations.cherry_pick import CherryPickResult
+    from tract.operations.choices import MissingTarget
     from tract.operations.fsck import Finding
     from tract.operations.merge_result import Conflict, MergeResult
+    from tract.operations.rebase import RebaseResult
+    from tract.operations.reorder import ReorderResult
     from tract.operations.review import Brought, Concern, Review
     from tract.operations.tag import Tag
     from tract.operations.undo import UndoResult
@@ -61,6 +66,7 @@ _HOME = {
     "BlameResult": "tract.compile.blame",
     "Branch": "tract.operations.branch",
     "Brought": "tract.operations.review",
+    "CherryPickResult": "tract.operations.cherry_pick",
     "CommitInfo": "tract.objects.commit",
     "CompiledContext": "tract.compile.context",
     "Compiler": "tract.compile.compiler",
@@ -83,14 +89,19 @@ _HOME = {
     "MergeResult": "tract.operations.merge_result",
     "Message": "tract.objects.message",
     "MessageChange": "tract.compile.diff",
+    "MissingTarget": "tract.operations.choices",
     "OperationInfo": "tract.objects.operation",
     "OutputContent": "tract.objects.content",
     "Provenance": "tract.compile.context",
     "Reasoning": "tract.objects.message",
     "ReasoningContent": "tract.objects.content",
+    "RebaseResult": "tract.operations.rebase",
+    "ReorderResult": "tract.operations.reorder",
     "Repo": "tract.porcelain.tract:Tract",
     "Resolution": "tract.objects.decision",
+    "Resolver": "tract.objects.decision",
     "Review": "tract.operations.review",
+    "SafetyWarning": "tract.compile.safety",
     "SessionContent": "tract.objects.content",
     "Status": "tract.history.status",
     "Tag": "tract.operations.tag",
@@ -118,6 +129,7 @@ __all__ = [
     "BlameResult",
     "Branch",
     "Brought",
+    "CherryPickResult",
     "CommitInfo",
     "CompiledContext",
     "Compiler",
@@ -140,14 +152,19 @@ __all__ = [
     "MergeResult",
     "Message",
     "MessageChange",
+    "MissingTarget",
     "OperationInfo",
     "OutputContent",
     "Provenance",
     "Reasoning",
     "ReasoningContent",
+    "RebaseResult",
+    "ReorderResult",
     "Repo",
     "Resolution",
+    "Resolver",
     "Review",
+    "SafetyWarning",
     "SessionContent",
     "Status",
     "Tag",

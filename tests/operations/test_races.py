@@ -45,7 +45,11 @@ WRITES: dict[str, Write] = {
     "tag": lambda t: t.tag("new", commit(t, 1)),
     "tag-delete": lambda t: t.tags.delete("v1"),
     "reset": lambda t: t.reset(commit(t, 0)),
-    "undo": lambda t: t.undo(operation=9),
+    "revert": lambda t: t.revert(commit(t, 1)),
+    "reorder": lambda t: t.reorder([commit(t, 1), commit(t, 0)]),
+    "cherry-pick": lambda t: t.cherry_pick(commit(t, 1), allow="duplicate_content"),
+    "rebase": lambda t: t.rebase("aside"),
+    "undo": lambda t: t.undo(operation=12),
     "redo": lambda t: t.redo(),
     "configure": lambda t: t.configure(max_content_bytes=2000),
     "usage": lambda t: t.record_usage(USAGE, commit=commit(t, 1)),
@@ -90,7 +94,7 @@ AGAIN = {("merge", "commit"), ("merge", "batch")}
 
 @pytest.fixture(scope="module")
 def scene(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three commits on main, the branch spare (merged, described), two tags, and one undone operation."""
+    """Three commits on main, the branches spare (merged, described) and aside, two tags, one undone operation."""
     path = tmp_path_factory.mktemp("scene") / "a.db"
     with opened(path) as t:
         for number in range(3):
@@ -99,6 +103,9 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Path:
         t.branches.describe("spare", "for later")
         t.tag("v1", commit(t, 1))
         t.configure(max_content_bytes=1000)
+        t.branch("aside", at=commit(t, 0))
+        t.user("message aside")
+        t.switch("main")
         t.tag("v2", commit(t, 1))
         _merges(t)
         t.tag("undone")

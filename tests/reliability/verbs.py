@@ -29,6 +29,9 @@ def make_history(path: Path | str) -> None:
         t.user("And coffee?")
         t.switch("main")
         t.branch("spare", switch=False)
+        t.branch("aside", at="HEAD~1")
+        t.user("An aside.")
+        t.switch("other")
         t.user("How much is it?")
         t.tag("release")
         t.user("And now?")
@@ -106,6 +109,10 @@ WRITES: Final[dict[str, Write]] = {
     "annotate": lambda t: t.annotate(contents(t)[:2], "skip", reason="noise"),
     "pin": lambda t: t.pin(contents(t)[1], reason="keep"),
     "skip": lambda t: t.skip(contents(t)[0]),
+    "revert": lambda t: t.revert(contents(t)[1]),
+    "reorder": lambda t: t.reorder(contents(t)[:2]),
+    "cherry_pick": lambda t: t.cherry_pick(contents(t)[:2], allow="duplicate_content"),
+    "rebase": lambda t: t.rebase("aside"),
     "batch": _batch,
     "branch": lambda t: t.branch(f"new-{next(_numbers)}"),
     "branch without switch": lambda t: t.branch(f"aside-{next(_numbers)}", at="HEAD~2", switch=False),

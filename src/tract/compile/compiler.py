@@ -193,19 +193,41 @@ def compile_commit(
     state = states.get(commit)
     if verify:
         _compare(state, states.fresh(commit))
-    shown: Sequence[Entry] = state.shown
-    messages: Sequence[Message] = _Messages(state.shown)
-    tokens = state.tokens
-    if compiler is not None or mark_edits:
-        entries = [_marked(store, entry) for entry in state.shown] if mark_edits else state.shown
-        pairs = _render(entries, compiler)
-        messages, shown = tuple(m for m, _ in pairs), tuple(e for _, e in pairs)
-        tokens = sum(tokens_of(store, message, entry) for message, entry in pairs)
-    total = tokens + (REPLY_PRIMING_TOKENS if messages else 0)
+    messages, shown, tokens = _rendered(store, state, compiler, mark_edits=mark_edits)
+    total = context_tokens(tokens, is_empty=not messages)
     source = _source(store)
     if has_usage and compiler is None and not mark_edits:
         total, source = _by_usage(states, state, total, source)
     return CompiledContext(commit.hex(), messages, total, source, _warnings(store, source), shown, states.config)
+
+
+def compile_state(
+    store: Store,
+    commit: bytes,
+    state: State,
+    *,
+    compiler: Compiler | None,
+    mark_edits: bool,
+    warnings: Iterable[str],
+) -> CompiledContext:
+    """Return the context of *state*, made of that of *commit* without being written; counted by the tokenizer."""
+    messages, shown, tokens = _rendered(store, state, compiler, mark_edits=mark_edits)
+    source = _source(store)
+    said = (*_warnings(store, source), *warnings)
+    total = context_tokens(tokens, is_empty=not messages)
+    return CompiledContext(commit.hex(), messages, total, source, said, shown, states_of(store).config)
+
+
+def _rendered(
+    store: Store, state: State, compiler: Compiler | None, *, mark_edits: bool
+) -> tuple[Sequence[Message], Sequence[Entry], int]:
+    """Return the messages of *state*, the entry each came from, and their tokens."""
+    if compiler is None and not mark_edits:
+        return _Messages(state.shown), state.shown, state.tokens
+    entries = [_marked(store, entry) for entry in state.shown] if mark_edits else state.shown
+    pairs = _render(entries, compiler)
+    tokens = sum(tokens_of(store, message, entry) for message, entry in pairs)
+    return tuple(m for m, _ in pairs), tuple(e for _, e in pairs), tokens
 
 
 class _Messages(Prefix[Message]):

@@ -114,6 +114,21 @@ def derived_message(
     return shorten(f"edit {names}: {said}") if op == "edit" else said
 
 
+def stored(database: Database, commit: bytes) -> CommitRow:
+    """Return the row of the commit with this hash, after verifying it.
+
+    Raises:
+        CorruptObjectError: It is missing or damaged.
+    """
+    found = database.one(q.COMMIT, hash=commit)
+    if found is None:
+        raise CorruptObjectError("commit", commit.hex(), "it is missing")
+    row = CommitRow(*found)
+    targets = tuple(hash_ for _, hash_ in database.all(q.TARGETS, commit_id=row.id))
+    verify(row, _parents(database, row), targets)
+    return row
+
+
 def content_of(store: Store, commit: bytes) -> BaseModel:
     """Return the content committed in the commit with this hash.
 
@@ -123,12 +138,7 @@ def content_of(store: Store, commit: bytes) -> BaseModel:
         UnknownContentTypeError: Its type is not registered on this handle.
     """
     with store.reading() as database:
-        found = database.one(q.COMMIT, hash=commit)
-        if found is None:
-            raise CorruptObjectError("commit", commit.hex(), "it is missing")
-        row = CommitRow(*found)
-        targets = tuple(hash_ for _, hash_ in database.all(q.TARGETS, commit_id=row.id))
-        verify(row, _parents(database, row), targets)
+        row = stored(database, commit)
     if row.content_type is None or row.content_type == ANNOTATION:
         raise InvalidTargetError(
             f"The commit {row.hash.hex()[:SHORT_HASH]} ({row.op}) has no content.",

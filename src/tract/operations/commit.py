@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import inspect
 import json
-import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 from pydantic import BaseModel
 
 from tract.compile.compiler import context_tokens, size_of, states_of
 from tract.compile.fold import Entry, State
-from tract.errors import BudgetExceededError, InvalidInputError, InvalidTargetError, shown
+from tract.errors import InvalidInputError, InvalidTargetError, shown
 from tract.history.info import derived_message
 from tract.objects.commit import ORIGINS, PRIORITIES, SHORT_HASH, CommitInfo, from_microseconds
-from tract.objects.config import GenerationConfig, TokenBudgetWarning, encode_config
+from tract.objects.config import GenerationConfig, encode_config
 from tract.objects.content import ANNOTATION
 from tract.objects.hashing import blob_hash, canonical_json
 from tract.objects.refs import check_label
+from tract.operations.budget import Sizes, announce, check_budget
 from tract.operations.prepare import Prepared, encode_note, prepare
 from tract.storage import queries as q
 from tract.storage.writing import Draft, Tip
@@ -55,27 +54,20 @@ def append(store: Store, content: BaseModel, remarks: Remarks) -> CommitInfo:
     ready = prepare(store, content)
     shown = 0 if ready.priority == "skip" else ready.tokens
     plan = _Plan(store, "append", ready, remarks)
-    plan.announce(lambda tip: _after_append(store, tip, shown))
+    announce(store, lambda tip: _after_append(store, tip, shown))
     store.pause("commit")
     with store.operation("commit") as operation:
         return plan.write(operation, (), _after_append(store, operation.tip, shown))
 
 
-class _Sizes(NamedTuple):
-    """Compiled size in tokens after a commit, and before it."""
-
-    after: int
-    before: int
-
-
-def _after_append(store: Store, tip: Tip | None, tokens: int) -> _Sizes:
+def _after_append(store: Store, tip: Tip | None, tokens: int) -> Sizes:
     """Return the compiled size after appending *tokens* behind *tip*, in O(1) where the tip's is known."""
     before = 0 if tip is None else tip.context_tokens
     if tip is not None and (before is None or tip.counter_id != store.counter_id):
         before = size_of(states_of(store).get(tip.hash))
     if not before:
-        return _Sizes(context_tokens(tokens, is_empty=tokens == 0), 0)
-    return _Sizes(before + tokens, before)
+        return Sizes(context_tokens(tokens, is_empty=tokens == 0), 0)
+    return Sizes(before + tokens, before)
 
 
 def edit(store: Store, target: bytes, content: BaseModel, remarks: Remarks) -> CommitInfo:
@@ -89,12 +81,12 @@ def edit(store: Store, target: bytes, content: BaseModel, remarks: Remarks) -> C
     ready = prepare(store, content)
     plan = _Plan(store, "edit", ready, remarks)
 
-    def after(tip: Tip | None) -> tuple[Entry, _Sizes]:
+    def after(tip: Tip | None) -> tuple[Entry, Sizes]:
         state, entry = _entry_at(store, tip, target, "edit")
         visible = entry.priority != "skip"
         return entry, _size_after(state, [(entry, ready.tokens if visible else None)])
 
-    plan.announce(lambda tip: after(tip)[1])
+    announce(store, lambda tip: after(tip)[1])
     store.pause("edit")
     with store.operation("edit") as operation:
         entry, sizes = after(operation.tip)
@@ -122,13 +114,13 @@ def annotate(
     ready = _annotation(fields)
     plan = _Plan(store, "annotate", ready, remarks)
 
-    def after(tip: Tip | None) -> tuple[list[Entry], _Sizes]:
+    def after(tip: Tip | None) -> tuple[list[Entry], Sizes]:
         pairs = [_entry_at(store, tip, target, "annotate") for target in targets]
         entries = list({entry.placed.id: entry for _, entry in pairs}.values())
         visible = priority != "skip"
         return entries, _size_after(pairs[0][0], [(e, e.shown.tokens if visible else None) for e in entries])
 
-    plan.announce(lambda tip: after(tip)[1])
+    announce(store, lambda tip: after(tip)[1])
     store.pause("annotate")
     with store.operation(verb) as operation:
         entries, sizes = after(operation.tip)
@@ -164,24 +156,16 @@ def _entry_at(store: Store, tip: Tip | None, target: bytes, verb: str) -> tuple[
     return state, entry
 
 
-def _size_after(state: State, changes: Sequence[tuple[Entry, int | None]]) -> _Sizes:
+def _size_after(state: State, changes: Sequence[tuple[Entry, int | None]]) -> Sizes:
     """Return the compiled size of *state* when each entry has the given tokens, or is hidden (`None`)."""
     tokens, shown = state.tokens, len(state.shown)
     for entry, after in changes:
         if entry.is_visible:
             tokens, shown = tokens - entry.shown.tokens, shown - 1
-        is_covered = bool(entry.covers) or entry.is_off
-        if after is not None and entry.shown.message is not None and not is_covered:
+        is_hidden = bool(entry.covers) or entry.is_off
+        if after is not None and entry.shown.message is not None and not is_hidden:
             tokens, shown = tokens + after, shown + 1
-    return _Sizes(context_tokens(tokens, is_empty=not shown), size_of(state))
-
-
-def _caller_level() -> int:
-    """Return the `stacklevel` of the application's line: the first frame outside this package, seen from the caller."""
-    level, frame = 0, inspect.currentframe()
-    while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "tract":
-        level, frame = level + 1, frame.f_back
-    return level
+    return Sizes(context_tokens(tokens, is_empty=not shown), size_of(state))
 
 
 class _Plan:
@@ -204,21 +188,11 @@ class _Plan:
             self.config = encode_config(remarks.generation_config)
         self.note = encode_note(message=remarks.message, metadata=remarks.metadata, reply_to=remarks.reply_to)
 
-    def announce(self, sizes_at: Callable[[Tip | None], _Sizes]) -> None:
-        """Let a callback of the budget decide before anything is locked."""
-        budget = self.store.config.budget
-        if budget is None or not callable(budget.on_exceed):
-            return
-        head = self.store.head_hash()
-        sizes = sizes_at(None if head is None else self.store.tip(head))
-        if sizes.after > max(budget.usable_tokens, sizes.before):
-            budget.on_exceed(sizes.after, budget.usable_tokens)
-
-    def write(self, operation: Operation, targets: tuple[tuple[int, bytes], ...], sizes: _Sizes) -> CommitInfo:
+    def write(self, operation: Operation, targets: tuple[tuple[int, bytes], ...], sizes: Sizes) -> CommitInfo:
         """Write the commit and return what is known of it."""
         if self.remarks.expected_head is not None:
             operation.require_tip(self.remarks.expected_head)
-        self._check_budget(sizes)
+        check_budget(self.store, sizes)
         ready, remarks = self.ready, self.remarks
         parent = operation.tip
         draft = Draft(
@@ -238,17 +212,6 @@ class _Plan:
         )
         written = operation.commit(draft)
         return self._info(draft, written, parent)
-
-    def _check_budget(self, sizes: _Sizes) -> None:
-        budget = self.store.config.budget
-        # What does not grow the context is never refused: an edit or a pin may be the way out.
-        if budget is None or sizes.after <= max(budget.usable_tokens, sizes.before):
-            return
-        if budget.on_exceed == "reject":
-            raise BudgetExceededError(sizes.after, budget.usable_tokens)
-        if budget.on_exceed == "warn":
-            text = f"The context holds {sizes.after:,} tokens; the budget is {budget.usable_tokens:,}."
-            warnings.warn(text, TokenBudgetWarning, stacklevel=_caller_level())
 
     def _info(self, draft: Draft, written: Tip, parent: Tip | None) -> CommitInfo:
         targets = tuple([hash_.hex() for _, hash_ in draft.targets])

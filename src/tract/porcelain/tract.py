@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from tract.compile.bisect import BisectResult, ContextTest, bisect
 from tract.compile.blame import BlameResult, blame
 from tract.compile.compare import diff, diff_commit
-from tract.compile.compiler import Compiler, compile_commit, compile_head
+from tract.compile.compiler import Compiler, compile_head
 from tract.compile.context import CompiledContext
 from tract.compile.counts import counted
 from tract.compile.diff import DiffResult
@@ -37,6 +37,7 @@ from tract.objects.message import AnyPart, Reasoning
 from tract.objects.usage import Usage
 from tract.operations import branch as branching
 from tract.operations.branch import Branch
+from tract.operations.cherry_pick import CherryPickResult, cherry_pick
 from tract.operations.commit import Remarks, annotate, append, edit
 from tract.operations.configure import configure
 from tract.operations.fsck import Finding, fsck
@@ -52,7 +53,10 @@ from tract.operations.merge import (
 )
 from tract.operations.merge_result import MergeResult
 from tract.operations.prepare import as_content, with_text
+from tract.operations.rebase import RebaseResult, rebase
+from tract.operations.reorder import ReorderResult, compile_in_order, reorder
 from tract.operations.reset import reset
+from tract.operations.revert import revert
 from tract.operations.review import Reviewer
 from tract.operations.tag import Tag
 from tract.operations.undo import UndoResult, redo, undo
@@ -304,6 +308,78 @@ class Tract:
         """Show *target* again."""
         return self._annotate("unskip", target, "normal", reason=reason)
 
+    def revert(self, commit: str | CommitInfo, *, message: str | None = None) -> CommitInfo:
+        """Switch off what *commit* did, by a new commit: of a message a skip, of a merge what it brought.
+
+        Raises:
+            InvalidTargetError: It is not in the current history, or was reverted already.
+        """
+        return revert(self._store, self._resolve(commit), message=message)
+
+    def reorder(
+        self,
+        commits: Iterable[str | CommitInfo],
+        *,
+        allow: Iterable[str] | str = (),
+        resolver: Resolver | None = None,
+        message: str | None = None,
+    ) -> ReorderResult:
+        """Let the messages of *commits* trade the places they hold among themselves; nothing else moves.
+
+        Args:
+            commits: In the order they are to have.
+            allow: Kinds of safety warnings to go on in spite of.
+            resolver: Decides on the others.
+            message: What to show in the log.
+
+        Raises:
+            SafetyError: It would split a tool exchange, invert a reply or move an instruction behind
+                what it governed.
+            InvalidInputError: A commit is named twice, or nothing would move.
+        """
+        named = resolve_all(self._store, commits)
+        return reorder(self._store, named, allow=allow, resolver=resolver, message=message)
+
+    def cherry_pick(
+        self,
+        commits: str | CommitInfo | Iterable[str | CommitInfo],
+        *,
+        resolver: Resolver | None = None,
+        allow: Iterable[str] | str = (),
+    ) -> CherryPickResult:
+        """Make *commits* of other branches again at the end of this one; a tool call takes its results with it.
+
+        Args:
+            commits: One or several, in the order they are to have.
+            resolver: Decides what to do where an edit's target is missing, and on safety warnings.
+            allow: Kinds of safety warnings to go on in spite of.
+
+        Raises:
+            MissingTargetError: One acts on a commit that is not here, and there is no resolver.
+            SafetyError: It would break something that is neither allowed nor resolved.
+            AbortedError: The resolver aborted.
+            RefConflictError: The branch moved while the call was on its way.
+        """
+        return cherry_pick(self._store, resolve_all(self._store, commits), allow=allow, resolver=resolver)
+
+    def rebase(
+        self, onto: str | CommitInfo, *, resolver: Resolver | None = None, allow: Iterable[str] | str = ()
+    ) -> RebaseResult:
+        """Make what only the current branch has again on top of *onto*, and move the branch there.
+
+        Args:
+            onto: The commit to stand on.
+            resolver: Decides what to do where an edit's target is missing, and on safety warnings.
+            allow: Kinds of safety warnings to go on in spite of.
+
+        Raises:
+            MissingTargetError: A commit acts on one that is not there, and there is no resolver.
+            SafetyError: It would break something that is neither allowed nor resolved.
+            AbortedError: The resolver aborted.
+            RefConflictError: The branch moved while the call was on its way.
+        """
+        return rebase(self._store, self._resolve(onto), allow=allow, resolver=resolver)
+
     def batch(self) -> AbstractContextManager[None]:
         """Make all writes of a `with` block one operation; if the block raises, nothing is kept.
 
@@ -342,6 +418,7 @@ class Tract:
         at: str | CommitInfo | None = None,
         *,
         as_of: datetime | None = None,
+        order: Iterable[str | CommitInfo] | None = None,
         mark_edits: bool = False,
         verify: bool = False,
     ) -> CompiledContext:
@@ -350,19 +427,26 @@ class Tract:
         Args:
             at: Compile this commit instead of HEAD.
             as_of: Compile where the branch pointed at this time (with a time zone).
+            order: Commits whose messages trade the places they hold among themselves, as `t.reorder`
+                would make them, for this call alone; nothing is left out, and `warnings` tells what it breaks.
             mark_edits: Begin each edited message with `[edited] `.
             verify: Fold the whole history once more and compare.
 
         Raises:
             CorruptObjectError: Stored data is damaged; nothing damaged is ever returned.
+            InvalidInputError: A commit is named twice in *order*.
+            InvalidTargetError: One is not in the history compiled.
 
         Cost:
             One small query when nothing is new; O(new commits) otherwise.
         """
-        if at is None and as_of is None and not (mark_edits or verify) and self._compiler is None:
+        is_plain = at is None and as_of is None and order is None and self._compiler is None
+        if is_plain and not (mark_edits or verify):
             return compile_head(self._store)
-        commit = self._moment(at, as_of)
-        return compile_commit(self._store, commit, compiler=self._compiler, mark_edits=mark_edits, verify=verify)
+        commit, named = self._moment(at, as_of), [] if order is None else resolve_all(self._store, order)
+        return compile_in_order(
+            self._store, commit, named, compiler=self._compiler, mark_edits=mark_edits, verify=verify
+        )
 
     def get(self, commit: str | CommitInfo) -> CommitInfo:
         """Return what is known of *commit*."""

@@ -310,6 +310,12 @@ PARENTS: Final = Query(
     .where(s.commit_parents.c.commit_id == _p("commit_id"))
     .order_by(s.commit_parents.c.position)
 )
+# What callers said of the commits of a lane up to a generation, where they said anything.
+LANE_NOTES: Final = Query(
+    select(s.commits.c.hash, _note.c.hash, _note.c.data, _note.c.erased_at)
+    .select_from(s.commits.join(_note, _note.c.id == s.commits.c.note_id))
+    .where(s.commits.c.lane_id == _p("lane_id"), s.commits.c.generation <= _p("high"))
+)
 HASH_OF: Final = Query(select(s.commits.c.hash).where(s.commits.c.id == _p("id")))
 AT_GENERATION: Final = Query(
     select(s.commits.c.hash).where(s.commits.c.lane_id == _p("lane_id"), s.commits.c.generation == _p("generation"))

@@ -135,9 +135,10 @@ def _link(database: Database, written: Tip, draft: Draft, parents: tuple[Tip, ..
 
 
 def _blob(database: Database, kind: str, hash_: bytes | None, data: bytes | None) -> int | None:
-    if hash_ is None or data is None:
+    if hash_ is None:
         return None
-    row = database.one(q.ADD_BLOB, hash=hash_, kind=kind, size=len(data), data=data)
+    # Without bytes: a copy of a commit whose content was erased names the same tombstone.
+    row = None if data is None else database.one(q.ADD_BLOB, hash=hash_, kind=kind, size=len(data), data=data)
     if row is None:
         row = database.one(q.BLOB_ID, hash=hash_)
     assert row is not None

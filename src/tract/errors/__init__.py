@@ -7,43 +7,73 @@ Hints name real methods; a gate resolves them against the public API.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection, Sequence
-from typing import ClassVar
+from typing import Protocol
 
+from tract.errors.base import TractError, nearest, shown
+from tract.errors.storage import (
+    BusyError,
+    CorruptGraphError,
+    CorruptObjectError,
+    CorruptRanksError,
+    CorruptStoreError,
+    DiskFullError,
+    MigrationError,
+    NotAStoreError,
+    SchemaTooNewError,
+    StorageError,
+)
 
-class TractError(Exception):
-    """Base of every error this package raises.
-
-    Attributes:
-        code: Stable identifier for programs, equal for all errors of one class.
-        message: One sentence for people.
-        hint: What to do next, or `None`.
-    """
-
-    code: ClassVar[str] = "error"
-    usual_hint: ClassVar[str | None] = None
-    """The hint where the raise has none of its own."""
-
-    def __init__(self, message: str, *, hint: str | None = None) -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint or self.usual_hint
-
-    def __str__(self) -> str:
-        # KeyError would show repr(message); people get the sentence itself.
-        return self.message
-
-
-def shown(value: object) -> str:
-    """Return how a sentence shows a wrong value: text in ASCII and cut short, anything else by its type."""
-    return ascii(value[:60]) if isinstance(value, str) else f"a value of type {type(value).__name__}"
-
-
-def _nearest(name: str, known: Collection[str], otherwise: str) -> str:
-    near = difflib.get_close_matches(name, known, n=1)
-    return f"Did you mean `{near[0]}`?" if near else otherwise
-
+__all__ = [
+    "AbortedError",
+    "AmbiguousRevisionError",
+    "BranchNotFoundError",
+    "BudgetExceededError",
+    "BusyError",
+    "ClosedHandleError",
+    "ContentErasedError",
+    "ContentTooLargeError",
+    "CorruptGraphError",
+    "CorruptObjectError",
+    "CorruptRanksError",
+    "CorruptStoreError",
+    "CurrentBranchError",
+    "DetachedHeadError",
+    "DiskFullError",
+    "ForkedHandleError",
+    "FormatError",
+    "InvalidContentError",
+    "InvalidInputError",
+    "InvalidRefNameError",
+    "InvalidTargetError",
+    "MergeConflictError",
+    "MigrationError",
+    "MissingTargetError",
+    "NoMergeError",
+    "NotAStoreError",
+    "NotCanonicalError",
+    "NotFoundError",
+    "NothingToUndoError",
+    "OperationConflictError",
+    "OperationNotFoundError",
+    "OperationOpenError",
+    "ReadOnlyError",
+    "RefConflictError",
+    "RefExistsError",
+    "RevisionNotFoundError",
+    "SafetyError",
+    "SchemaTooNewError",
+    "StateError",
+    "StorageError",
+    "StoreNotFoundError",
+    "TagNotFoundError",
+    "TractError",
+    "TractNotFoundError",
+    "UnknownContentTypeError",
+    "UnknownTokenizerError",
+    "UnmergedBranchError",
+    "shown",
+]
 
 # --- not found -----------------------------------------------------------------------------------
 
@@ -62,7 +92,7 @@ class RevisionNotFoundError(NotFoundError):
     def __init__(self, revision: str, known: Collection[str] = ()) -> None:
         super().__init__(
             f"No commit, branch or tag matches `{revision}`.",
-            hint=_nearest(revision, known, "List recent commits with `t.log()`."),
+            hint=nearest(revision, known, "List recent commits with `t.log()`."),
         )
         self.revision = revision
 
@@ -73,7 +103,7 @@ class BranchNotFoundError(NotFoundError):
     code = "branch_not_found"
 
     def __init__(self, name: str, known: Collection[str] = ()) -> None:
-        super().__init__(f"No branch `{name}`.", hint=_nearest(name, known, "Look at `t.branches` for what exists."))
+        super().__init__(f"No branch `{name}`.", hint=nearest(name, known, "Look at `t.branches` for what exists."))
         self.name = name
 
 
@@ -83,7 +113,7 @@ class TagNotFoundError(NotFoundError):
     code = "tag_not_found"
 
     def __init__(self, name: str, known: Collection[str] = ()) -> None:
-        super().__init__(f"No tag `{name}`.", hint=_nearest(name, known, "Look at `t.tags` for what exists."))
+        super().__init__(f"No tag `{name}`.", hint=nearest(name, known, "Look at `t.tags` for what exists."))
         self.name = name
 
 
@@ -105,7 +135,7 @@ class TractNotFoundError(NotFoundError):
     def __init__(self, name: str, known: Collection[str] = ()) -> None:
         super().__init__(
             f"No tract `{name}` in this store.",
-            hint=_nearest(name, known, "Create it with `Tract.open(path, tract=name)`."),
+            hint=nearest(name, known, "Create it with `Tract.open(path, tract=name)`."),
         )
         self.name = name
 
@@ -188,7 +218,7 @@ class UnknownContentTypeError(InvalidContentError):
     def __init__(self, name: str, known: Collection[str]) -> None:
         super().__init__(
             f"Unknown content type `{name}`.",
-            hint=_nearest(name, known, "Register it first with `t.register_content_type(name, model)`."),
+            hint=nearest(name, known, "Register it first with `t.register_content_type(name, model)`."),
         )
         self.name = name
 
@@ -466,89 +496,68 @@ class BudgetExceededError(StateError):
         self.limit_tokens = limit_tokens
 
 
-# --- storage -------------------------------------------------------------------------------------
-
-
-class StorageError(TractError):
-    """The database refused or failed; nothing of the operation was kept."""
-
-    code = "storage"
-
-
-class BusyError(StorageError, TimeoutError):
-    """Other writers held the store for longer than the deadline."""
-
-    code = "busy"
-
-    def __init__(self, waited_seconds: float) -> None:
-        super().__init__(
-            f"The store stayed locked for {waited_seconds:.1f} seconds.",
-            hint="Raise `busy_timeout_seconds` in `TractConfig`, or look for a process that holds it.",
-        )
-        self.waited_seconds = waited_seconds
-
-
-class DiskFullError(StorageError, OSError):
-    """There is no room for the write."""
-
-    code = "disk_full"
-
-
-class NotAStoreError(StorageError):
-    """The file is no tract store; it was not touched."""
-
-    code = "not_a_store"
-
-    def __init__(self, path: str, reason: str) -> None:
-        super().__init__(f"`{path}` is not a tract store: {reason}.", hint="Name another file in `Tract.open(path)`.")
-        self.path = path
-        self.reason = reason
-
-
-class SchemaTooNewError(StorageError):
-    """The store was written by a newer version of this package; it was not touched."""
-
-    code = "schema_too_new"
-
-    def __init__(self, found: int, supported: int) -> None:
-        super().__init__(
-            f"The store has schema {found}; this version knows schemas up to {supported}.",
-            hint="Install a newer `tract-sdk`.",
-        )
-        self.found = found
-        self.supported = supported
-
-
-class CorruptStoreError(StorageError):
-    """Stored data contradicts itself."""
-
-    code = "corrupt"
-
-    def __init__(self, message: str, *, hint: str | None = "Run `tract fsck` to see all of it.") -> None:
-        super().__init__(message, hint=hint)
-
-
-class CorruptObjectError(CorruptStoreError):
-    """A stored object does not match its hash, or is missing.
+class SafetyError(StateError):
+    """The call would break something; nothing was written.
 
     Attributes:
-        kind: `blob`, `commit`, `config`, `operation` or `ref`.
-        object_id: Hash or name of the object.
+        warnings: What it would break, each with `kind`, `commits` and `message`.
     """
 
-    code = "corrupt_object"
+    code = "safety"
 
-    def __init__(self, kind: str, object_id: str, reason: str) -> None:
-        super().__init__(f"The {kind} {object_id[:12]} is damaged: {reason}.")
-        self.kind = kind
-        self.object_id = object_id
+    def __init__(self, verb: str, warnings: Sequence[_Warning]) -> None:
+        first, more = warnings[0].message, len(warnings) - 1
+        kinds = ", ".join(repr(kind) for kind in dict.fromkeys(warning.kind for warning in warnings))
+        super().__init__(
+            f"{first[:-1]} ({more} more warning{'s' if more > 1 else ''})." if more else first,
+            hint=f"Pass `allow=[{kinds}]` to {verb} all the same, or a `resolver` that decides.",
+        )
+        self.verb = verb
+        self.warnings = tuple(warnings)
+
+
+class _Warning(Protocol):
+    @property
+    def kind(self) -> str: ...
+    @property
+    def message(self) -> str: ...
+
+
+class MissingTargetError(StateError):
+    """A commit to be copied acts on one that is not there; nothing was written.
+
+    Attributes:
+        issue: The commit and what it misses, as a resolver would be asked.
+    """
+
+    code = "missing_target"
+
+    def __init__(self, issue: _Issue) -> None:
+        super().__init__(
+            issue.message, hint="Name what it acts on as well, or pass a `resolver` that adapts or skips it."
+        )
+        self.issue = issue
+
+
+class _Issue(Protocol):
+    @property
+    def message(self) -> str: ...
+
+
+class AbortedError(StateError):
+    """A resolver decided that the call should do nothing; nothing was written.
+
+    Attributes:
+        issue: What it was asked about.
+        reason: Why, or `None` if it did not say.
+    """
+
+    code = "aborted"
+
+    def __init__(self, issue: _Issue, reason: str | None = None) -> None:
+        super().__init__(f"The resolver aborted: {reason or issue.message}", hint="Nothing was written.")
+        self.issue = issue
         self.reason = reason
-
-
-class CorruptGraphError(CorruptStoreError):
-    """The commit graph has a cycle or a missing parent."""
-
-    code = "corrupt_graph"
 
 
 class ContentErasedError(StateError):
@@ -561,46 +570,3 @@ class ContentErasedError(StateError):
             f"The content of {commit[:12]} was erased.", hint="Its commit is still there: `t.get(commit)`."
         )
         self.commit = commit
-
-
-class MigrationError(StorageError):
-    """Bringing the schema up to date failed; the store is as it was.
-
-    Attributes:
-        found: Schema version of the store.
-        wanted: Schema version it could not be brought to.
-        reason: What went wrong.
-        backup: Path of the copy made before, or `None` (a PostgreSQL store, or no copy could be made).
-    """
-
-    code = "migration"
-
-    def __init__(self, found: int, wanted: int, reason: str, *, backup: str | None = None) -> None:
-        copy = "" if backup is None else f" A copy is at {backup}."
-        super().__init__(
-            f"The store could not be brought from schema {found} to {wanted}: {reason}.",
-            hint=f"The store is as it was and opens with the version that wrote it.{copy}",
-        )
-        self.found = found
-        self.wanted = wanted
-        self.reason = reason
-        self.backup = backup
-
-
-# --- installation --------------------------------------------------------------------------------
-
-
-class CorruptRanksError(TractError):
-    """A rank file shipped with this package is missing or not what was shipped.
-
-    Attributes:
-        tokenizer: The tokenizer whose ranks they are.
-        reason: What is wrong with the file.
-    """
-
-    code = "corrupt_ranks"
-
-    def __init__(self, tokenizer: str, reason: str) -> None:
-        super().__init__(f"The ranks of `{tokenizer}` cannot be used: {reason}.", hint="Reinstall `tract-sdk`.")
-        self.tokenizer = tokenizer
-        self.reason = reason

@@ -1,0 +1,41 @@
+"""The root of the errors, and how a sentence shows a wrong value or the nearest right one."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Collection
+from typing import ClassVar
+
+
+class TractError(Exception):
+    """Base of every error this package raises.
+
+    Attributes:
+        code: Stable identifier for programs, equal for all errors of one class.
+        message: One sentence for people.
+        hint: What to do next, or `None`.
+    """
+
+    code: ClassVar[str] = "error"
+    usual_hint: ClassVar[str | None] = None
+    """The hint where the raise has none of its own."""
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint or self.usual_hint
+
+    def __str__(self) -> str:
+        # KeyError would show repr(message); people get the sentence itself.
+        return self.message
+
+
+def shown(value: object) -> str:
+    """Return how a sentence shows a wrong value: text in ASCII and cut short, anything else by its type."""
+    return ascii(value[:60]) if isinstance(value, str) else f"a value of type {type(value).__name__}"
+
+
+def nearest(name: str, known: Collection[str], otherwise: str) -> str:
+    """Return a hint that names what of *known* is like *name*, or *otherwise*."""
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"Did you mean `{near[0]}`?" if near else otherwise

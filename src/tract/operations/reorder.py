@@ -1,0 +1,158 @@
+"""Reorder: let messages trade the places they hold among themselves, for good or for one compile."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from tract.compile.compiler import Compiler, compile_commit, compile_state, states_of
+from tract.compile.context import CompiledContext
+from tract.compile.fold import Event, State
+from tract.compile.safety import SafetyWarning, order_warnings
+from tract.errors import InvalidInputError, InvalidTargetError
+from tract.history.info import commit_info
+from tract.history.replies import replies
+from tract.objects.commit import SHORT_HASH, CommitInfo
+from tract.objects.decision import Resolver
+from tract.operations.chain import Chain, NewCommit
+from tract.operations.choices import Choices
+from tract.operations.prepare import encode_note
+from tract.operations.revert import event_at
+from tract.storage.writing import Tip
+from tract.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class ReorderResult:
+    """What a reorder did.
+
+    Attributes:
+        commit: The commit written.
+        warnings: What it broke that was allowed or resolved.
+    """
+
+    commit: CommitInfo
+    warnings: tuple[SafetyWarning, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"<ReorderResult {self.commit.short_hash} warnings={len(self.warnings)}>"
+
+
+def reorder(
+    store: Store,
+    commits: Sequence[bytes],
+    *,
+    allow: Iterable[str] | str = (),
+    resolver: Resolver | None = None,
+    message: str | None = None,
+) -> ReorderResult:
+    """Let the messages of *commits* trade the places they hold among themselves; nothing else moves.
+
+    Raises:
+        InvalidInputError: A commit is named twice, or all stand in this order already.
+        InvalidTargetError: One is not in the history of HEAD, or placed no message.
+        SafetyError: It would break something that is neither allowed nor resolved.
+        AbortedError: The resolver aborted.
+        RefConflictError: What came in meanwhile would be broken as well.
+    """
+    store.head_ref()
+    choices = Choices("reorder", allow, resolver)
+    if not commits:
+        raise InvalidInputError("There is nothing to reorder.", hint="Name the commits in the order they should have.")
+    note = encode_note(message=message, metadata=None, reply_to=None)
+    head = store.head_hash()
+    chain, warnings = _planned(store, None if head is None else store.tip(head), commits, note)
+    choices.settle(warnings)
+    store.pause("reorder")
+    with store.operation("reorder", {"commits": [commit.hex() for commit in commits]}) as operation:
+        if operation.tip is None:
+            operation.require_tip(head)
+        elif operation.tip.hash != head:
+            chain, warnings = _planned(store, operation.tip, commits, note)
+            if not choices.admits(warnings):
+                operation.require_tip(head)
+        chain.write(operation)
+        assert operation.tip is not None
+        return ReorderResult(commit_info(store, operation.tip.hash), tuple(warnings))
+
+
+def _planned(
+    store: Store, tip: Tip | None, commits: Sequence[bytes], note: bytes | None
+) -> tuple[Chain, list[SafetyWarning]]:
+    """Return the reorder commit to be, folded, and what it breaks."""
+    chain = Chain(store, tip)
+    targets = _targets(store, tip, commits)
+    before = chain.state
+    assert before is not None
+    assert tip is not None
+    chain.add(NewCommit("reorder", targets, note=note))
+    assert chain.state is not None
+    if [entry.placed.id for entry in before.order] == [entry.placed.id for entry in chain.state.order]:
+        raise InvalidInputError(
+            "The commits stand in this order already.", hint="Name them in the order they should have."
+        )
+    return chain, order_warnings(before.shown, chain.state.shown, replies(store, tip.hash))
+
+
+def _targets(store: Store, tip: Tip | None, commits: Sequence[bytes]) -> tuple[Event, ...]:
+    """Return the commits that placed the messages *commits* name: an edit names what it edited.
+
+    Raises:
+        InvalidInputError: One is named twice.
+        InvalidTargetError: One is not in the history, or placed no message.
+    """
+    found: dict[int, Event] = {}
+    for commit in commits:
+        state, event = event_at(store, tip, commit)
+        placed = _placed(state, event)
+        if placed.id in found:
+            raise InvalidInputError(
+                f"The commit {placed.hash.hex()[:SHORT_HASH]} is named twice.", hint="Name each message once."
+            )
+        found[placed.id] = placed
+    return tuple(found.values())
+
+
+def _placed(state: State, event: Event) -> Event:
+    original = state.original(event.id)
+    entry = None if original is None else state.entry(original)
+    if entry is None:
+        raise InvalidTargetError(
+            f"The commit {event.hash.hex()[:SHORT_HASH]} ({event.op}) placed no message.",
+            target=event.hash.hex(),
+            hint="Name the commit that added the message; `t.log()` shows it.",
+        )
+    return entry.placed
+
+
+def compile_in_order(
+    store: Store,
+    commit: bytes | None,
+    order: Sequence[bytes],
+    *,
+    compiler: Compiler | None = None,
+    mark_edits: bool = False,
+    verify: bool = False,
+) -> CompiledContext:
+    """Return the context of *commit* as a reorder naming *order* would make it; writes nothing.
+
+    What the new order breaks is told in `warnings`; nothing blocks.
+
+    Raises:
+        InvalidInputError: A commit is named twice.
+        InvalidTargetError: One is not in the history of *commit*, or placed no message.
+    """
+    if verify or not order:
+        plain = compile_commit(store, commit, compiler=compiler, mark_edits=mark_edits, verify=verify)
+        if not order:
+            return plain
+    tip = None if commit is None else store.tip(commit)
+    targets = _targets(store, tip, order)
+    assert commit is not None
+    before = states_of(store).get(commit)
+    chain = Chain(store, tip)
+    chain.add(NewCommit("reorder", targets))
+    assert chain.state is not None
+    found = order_warnings(before.shown, chain.state.shown, replies(store, commit))
+    said = [one.message for one in found]
+    return compile_state(store, commit, chain.state, compiler=compiler, mark_edits=mark_edits, warnings=said)
