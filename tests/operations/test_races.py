@@ -88,7 +88,7 @@ OTHERS: dict[str, Write] = WRITES | {
 }
 
 
-AGAIN = {("merge", "commit"), ("merge", "batch")}
+AGAIN = {("merge", "commit"), ("merge", "batch"), ("merge", "cherry-pick")}
 """Where a write is made again, on top of what came in."""
 
 

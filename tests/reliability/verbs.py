@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from tract import MergeResult, Tract
+from tract.compile.safety import WARNING_KINDS
 from tract.errors import NothingToUndoError
 
 Write = Callable[[Tract], object]
@@ -110,8 +111,8 @@ WRITES: Final[dict[str, Write]] = {
     "pin": lambda t: t.pin(contents(t)[1], reason="keep"),
     "skip": lambda t: t.skip(contents(t)[0]),
     "revert": lambda t: t.revert(contents(t)[1]),
-    "reorder": lambda t: t.reorder(contents(t)[:2]),
-    "cherry_pick": lambda t: t.cherry_pick(contents(t)[:2], allow="duplicate_content"),
+    "reorder": lambda t: t.reorder(contents(t)[:2], allow=WARNING_KINDS),
+    "cherry_pick": lambda t: t.cherry_pick(contents(t)[:2], allow=WARNING_KINDS),
     "rebase": lambda t: t.rebase("aside"),
     "batch": _batch,
     "branch": lambda t: t.branch(f"new-{next(_numbers)}"),
