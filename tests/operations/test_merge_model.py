@@ -16,21 +16,9 @@ from tract.operations.merge_plan import bases_of
 
 SEEDS = st.integers(0, 2**32)
 STEPS = [
-    "append",
-    "append",
-    "edit",
-    "edit",
-    "annotate",
-    "annotate",
-    "revert",
-    "reorder",
-    "compress",
-    "switch",
-    "switch",
-    "branch",
-    "merge",
-    "merge",
-]
+    "append", "append", "edit", "edit", "annotate", "annotate", "revert", "reorder", "compress", "switch", "switch",
+    "branch", "merge", "merge",
+]  # fmt: skip
 SIDES = ["ours", "theirs"]
 
 
