@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from typing import Literal
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -19,7 +20,7 @@ STEPS = [
     "append", "append", "edit", "edit", "annotate", "annotate", "revert", "reorder", "compress", "switch", "switch",
     "branch", "merge", "merge",
 ]  # fmt: skip
-SIDES = ["ours", "theirs"]
+SIDES: list[Literal["ours", "theirs"]] = ["ours", "theirs"]
 
 
 def check(history: History) -> None:
@@ -38,7 +39,7 @@ def merge(history: History) -> None:
     assert theirs is not None
     before = t._store.refs(), t.compile().to_dicts(), len(t.operations)
     by_strategy = history.chance.random() < 0.3
-    result = t.merge(other, strategy=side, no_ff=history.chance.random() < 0.3) if by_strategy else t.merge(other)  # type: ignore[arg-type]
+    result = t.merge(other, strategy=side, no_ff=history.chance.random() < 0.3) if by_strategy else t.merge(other)
     expected = model.merge(ours, theirs, side)
     if result.kind in {"up_to_date", "fast_forward"}:
         history.note()

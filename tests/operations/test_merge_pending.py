@@ -240,7 +240,7 @@ def test_concerns_wait_for_a_look_and_survive_a_restart(path: Path, t: Tract) ->
         assert waiting(later).concerns == result.concerns
     t.abort_merge()
     with pytest.raises(InvalidInputError):
-        t.merge("talk", strategy="semantic", reviewer=lambda _: ["odd"])  # type: ignore[list-item, return-value]
+        t.merge("talk", strategy="semantic", reviewer=lambda _: ["odd"])  # type: ignore[list-item]
     seen: list[Review] = []
     landed = t.merge(
         "talk",
