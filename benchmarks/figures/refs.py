@@ -14,6 +14,7 @@ from benchmarks.systems.tract_ import TractHandle
 _SHORT = 100
 _LIMIT = 1.5
 _REPEATS = 10
+_DIVERGENT = 10
 
 _numbers = itertools.count()
 
@@ -36,6 +37,19 @@ def _switch(t: Any) -> float:
     return _timed(lambda: t.switch("main"))
 
 
+def _merge(t: Any) -> float:
+    """Let two branches part by ten messages each outside the clock, merge them inside it."""
+    name = f"m{next(_numbers)}"
+    t.branch(name)
+    for branch in (name, "main"):
+        t.switch(branch)
+        with t.batch():
+            for number in range(_DIVERGENT):
+                t.user(f"{branch} {number}")
+        t.compile()
+    return _timed(lambda: t.merge(name))
+
+
 _VERBS: dict[str, Callable[[Any], float]] = {
     "log": lambda t: _timed(lambda: t.log(limit=20)),
     "status": lambda t: _timed(t.status),
@@ -43,6 +57,7 @@ _VERBS: dict[str, Callable[[Any], float]] = {
     "switch": _switch,
     "tag": lambda t: _timed(lambda: t.tag(f"t{next(_numbers)}")),
     "undo": _undo,
+    "merge": _merge,
 }
 
 

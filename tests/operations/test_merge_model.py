@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
+import random
+from typing import Literal
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.history.dags import Parents, ancestors, build, dags
 from tests.merge_model import Clash
 from tests.operations.merging import History, histories, resolved
-from tract import MergeResult
+from tract import MergeResult, Tract
+from tract.formats.validate import validate_anthropic, validate_openai
+from tract.operations.merge_plan import bases_of
 
 SEEDS = st.integers(0, 2**32)
 STEPS = [
-    "append",
-    "append",
-    "edit",
-    "edit",
-    "annotate",
-    "annotate",
-    "revert",
-    "reorder",
-    "compress",
-    "switch",
-    "switch",
-    "branch",
-    "merge",
-    "merge",
-]
-SIDES = ["ours", "theirs"]
+    "append", "append", "edit", "edit", "annotate", "annotate", "revert", "reorder", "compress", "switch", "switch",
+    "branch", "merge", "merge",
+]  # fmt: skip
+SIDES: list[Literal["ours", "theirs"]] = ["ours", "theirs"]
 
 
 def check(history: History) -> None:
@@ -45,7 +39,7 @@ def merge(history: History) -> None:
     assert theirs is not None
     before = t._store.refs(), t.compile().to_dicts(), len(t.operations)
     by_strategy = history.chance.random() < 0.3
-    result = t.merge(other, strategy=side, no_ff=history.chance.random() < 0.3) if by_strategy else t.merge(other)  # type: ignore[arg-type]
+    result = t.merge(other, strategy=side, no_ff=history.chance.random() < 0.3) if by_strategy else t.merge(other)
     expected = model.merge(ours, theirs, side)
     if result.kind in {"up_to_date", "fast_forward"}:
         history.note()
@@ -63,12 +57,11 @@ def merge(history: History) -> None:
     if expected.order is not None:
         assert [one for one in now if one in expected.order] == expected.order
     assert t.merge(other).kind == "up_to_date"
-    after = len(t.operations)
+    after, done = len(t.operations), t.head
     t.undo(after - before[2])
     assert (t._store.refs(), t.compile().to_dicts()) == before[:2]
-    t.redo()
-    while now and t.head == ours:
-        t.redo()
+    t.redo(after - before[2])
+    assert t.head == done
 
 
 def found_clashes(result: MergeResult) -> set[Clash]:
@@ -106,3 +99,83 @@ def test_what_a_merge_shows_is_what_the_model_says(seed: int) -> None:
     with histories(seed) as history:
         run(history, 18)
         assert history.t.fsck() == []
+
+
+@settings(max_examples=40)
+@given(SEEDS)
+def test_merging_in_either_direction_gives_the_same_messages(seed: int) -> None:
+    """Whichever branch is current, the same conflicts; without any, the same set of messages."""
+    with histories(seed) as history:
+        t, model = history.t, history.model
+        t.branch("dev")
+        for branch in ("dev", "main"):
+            t.switch(branch)
+            for _ in range(4):
+                getattr(history, history.chance.choice(STEPS[:9]))()
+        found = []
+        for branch, other in (("main", "dev"), ("dev", "main")):
+            t.switch(branch)
+            result = t.merge(other, no_ff=True)
+            history.note()
+            found.append((found_clashes(result), sorted(model.visible(history.head))))
+            if result.kind != "up_to_date":
+                t.undo()
+        assert {kind for kind, _ in found[0][0]} == {kind for kind, _ in found[1][0]}
+        if not found[0][0]:
+            assert found[0][1] == found[1][1]
+
+
+@settings(max_examples=80)
+@given(dags(), SEEDS)
+def test_merge_bases_are_the_best_common_ancestors(parents: Parents, seed: int) -> None:
+    """By number, on graphs with criss-cross merges and several roots."""
+    chance = random.Random(seed)
+    with Tract.open(durability="off") as t:
+        hashes = build(t, parents)
+        for _ in range(6):
+            left, right = chance.choice(list(parents)), chance.choice(list(parents))
+            common = ancestors(parents, left) & ancestors(parents, right)
+            best = {one for one in common if not any(one != it and one in ancestors(parents, it) for it in common)}
+
+            found = bases_of(t._store, bytes.fromhex(hashes[left]), bytes.fromhex(hashes[right]))
+
+            assert sorted(one.hex() for one in found) == sorted(hashes[one] for one in best)
+
+
+@settings(max_examples=60)
+@given(SEEDS)
+def test_merged_exchanges_are_valid_for_the_providers(seed: int) -> None:
+    """Conversations with parallel tool calls, cut anywhere, continued on both sides and merged."""
+    chance = random.Random(seed)
+    with Tract.open(durability="off") as t:
+        t.system("Be brief.")
+        speak(t, chance, 8)
+        t.branch("dev", at=f"HEAD~{chance.randrange(len(t.log(100)))}")
+        speak(t, chance, 5)
+        t.switch("main")
+        speak(t, chance, 5)
+        for branch, other in (("main", "dev"), ("dev", "main")):
+            t.switch(branch)
+            t.merge(other, strategy=chance.choice(SIDES), no_ff=chance.random() < 0.5)
+            context = t.compile(verify=True)
+            assert validate_openai(context.to_openai()) == []
+            value = context.to_anthropic()
+            assert validate_anthropic(value.get("system"), value["messages"], None) == []
+
+
+def speak(t: Tract, chance: random.Random, steps: int) -> None:
+    """Go on with a conversation: questions, parallel calls, some of their results, skips and edits."""
+    for _ in range(steps):
+        step = chance.choice(["ask", "call", "call", "result", "result", "say", "skip", "edit"])
+        calls = [call.id for message in t.compile().messages for call in message.tool_calls]
+        if step == "call":
+            names = [f"call_{chance.randrange(10**9)}" for _ in range(chance.randint(1, 3))]
+            t.assistant("I look.", tool_calls=[{"id": name, "name": "f", "arguments": "{}"} for name in names])
+        elif step == "result" and calls:
+            t.tool_result(chance.choice(calls), "found")
+        elif step == "skip":
+            t.skip(chance.choice(t.compile().commit_hashes)) if t.compile().messages else t.user("Why?")
+        elif step == "edit" and t.compile().messages:
+            t.edit(chance.choice(t.compile().commit_hashes), {"role": "user", "content": "Changed."})
+        else:
+            t.user("Why?") if step == "ask" else t.assistant("So.")

@@ -8,7 +8,7 @@ back to an earlier commit is as cheap, where only appends, edits and annotations
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any, NamedTuple, TypeVar, overload
@@ -90,7 +90,10 @@ class Prefix(Sequence[T]):
     def __getitem__(self, index: slice) -> list[T]: ...
     def __getitem__(self, index: int | slice) -> T | list[T]:
         if isinstance(index, slice):
-            return self._items[: self._length][index]
+            start, stop, step = index.indices(self._length)
+            if step < 0:
+                return [self._items[at] for at in range(start, stop, step)]
+            return self._items[start:stop:step]
         if index < 0:
             index += self._length
         if not 0 <= index < self._length:
@@ -229,9 +232,12 @@ class _Parts:
         entries = state.sizes[0]
         self.events = state._events if last else state._events[: state.length]  # noqa: SLF001
         self.entries = state._entries if last else state._entries[:entries]  # noqa: SLF001
-        self.places = state._places if last else _below(state._places, state.length)  # noqa: SLF001
-        self.slots = state._slots if last else _below(state._slots, entries)  # noqa: SLF001
-        self.changes = state._changes if last else [at for at in state._changes if at < state.length]  # noqa: SLF001
+        # Both maps grow with the list of events, so what others added to them is what lies behind in it.
+        later = [event.id for event in state._events[state.length :]]  # noqa: SLF001
+        self.places = state._places if last else _without(state._places, later)  # noqa: SLF001
+        self.slots = state._slots if last else _without(state._slots, later)  # noqa: SLF001
+        changes = state._changes  # noqa: SLF001
+        self.changes = changes if last else changes[: bisect_left(changes, state.length)]
         order = state._order  # noqa: SLF001
         self.order = order if last or order is None else order[:entries]
         free = last and len(state._shown) == state.sizes[1]  # noqa: SLF001
@@ -280,8 +286,12 @@ class _Parts:
         self.is_stale = True
 
 
-def _below(places: dict[int, int], limit: int) -> dict[int, int]:
-    return {key: place for key, place in places.items() if place < limit}
+def _without(places: dict[int, int], commits: Iterable[int]) -> dict[int, int]:
+    """Return a copy that lacks *commits*; copying is one block of memory, a filter a step per message."""
+    kept = places.copy()
+    for commit in commits:
+        kept.pop(commit, None)
+    return kept
 
 
 def _visible_tokens(entry: Entry) -> int:
