@@ -109,7 +109,10 @@ def test_what_was_broken_before_is_no_reason_to_refuse() -> None:
     said = talk()
     said.t.reorder([said.two, said.question], allow="exchange_split")
 
-    assert said.t.reorder([said.one, said.call]).warnings == ()
+    a, b = said.t.user("a"), said.t.user("b")
+    assert said.t.reorder([b, a]).warnings == ()
+    with pytest.raises(SafetyError, match="would not stand together"):
+        said.t.reorder([said.reply, said.one], allow="reply_inverted")
 
 
 def test_a_resolver_decides() -> None:

@@ -49,7 +49,11 @@ def warning(kind: WarningKind, commits: Iterable[bytes], message: str) -> Safety
 
 
 def order_warnings(
-    before: Sequence[Entry], after: Sequence[Entry], reply_to: Mapping[bytes, bytes]
+    before: Sequence[Entry],
+    after: Sequence[Entry],
+    reply_to: Mapping[bytes, bytes],
+    *,
+    onto: Sequence[Entry] = (),
 ) -> list[SafetyWarning]:
     """Return what showing the visible entries *after* breaks that was whole when they were shown as *before*.
 
@@ -57,24 +61,26 @@ def order_warnings(
         before: Visible entries, in the order they had.
         after: Visible entries, in the order they are to have.
         reply_to: Maps the hash of a reply to that of the commit it answers.
+        onto: Visible entries that some of *before* are put behind; what is broken among them is no news.
 
     Cost:
         O(entries).
     """
+    split, split_there = split_exchanges(before), split_exchanges(onto)
+    known = {key: (*split.get(key, ()), *split_there.get(key, ())) for key in (*split, *split_there)}
     return [
-        *split_warnings(split_exchanges(before), after),
+        *split_warnings(known, after),
         *reply_warnings(inverted_replies(before, reply_to), after, reply_to),
         *_moved_instructions(before, after),
     ]
 
 
-def split_warnings(known: Iterable[bytes], after: Sequence[Entry]) -> list[SafetyWarning]:
-    """Return a warning for each exchange split in *after*, but those that were split already."""
-    known = set(known)
+def split_warnings(known: Mapping[bytes, Sequence[bytes]], after: Sequence[Entry]) -> list[SafetyWarning]:
+    """Return a warning for each exchange split in *after*, but those that these commits split already."""
     return [
         warning("exchange_split", commits, "The tool exchange of {} would not stand together.")
         for commit, commits in split_exchanges(after).items()
-        if commit not in known
+        if not set(commits) <= set(known.get(commit, ()))
     ]
 
 

@@ -8,7 +8,7 @@ from typing import Literal
 
 from tract.compile.compiler import size_of, states_of
 from tract.compile.fold import Event, State
-from tract.compile.safety import SafetyWarning, order_warnings, split_exchanges
+from tract.compile.safety import SafetyWarning, order_warnings
 from tract.history.ancestry import Place, contains
 from tract.history.lanes import reach_of
 from tract.history.replies import replies
@@ -124,10 +124,8 @@ def _warnings(
     there = states_of(store).get(onto)
     state = copies.chain.state
     assert state is not None
-    split_there = split_exchanges(there.shown)
-    found = order_warnings(source.shown, state.shown, reply_to)
     new = [entry for entry in there.shown if source.entry(entry.placed.id) is None]
     return [
-        *[one for one in found if one.kind != "exchange_split" or bytes.fromhex(one.commits[0]) not in split_there],
+        *order_warnings(source.shown, state.shown, reply_to, onto=there.shown),
         *duplicates(new, copies.made.items(), state),
     ]
