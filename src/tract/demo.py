@@ -1,4 +1,4 @@
-"""Shows the main job on a real conversation: commit, reopen, compile, change, branch, send.
+"""Shows the main job on a real conversation: commit, reopen, compile, change, branch, merge, undo, send.
 
 Everything printed is computed by the calls shown beside it, in a temporary folder and without a
 network. The text is the same on every run, so it names commits by their place and not by their hash.
@@ -51,6 +51,7 @@ def run() -> Iterator[Line]:
             yield from _reopen(t, messages)
             yield from _change(t)
             yield from _branch(t)
+            yield from _merge(t)
             yield from _send(t)
             yield from _check(t)
 
@@ -104,6 +105,22 @@ def _branch(t: Tract) -> Iterator[Line]:
     yield _sizes("kinder-answer", t.compile())
     yield Line("code", f't.switch("{main}")')
     t.switch(main)
+    yield _sizes(main, t.compile())
+
+
+def _merge(t: Tract) -> Iterator[Line]:
+    yield Line("title", "Bring two lines of work together, and take it back")
+    main = t.current_branch or ""
+    t.branch("notes")
+    t.user("Note: the customer paid with a gift card.")
+    t.switch(main)
+    t.user("Anything else I can do for you?")
+    yield Line("code", 't.merge("notes")')
+    result = t.merge("notes")
+    yield Line("result", f"{result.kind}: {len(result.conflicts)} conflicts, nothing lost")
+    yield _sizes(main, t.compile())
+    yield Line("code", "t.undo()")
+    t.undo()
     yield _sizes(main, t.compile())
 
 

@@ -19,9 +19,10 @@ def test_the_demo_shows_a_correct_result() -> None:
     text = [line.text for line in demo.run() if line.kind == "result"]
 
     assert "True" in text
-    assert "10 messages, valid" in text
+    assert "merged: 0 conflicts, nothing lost" in text
+    assert "11 messages, valid" in text
     assert "system and 9 messages, valid" in text
-    assert text[-1] == "0 problems in 14 commits"
+    assert text[-1] == "0 problems in 15 commits"
 
 
 def test_the_conversation_is_one_of_the_recorded_ones() -> None:
