@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import warnings
 from collections.abc import Iterator
@@ -12,7 +13,16 @@ from typing import Any, Final, NoReturn
 import click
 
 from tract.cli._text import visible
-from tract.errors import BusyError, CorruptStoreError, RefConflictError, TractError
+from tract.errors import (
+    BusyError,
+    CorruptStoreError,
+    MergeConflictError,
+    MergeInProgressError,
+    MissingTargetError,
+    RefConflictError,
+    SafetyError,
+    TractError,
+)
 
 FAILURE: Final = 1
 USAGE: Final = 2
@@ -25,12 +35,18 @@ _CODES: Final[tuple[tuple[type[TractError], int], ...]] = (
     (CorruptStoreError, CORRUPT),
     (BusyError, BUSY),
     (RefConflictError, DECISION_NEEDED),
+    (MergeConflictError, DECISION_NEEDED),
+    (MergeInProgressError, DECISION_NEEDED),
+    (MissingTargetError, DECISION_NEEDED),
+    (SafetyError, DECISION_NEEDED),
 )
 
 # What click raises for `tract config` alone, with the help page as its message; click 8.1 prints the page itself.
 _HELP_WANTED: Final[Any] = getattr(click.exceptions, "NoArgsIsHelpError", ())
 
 # A hint that shows a Python call is of no use in a shell; these say the same for the command line.
+_PYTHON: Final = re.compile(r"`t\.|Tract|`result\.|`resolver`")
+
 _COMMANDS: Final = {
     "revision_not_found": "List recent commits with `tract log`.",
     "invalid_target": "List recent commits with `tract log`.",
@@ -45,6 +61,10 @@ _COMMANDS: Final = {
     "detached_head": "Keep working here with `tract switch -c NAME`, or go back with `tract checkout -`.",
     "current_branch": "Stand on another one first, with `tract switch NAME`.",
     "unmerged_branch": "Delete it all the same with `tract branch -D NAME`; `tract undo` brings it back.",
+    "merge_conflict": "Show the conflicts with `tract merge`, decide them with `tract merge --resolve N=ours`.",
+    "merge_in_progress": "Look at it with `tract merge`, then `tract merge --continue` or `tract merge --abort`.",
+    "no_merge": "Begin one with `tract merge BRANCH`.",
+    "missing_target": "Name what it acts on as well: `tract cherry-pick TARGET REVISION`.",
     "ref_conflict": "Look at what came in with `tract log`, then try again.",
     "content_too_large": "Split it, or raise the limit with `tract config set max_content_bytes NUMBER`.",
     "budget_exceeded": "Raise the budget with `tract config set budget.limit_tokens NUMBER`.",
@@ -60,6 +80,8 @@ def translated() -> Iterator[None]:
             warnings.showwarning = _show_warning
             warnings.simplefilter("always", UserWarning)
             yield
+    except SafetyError as error:
+        _fail_unsafe(error)
     except TractError as error:
         fail(error.message, hint=_hint(error), code=exit_code(error))
     except _HELP_WANTED as error:
@@ -89,6 +111,14 @@ def fail(message: str, *, hint: str | None, code: int) -> NoReturn:
     raise SystemExit(code)
 
 
+def _fail_unsafe(error: SafetyError) -> NoReturn:
+    """Say each thing that would break, and how to do it all the same."""
+    for one in error.warnings:
+        say("warning", f"{one.kind}: {one.message}")
+    allowed = " ".join(f"--allow {kind}" for kind in dict.fromkeys(one.kind for one in error.warnings))
+    fail("Nothing was written.", hint=f"Do it all the same with `{allowed}`.", code=exit_code(error))
+
+
 def say(kind: str, text: str) -> None:
     """Write one line to stderr: `error: ...`, `hint: ...` or `warning: ...`."""
     click.echo(f"{kind}: {visible(text)}", err=True)
@@ -107,7 +137,7 @@ def quiet_pipe() -> Iterator[None]:
 
 
 def _hint(error: TractError) -> str | None:
-    if error.hint is None or not ("`t." in error.hint or "Tract" in error.hint):
+    if error.hint is None or not _PYTHON.search(error.hint):
         return error.hint
     return _COMMANDS.get(error.code)
 

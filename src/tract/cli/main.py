@@ -56,7 +56,7 @@ class Commands(click.Group):
 def _modules() -> dict[str, str]:
     """Return the module of each command."""
     names = [module.name for module in pkgutil.iter_modules(commands.__path__)]
-    return {name.rstrip("_"): name for name in names if not name.startswith("_")}
+    return {name.rstrip("_").replace("_", "-"): name for name in names if not name.startswith("_")}
 
 
 @click.group(
