@@ -37,6 +37,7 @@ def command(app: App) -> None:
         "context_tokens": status.context_tokens,
         "limit_tokens": status.limit_tokens,
         "operation": status.operation,
+        "merge": status.merge,
         "next_step": next_step(status),
         "recent": [commit_json(info) for info in status.recent],
     }
@@ -79,7 +80,9 @@ def next_step(status: Status) -> str | None:
     if status.next_step is None:
         return None
     if status.merge is not None:
-        return "A merge waits for decisions: decide its conflicts, or give it up."
+        return (
+            "Decide what `tract merge` shows, then `tract merge --continue`, or give it up with `tract merge --abort`."
+        )
     if status.is_detached:
         return "Keep work with `tract switch -c NAME`, go back with `tract checkout -`."
     if status.head is None:
