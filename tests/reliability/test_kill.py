@@ -61,8 +61,12 @@ while True:
 """
 
 
-def _run_and_kill(path: Path, seed: int, seconds: float, durability: str) -> list[tuple[str, str]]:
-    """Let a child write for some *seconds* after it opened, kill it, and return what it had said."""
+def _run_and_kill(path: Path, seed: int, wait: tuple[int, float], durability: str) -> list[tuple[str, str]]:
+    """Let a child write, kill it, and return what it had said.
+
+    It is killed some seconds after it has said so many results: a loaded machine may take long for the first.
+    """
+    results, seconds = wait
     child = subprocess.Popen(
         [sys.executable, "-c", _CHILD, str(path), str(seed), durability],
         stdout=subprocess.PIPE,
@@ -71,9 +75,10 @@ def _run_and_kill(path: Path, seed: int, seconds: float, durability: str) -> lis
     assert child.stdout is not None
     first = child.stdout.readline()
     assert first.startswith(b"open"), "the store did not open after the kill before"
+    begun = b"".join(child.stdout.readline() for _ in range(results))
     time.sleep(seconds)
     child.kill()
-    rest = child.stdout.read()
+    rest = begun + child.stdout.read()
     child.stdout.close()
     child.wait()
     # A line cut short by the kill was not said.
@@ -100,8 +105,9 @@ def _require_kept(t: Tract, said: list[tuple[str, str]]) -> None:
 def _kill_many(path: Path, chance: random.Random, kills: int, durability: str) -> int:
     make_history(path)
     kept = 0
-    for _ in range(kills):
-        said = _run_and_kill(path, chance.randrange(2**31), chance.uniform(0, 0.12), durability)
+    for number in range(kills):
+        wait = (number % 5, chance.uniform(0, 0.12))
+        said = _run_and_kill(path, chance.randrange(2**31), wait, durability)
         with Tract.open(path) as t:
             _require_kept(t, said)
             assert t.fsck() == []
