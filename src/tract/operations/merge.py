@@ -139,10 +139,10 @@ def _has_only_appends(store: Store, old: bytes, new: bytes | None) -> bool:
 def _simple(store: Store, result: MergeResult, options: MergeOptions) -> MergeResult:
     """Do what needs no plan: nothing, moving the branch forward, or a squash; else leave *result* as it is."""
     ours, other = result.ours, result.theirs
+    if ours and contains(reach_of(store, ours), place_of(store, other)):
+        return _nothing_new(store, result)
     if not ours or (not options.no_ff and contains(reach_of(store, other), place_of(store, ours))):
         return _forward(store, result)
-    if contains(reach_of(store, ours), place_of(store, other)):
-        return result.done("up_to_date", ours)
     return squash(store, result) if options.strategy == "squash" else result
 
 
@@ -178,6 +178,15 @@ def _resolve(result: MergeResult, options: MergeOptions, level: AutonomyLevel) -
     if options.strategy == "semantic":
         assert result.plan is not None
         result.concerns = reviewed(options.reviewer, review_of(result.plan))
+
+
+def _nothing_new(store: Store, result: MergeResult) -> MergeResult:
+    """Leave the branch where it is: it holds the other commit already."""
+    if result.delete_branch:
+        store.pause("merge")
+        with store.operation("merge", {"name": result.name}) as operation:
+            _drop_branch(operation, result)
+    return result.done("up_to_date", result.ours)
 
 
 def _forward(store: Store, result: MergeResult) -> MergeResult:
