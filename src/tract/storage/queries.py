@@ -274,7 +274,7 @@ def commit_rows(columns: Sequence[Any] = _COMMIT_COLUMNS) -> Select[Any]:
 
 
 COMMIT: Final = Query(commit_rows().where(s.commits.c.hash == _p("hash")))
-COMMIT_BY_ID: Final = Query(commit_rows().where(s.commits.c.id == _p("id")))
+
 LANE_COMMITS: Final = Query(
     commit_rows()
     .where(s.commits.c.lane_id == _p("lane_id"), s.commits.c.generation.between(_p("low"), _p("high")))
