@@ -13,9 +13,10 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 from tract.compile.context import CompiledContext
-from tract.compile.fold import Entry, Prefix, State, extend, rewind
+from tract.compile.fold import Entry, Event, Prefix, State, extend, rewind
 from tract.compile.read import Reader, few_collections
 from tract.errors import CorruptObjectError, CorruptStoreError, InvalidInputError
+from tract.history.info import sent_of
 from tract.history.reflog import require_logged
 from tract.history.walk import Lane, runs
 from tract.objects.hashing import config_hash
@@ -47,6 +48,7 @@ class States:
         self._reader = Reader(store)
         self._states: OrderedDict[bytes, State] = OrderedDict()
         self._configs: dict[int, Mapping[str, Any]] = {}
+        self._sent: dict[int, Mapping[str, Any] | None] = {}
         self.latest: tuple[bytes, int | None, CompiledContext] | None = None
         """The last context compiled with plain options: commit, last recorded usage, context."""
 
@@ -112,6 +114,18 @@ class States:
                 raise CorruptObjectError("config", str(config), "it does not match its hash")
             known = self._configs[config] = json.loads(row[1])
         return known
+
+    def sent(self, entry: Entry) -> Mapping[str, Any] | None:
+        """Return what the reply shown at *entry* keeps of the request it answered, `None` if nothing."""
+        # An edit that says nothing of a request stands in for the reply it edits.
+        return self._sent_by(entry.shown) or self._sent_by(entry.placed)
+
+    def _sent_by(self, event: Event) -> Mapping[str, Any] | None:
+        if event.id < 0:  # not written yet; a copy names the commit it copies
+            return sent_of(self._store, event.hash) if event.hash else None
+        if event.id not in self._sent:
+            self._sent[event.id] = sent_of(self._store, event.hash)
+        return self._sent[event.id]
 
     def usage(self, state: State) -> tuple[int, str, int, int] | None:
         """Return `(commit id, model, input tokens, output tokens)` of the last usage recorded in *state*."""
@@ -189,7 +203,7 @@ def compile_commit(
     require_logged(store)
     states = states_of(store)
     if commit is None:
-        return CompiledContext(None, (), 0, _source(store), (), (), states.config)
+        return CompiledContext(None, (), 0, _source(store), (), (), states)
     state = states.get(commit)
     if verify:
         _compare(state, states.fresh(commit))
@@ -198,7 +212,9 @@ def compile_commit(
     source = _source(store)
     if has_usage and compiler is None and not mark_edits:
         total, source = _by_usage(states, state, total, source)
-    return CompiledContext(commit.hex(), messages, total, source, _warnings(store, source), shown, states.config)
+    return CompiledContext(
+        commit.hex(), messages, total, source, _warnings(store, source), shown, states.config, states.sent
+    )
 
 
 def compile_state(
@@ -215,7 +231,9 @@ def compile_state(
     source = _source(store)
     said = (*_warnings(store, source), *warnings)
     total = context_tokens(tokens, is_empty=not messages)
-    return CompiledContext(commit.hex(), messages, total, source, said, shown, states_of(store).config)
+    return CompiledContext(
+        commit.hex(), messages, total, source, said, shown, states_of(store).config, states_of(store).sent
+    )
 
 
 def _rendered(

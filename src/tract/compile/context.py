@@ -5,16 +5,15 @@ from __future__ import annotations
 import hashlib
 import html
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
 from tract.compile.fold import Entry, Event
-from tract.errors import InvalidInputError, shown
-from tract.formats.anthropic import to_anthropic
-from tract.formats.openai_chat import to_openai
+from tract.compile.proof import PrefixProof, Sent, prove
+from tract.errors import InvalidInputError
 from tract.formats.params import anthropic_settings, anthropic_tools, openai_tools
 from tract.formats.report import Rendered
 from tract.objects.commit import from_microseconds
@@ -48,6 +47,16 @@ class Provenance:
     created_at: datetime
 
 
+class Recorded(Protocol):
+    """Reads what was kept of a reply beside its content, when it is asked for."""
+
+    def config(self, config: int, /) -> Mapping[str, Any]:
+        """Return the generation config with this row id."""
+
+    def sent(self, entry: Entry, /) -> Sent | None:
+        """Return what the reply at *entry* keeps of the request it answered."""
+
+
 @dataclass(frozen=True)
 class CompiledContext:
     """The messages to send, ready for any provider.
@@ -67,7 +76,7 @@ class CompiledContext:
     token_source: str
     warnings: tuple[str, ...]
     shown: Sequence[Entry] = field(repr=False)
-    config_of: Callable[[int], Mapping[str, Any]] = field(repr=False, compare=False)
+    recorded: Recorded = field(repr=False, compare=False)
 
     @property
     def commit_count(self) -> int:
@@ -83,7 +92,9 @@ class CompiledContext:
     def generation_configs(self) -> tuple[Mapping[str, Any] | None, ...]:
         """Settings each message was generated with, or `None`."""
         # Copies for each call: the context itself is handed out again while nothing is new.
-        return tuple([None if e.shown.config is None else copied(self.config_of(e.shown.config)) for e in self.shown])
+        return tuple(
+            [None if e.shown.config is None else copied(self.recorded.config(e.shown.config)) for e in self.shown]
+        )
 
     @cached_property
     def provenance(self) -> tuple[Provenance, ...]:
@@ -140,19 +151,37 @@ class CompiledContext:
             generation_config: Settings to send along; `stop` becomes `stop_sequences`.
             **options: Any further argument of the client; wins over a setting of the same name.
         """
-        written = {"tools": anthropic_tools(tools), "model": model, **self.to_anthropic()}
+        defined = anthropic_tools(tools)
+        written = {"tools": defined, "model": model, **self.report("anthropic", tools=defined).value}
         named = {name: value for name, value in written.items() if value}
         return {**anthropic_settings(_settings(generation_config)), **named, **options}
 
-    def report(self, provider: str) -> Rendered[Any]:
+    def report(self, provider: str, *, tools: Iterable[Mapping[str, Any]] | None = None) -> Rendered[Any]:
         """Return the messages in a provider's format, with every loss and repair it took.
 
+        Reasoning a provider would refuse because what came before it has changed is left out, as a loss.
+
+        Args:
+            provider: `openai`, `openai_responses`, `anthropic` or `gemini`.
+            tools: Definitions that will be sent along; reasoning made with other tools is then left out too.
+
         Raises:
-            InvalidInputError: *provider* is not `openai` or `anthropic`.
+            InvalidInputError: There is no such format.
         """
-        if provider not in _FORMATS:
-            raise InvalidInputError(f"Unknown format {shown(provider)}.", hint=f"Known are {', '.join(_FORMATS)}.")
-        return _FORMATS[provider](self.messages, hashes=self.commit_hashes)
+        return self.prove(provider, tools=tools).written
+
+    def prove(self, provider: str, *, tools: Iterable[Mapping[str, Any]] | None = None) -> PrefixProof:
+        """Return the messages ready for a provider, and which reasoning is still valid behind its prefix.
+
+        Arguments and errors are those of `report`.
+
+        Cost:
+            O(messages), or O(bytes) if the messages hold reasoning.
+        """
+        entries = self.shown
+        return prove(
+            self.messages, self.commit_hashes, provider, tools=tools, sent_of=lambda at: self.recorded.sent(entries[at])
+        )
 
     def prefix_hash(self, n: int | None = None) -> str:
         """Return a hash of the first *n* messages (all by default): equal exactly when they are equal.
@@ -228,6 +257,3 @@ def _named(part: AnyPart) -> AnyPart:
     if isinstance(part, (ImagePart, FilePart)) and part.data is not None:
         return replace(part, hash=blob_hash(part.data).hex())
     return part
-
-
-_FORMATS: Mapping[str, Callable[..., Rendered[Any]]] = {"openai": to_openai, "anthropic": to_anthropic}

@@ -66,6 +66,13 @@ def info_of(database: Database, row: CommitRow, counter: int | None) -> CommitIn
     )
 
 
+def sent_of(store: Store, commit: bytes) -> Mapping[str, Any] | None:
+    """Return what the reply committed in *commit* keeps of the request it answered, `None` if nothing."""
+    with store.reading() as database:
+        sent: Mapping[str, Any] | None = _note(database, stored(database, commit)).get("sent")
+    return sent
+
+
 def _parents(database: Database, row: CommitRow) -> tuple[bytes, ...]:
     if row.parent_id is None:
         return ()
