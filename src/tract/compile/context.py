@@ -115,6 +115,19 @@ class CompiledContext:
         value: dict[str, Any] = self.report("anthropic").value
         return value
 
+    def to_openai_responses(self) -> dict[str, Any]:
+        """Return `instructions` and `input` of OpenAI Responses. Losses and repairs: `report("openai_responses")`.
+
+        Reasoning is sent only with its `encrypted_content`, so that nothing depends on what the provider stored.
+        """
+        value: dict[str, Any] = self.report("openai_responses").value
+        return value
+
+    def to_gemini(self) -> dict[str, Any]:
+        """Return `system_instruction` and `contents` of Gemini. Losses and repairs: `report("gemini")`."""
+        value: dict[str, Any] = self.report("gemini").value
+        return value
+
     def to_openai_params(
         self,
         *,

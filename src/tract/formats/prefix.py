@@ -141,7 +141,7 @@ def unbound(message: Message, wire: str) -> Message | None:
     Gemini requires a signature on a call, so the one it names for this case takes its place.
     """
     parts = tuple(_plain(part, wire) for part in message.parts if not _reads(part, wire))
-    return replace(message, parts=parts, extra=_without_id(message.extra, wire)) if parts else None
+    return replace(message, parts=parts) if parts else None
 
 
 _READS: Final = {"openai_responses": "openai", "anthropic": "anthropic", "gemini": "gemini"}
@@ -158,16 +158,9 @@ def _signature(extra: Extra, wire: str) -> object:
 
 def _plain(part: AnyPart, wire: str) -> AnyPart:
     if _signature(part.extra, wire) is None:
-        return replace(part, extra=_without_id(part.extra, wire)) if part.extra else part
+        return part
     fields = copied(part.extra[wire])
     del fields["thought_signature"]
     if isinstance(part, ToolCall):
         fields["thought_signature"] = GEMINI_NO_SIGNATURE
     return replace(part, extra={**part.extra, wire: fields})
-
-
-def _without_id(extra: Extra, wire: str) -> Extra:
-    """Leave out the id of an OpenAI item: an item that names itself is refused without the reasoning it came with."""
-    if wire != "openai_responses" or "id" not in extra.get(wire, {}):
-        return extra
-    return {**extra, wire: {name: value for name, value in extra[wire].items() if name != "id"}}

@@ -18,6 +18,7 @@ from tract.compile.compiler import Compiler, compile_head
 from tract.compile.context import CompiledContext
 from tract.compile.counts import counted
 from tract.compile.diff import DiffResult
+from tract.compile.preview import Preview, Prices, preview
 from tract.compile.find import Wanted, find, query_by_config
 from tract.errors import InvalidInputError
 from tract.formats.calls import read_tool_calls
@@ -447,6 +448,33 @@ class Tract:
         return compile_in_order(
             self._store, commit, named, compiler=self._compiler, mark_edits=mark_edits, verify=verify
         )
+
+    def preview(
+        self,
+        provider: str,
+        model: str | None = None,
+        *,
+        tools: Iterable[Mapping[str, Any]] = (),
+        prices: Prices | Mapping[str, float] | None = None,
+        context: CompiledContext | None = None,
+    ) -> Preview:
+        """Return what sending the context will mean, before it is sent: what is cached, what changed, what it costs.
+
+        Args:
+            provider: The format: `openai`, `openai_responses`, `anthropic` or `gemini`.
+            model: Compare with the last request to this model alone.
+            tools: Definitions that will be sent along.
+            prices: Per million tokens, to estimate the cost.
+            context: Another context than that of HEAD.
+
+        Raises:
+            InvalidInputError: There is no such format, or prices are no numbers.
+
+        Cost:
+            O(bytes) of this request and the one before.
+        """
+        compiled = self.compile() if context is None else context
+        return preview(self._store, compiled, provider, model=model, tools=tools, prices=prices_of(prices))
 
     def get(self, commit: str | CommitInfo) -> CommitInfo:
         """Return what is known of *commit*."""
