@@ -16,11 +16,12 @@ from tract.compile.context import CompiledContext
 from tract.compile.fold import Entry, Event, Prefix, State, extend, rewind
 from tract.compile.read import Reader, few_collections
 from tract.errors import CorruptObjectError, CorruptStoreError, InvalidInputError
+from tract.formats.prefix import has_reasoning
 from tract.history.info import sent_of
 from tract.history.reflog import require_logged
 from tract.history.walk import Lane, runs
 from tract.objects.hashing import config_hash
-from tract.objects.message import Message, TextPart
+from tract.objects.message import AnyPart, Message, TextPart
 from tract.objects.refs import BRANCH_PREFIX
 from tract.storage import queries as q
 from tract.storage.writing import Tip
@@ -117,8 +118,13 @@ class States:
 
     def sent(self, entry: Entry) -> Mapping[str, Any] | None:
         """Return what the reply shown at *entry* keeps of the request it answered, `None` if nothing."""
-        # An edit that says nothing of a request stands in for the reply it edits.
-        return self._sent_by(entry.shown) or self._sent_by(entry.placed)
+        sent = self._sent_by(entry.shown)
+        if sent is not None or entry.shown.id == entry.placed.id:
+            return sent
+        before = self._sent_by(entry.placed)
+        # Reasoning is bound to its own reply as well, as far as that goes before it.
+        is_kept = _up_to_reasoning(entry.shown.message) == _up_to_reasoning(entry.placed.message)
+        return before if before is None or is_kept else {**before, "prefix": ""}
 
     def _sent_by(self, event: Event) -> Mapping[str, Any] | None:
         if event.id < 0:  # not written yet; a copy names the commit it copies
@@ -136,6 +142,12 @@ class States:
                 # Negative counts take an earlier usage back.
                 return (row[0], row[1], row[2], row[3]) if row[2] >= 0 else None
         return None
+
+
+def _up_to_reasoning(message: Message | None) -> Sequence[AnyPart]:
+    parts = () if message is None else message.parts
+    last = max((at for at, part in enumerate(parts) if has_reasoning(part)), default=-1)
+    return parts[: last + 1]
 
 
 def _back_to(state: State, lane: int, generation: int) -> State:
@@ -212,9 +224,7 @@ def compile_commit(
     source = _source(store)
     if has_usage and compiler is None and not mark_edits:
         total, source = _by_usage(states, state, total, source)
-    return CompiledContext(
-        commit.hex(), messages, total, source, _warnings(store, source), shown, states.config, states.sent
-    )
+    return CompiledContext(commit.hex(), messages, total, source, _warnings(store, source), shown, states)
 
 
 def compile_state(
@@ -231,9 +241,7 @@ def compile_state(
     source = _source(store)
     said = (*_warnings(store, source), *warnings)
     total = context_tokens(tokens, is_empty=not messages)
-    return CompiledContext(
-        commit.hex(), messages, total, source, said, shown, states_of(store).config, states_of(store).sent
-    )
+    return CompiledContext(commit.hex(), messages, total, source, said, shown, states_of(store))
 
 
 def _rendered(

@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from tract.compile.compiler import compile_commit, states_of
 from tract.compile.context import CompiledContext
 from tract.compile.fold import Entry, Event, State
 from tract.compile.proof import PrefixProof, ReasoningLife, Sent
+from tract.errors import InvalidInputError
 from tract.formats.prefix import tools_digest
 from tract.formats.report import Loss, Repair
 from tract.history.info import commit_info
@@ -113,7 +114,7 @@ def preview(
     *,
     model: str | None = None,
     tools: Iterable[Mapping[str, Any]] = (),
-    prices: Prices | None = None,
+    prices: Prices | Mapping[str, float] | None = None,
 ) -> Preview:
     """Return what sending *context* in the format *wire* will mean.
 
@@ -123,7 +124,7 @@ def preview(
     Cost:
         O(bytes) of both requests.
     """
-    tools = list(tools)
+    tools, costs = list(tools), _prices(prices)
     proof = context.prove(wire, tools=tools)
     before = _request_before(store, context, wire, model)
     tokens = [entry.shown.tokens for entry in context.shown]
@@ -148,10 +149,22 @@ def preview(
         tools_changed=changed,
         reasoning=proof.reasoning,
         breakpoints=breakpoints(proof.messages, kept),
-        cost=None if prices is None else prices.cost(fresh=total - kept_tokens, cached=kept_tokens),
+        cost=None if costs is None else costs.cost(fresh=total - kept_tokens, cached=kept_tokens),
         losses=proof.written.losses,
         repairs=proof.written.repairs,
     )
+
+
+def _prices(prices: Prices | Mapping[str, float] | None) -> Prices | None:
+    if prices is None or isinstance(prices, Prices):
+        return prices
+    try:
+        return Prices.model_validate(prices)
+    except ValidationError as error:
+        raise InvalidInputError(
+            "`prices` says what a million tokens cost: `input`, `output`, `cache_read`, `cache_write`.",
+            hint="Give numbers, as in `{'input': 3.0, 'output': 15.0}`.",
+        ) from error
 
 
 def breakpoints(messages: Sequence[Message], kept: int) -> tuple[int, ...]:

@@ -113,7 +113,7 @@ class _Writer:
     def finish(self) -> Rendered[dict[str, Any]]:
         if self.turns and self.turns[0].role != "user":
             self.notes.repair("first_user", self.turns[0].origins[0], BEGIN)
-            self.turns.insert(0, _Turn("user", is_response=False, parts=[{"text": BEGIN}]))
+            self.turns.insert(0, _Turn("user", is_response=False, parts=[{"text": BEGIN}], origins=[None]))
         value: dict[str, Any] = {}
         if self.system:
             plain = self.system_as_text and len(self.system) == 1 and self.system[0].keys() == {"text"}

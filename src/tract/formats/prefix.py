@@ -128,6 +128,11 @@ _FLATTEN: Final[Mapping[str, Callable[[Rendered[Any]], tuple[Any, _Blocks]]]] = 
 # --- what is bound to its prefix -----------------------------------------------------------------
 
 
+def has_reasoning(part: AnyPart) -> bool:
+    """Whether *part* is reasoning, or signed with what the model reasoned."""
+    return isinstance(part, Reasoning) or _signature(part.extra, "gemini") is not None
+
+
 def is_bound(message: Message, wire: str) -> bool:
     """Whether *message* holds something the provider may tie to everything before it."""
     if message.role != "assistant" or wire not in _READS:

@@ -18,8 +18,8 @@ from tract.compile.compiler import Compiler, compile_head
 from tract.compile.context import CompiledContext
 from tract.compile.counts import counted
 from tract.compile.diff import DiffResult
-from tract.compile.preview import Preview, Prices, preview
 from tract.compile.find import Wanted, find, query_by_config
+from tract.compile.preview import Preview, Prices, preview
 from tract.errors import InvalidInputError
 from tract.formats.calls import read_tool_calls
 from tract.history import info as history_info
@@ -474,7 +474,7 @@ class Tract:
             O(bytes) of this request and the one before.
         """
         compiled = self.compile() if context is None else context
-        return preview(self._store, compiled, provider, model=model, tools=tools, prices=prices_of(prices))
+        return preview(self._store, compiled, provider, model=model, tools=tools, prices=prices)
 
     def get(self, commit: str | CommitInfo) -> CommitInfo:
         """Return what is known of *commit*."""
