@@ -14,9 +14,11 @@ from typing import Any
 from tract.compile.fold import Entry, Event
 from tract.errors import InvalidInputError, shown
 from tract.formats.anthropic import to_anthropic
+from tract.formats.gemini import to_gemini
 from tract.formats.openai_chat import to_openai
 from tract.formats.params import anthropic_settings, anthropic_tools, openai_tools
 from tract.formats.report import Rendered
+from tract.formats.responses import to_openai_responses
 from tract.objects.commit import from_microseconds
 from tract.objects.config import GenerationConfig, encode_config
 from tract.objects.hashing import blob_hash, canonical_json
@@ -104,6 +106,19 @@ class CompiledContext:
         value: dict[str, Any] = self.report("anthropic").value
         return value
 
+    def to_openai_responses(self) -> dict[str, Any]:
+        """Return `instructions` and `input` of OpenAI Responses. Losses and repairs: `report("openai_responses")`.
+
+        Reasoning is sent only with its `encrypted_content`, so that nothing depends on what the provider stored.
+        """
+        value: dict[str, Any] = self.report("openai_responses").value
+        return value
+
+    def to_gemini(self) -> dict[str, Any]:
+        """Return `system_instruction` and `contents` of Gemini. Losses and repairs: `report("gemini")`."""
+        value: dict[str, Any] = self.report("gemini").value
+        return value
+
     def to_openai_params(
         self,
         *,
@@ -148,7 +163,7 @@ class CompiledContext:
         """Return the messages in a provider's format, with every loss and repair it took.
 
         Raises:
-            InvalidInputError: *provider* is not `openai` or `anthropic`.
+            InvalidInputError: *provider* is not `openai`, `openai_responses`, `anthropic` or `gemini`.
         """
         if provider not in _FORMATS:
             raise InvalidInputError(f"Unknown format {shown(provider)}.", hint=f"Known are {', '.join(_FORMATS)}.")
@@ -230,4 +245,9 @@ def _named(part: AnyPart) -> AnyPart:
     return part
 
 
-_FORMATS: Mapping[str, Callable[..., Rendered[Any]]] = {"openai": to_openai, "anthropic": to_anthropic}
+_FORMATS: Mapping[str, Callable[..., Rendered[Any]]] = {
+    "openai": to_openai,
+    "openai_responses": to_openai_responses,
+    "anthropic": to_anthropic,
+    "gemini": to_gemini,
+}

@@ -265,7 +265,7 @@ class _Writer:
         if not part.arguments.strip():
             self.notes.repair("tool_input", source, "no arguments sent as an empty object")
             return {}
-        parsed = _json_object(part.arguments)
+        parsed = json_object(part.arguments)
         if parsed is None:
             self.notes.repair("tool_input", source, "arguments that are no JSON object sent as text")
             return {"arguments": part.arguments}
@@ -300,7 +300,7 @@ def _digest(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
 
 
-def _json_object(text: str) -> dict[str, Any] | None:
+def json_object(text: str) -> dict[str, Any] | None:
     """Return the object *text* says, or `None` if it is none that can be sent."""
     try:
         value = json.loads(text, object_pairs_hook=_distinct)
