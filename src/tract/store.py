@@ -565,8 +565,12 @@ class Operation:
         """
         if self.tip is None:
             self.store.head_hash()  # refuses a branch that is gone
-        written = self.add(draft, () if self.tip is None else (self.tip,))
-        self.move(self.store.head_ref(), self.tip, written)
+        return self.commit_on(self.store.head_ref(), self.tip, draft)
+
+    def commit_on(self, name: str, tip: Tip | None, draft: Draft) -> Tip:
+        """Write *draft* on the branch whose ref is *name* and stands at *tip*, and move the branch to it."""
+        written = self.add(draft, () if tip is None else (tip,))
+        self.move(name, tip, written)
         return written
 
     def add(self, draft: Draft, parents: tuple[Tip, ...]) -> Tip:

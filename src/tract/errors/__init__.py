@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Protocol
 
-from tract.errors.base import TractError, nearest, shown
+from tract.errors.agent import NothingToAnswerError, StreamOpenError, UnansweredCallsError
+from tract.errors.base import StateError, TractError, nearest, shown
 from tract.errors.llm import (
     AuthenticationError,
     ContextTooLongError,
@@ -75,6 +76,7 @@ __all__ = [
     "NotAStoreError",
     "NotCanonicalError",
     "NotFoundError",
+    "NothingToAnswerError",
     "NothingToUndoError",
     "OperationConflictError",
     "OperationNotFoundError",
@@ -90,9 +92,11 @@ __all__ = [
     "StorageError",
     "StoreNotFoundError",
     "StreamBrokenError",
+    "StreamOpenError",
     "TagNotFoundError",
     "TractError",
     "TractNotFoundError",
+    "UnansweredCallsError",
     "UnknownContentTypeError",
     "UnknownTokenizerError",
     "UnmergedBranchError",
@@ -300,12 +304,6 @@ class FormatError(InvalidInputError):
 
 
 # --- state ---------------------------------------------------------------------------------------
-
-
-class StateError(TractError):
-    """The call is fine but not in the state this handle or branch is in."""
-
-    code = "state"
 
 
 class ClosedHandleError(StateError):

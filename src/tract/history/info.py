@@ -63,6 +63,7 @@ def info_of(database: Database, row: CommitRow, counter: int | None) -> CommitIn
         generation=row.generation,
         metadata=note.get("metadata", {}),
         generation_config=_config(database, row.config_id),
+        sent=note.get("sent"),
     )
 
 

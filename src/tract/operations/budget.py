@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from tract.errors import BudgetExceededError
-from tract.objects.config import TokenBudgetWarning
+from tract.objects.config import TokenBudget, TokenBudgetWarning
 from tract.storage.writing import Tip
 from tract.store import Store
 
@@ -44,8 +44,23 @@ def check_budget(store: Store, sizes: Sizes) -> None:
     if budget.on_exceed == "reject":
         raise BudgetExceededError(sizes.after, budget.usable_tokens)
     if budget.on_exceed == "warn":
-        text = f"The context holds {sizes.after:,} tokens; the budget is {budget.usable_tokens:,}."
-        warnings.warn(text, TokenBudgetWarning, stacklevel=_caller_level())
+        _warn(sizes, budget)
+
+
+def report_budget(store: Store, sizes: Sizes) -> None:
+    """Say that what was committed took the context over its budget: by the budget's callback, else by a warning."""
+    budget = store.config.budget
+    if budget is None or sizes.after <= max(budget.usable_tokens, sizes.before):
+        return
+    if callable(budget.on_exceed):
+        budget.on_exceed(sizes.after, budget.usable_tokens)
+    else:
+        _warn(sizes, budget)
+
+
+def _warn(sizes: Sizes, budget: TokenBudget) -> None:
+    text = f"The context holds {sizes.after:,} tokens; the budget is {budget.usable_tokens:,}."
+    warnings.warn(text, TokenBudgetWarning, stacklevel=_caller_level())
 
 
 def _caller_level() -> int:
