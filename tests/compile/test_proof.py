@@ -58,7 +58,7 @@ def _reply(wire: str, signature: str, number: int, *, calls: bool) -> Message:
     if wire == "gemini":
         extra = {"gemini": {"thought_signature": signature}}
         if calls:
-            return Message("assistant", (text, replace(call[0], extra=extra)))
+            return Message("assistant", (text, replace(ToolCall(f"call_{number}", "look", "{}"), extra=extra)))
         return Message("assistant", (replace(text, extra=extra),))
     raw: dict[str, Any] = {"type": "thinking", "thinking": "hm", "signature": signature}
     if wire == "openai_responses":
@@ -77,39 +77,70 @@ _STEPS = st.lists(
 )
 
 
-def _play(talk: _Talk, steps: list[tuple[str, int]]) -> None:
-    talk.add(Message("user", (TextPart("begin"),)))
-    hidden: list[tuple[int, tuple[str, Message]]] = []
-    earlier: dict[str, Message] = {}
-    for step, number in steps:
-        at = number % len(talk.items) if talk.items else 0
-        if step in {"ask", "call"}:
-            if not any(message.role == "user" for _, message in talk.items):
-                talk.add(Message("user", (TextPart("well?"),)))  # no provider is asked nothing
-            talk.ask(calls=step == "call")
-        elif step == "user" or not talk.items:
-            talk.add(Message("user", (TextPart(f"question {number}"),)))
-        elif step == "system":
-            talk.items.insert(0, (f"{10**6 + talk.count:064x}", Message("system", (TextPart(f"rule {number}"),))))
-            talk.count += 1
-        elif step == "tools":
-            talk.tools = [] if talk.tools else [TOOL]
-        elif step == "hide":
-            hidden.append((at, talk.items.pop(at)))
-        elif step == "show" and hidden:
-            place, item = hidden.pop()
-            talk.items.insert(min(place, len(talk.items)), item)
-        elif step == "edit" and talk.items[at][1].role != "assistant":
-            name, message = talk.items[at]
-            earlier.setdefault(name, message)
+class _Changes:
+    """What may be done to a conversation, by the name of the step."""
+
+    def __init__(self, talk: _Talk) -> None:
+        self.talk = talk
+        self.hidden: list[tuple[int, tuple[str, Message]]] = []
+        self.earlier: dict[str, Message] = {}
+
+    def user(self, number: int) -> None:
+        self.talk.add(Message("user", (TextPart(f"question {number}"),)))
+
+    def ask(self, _: int) -> None:
+        self._ask(calls=False)
+
+    def call(self, _: int) -> None:
+        self._ask(calls=True)
+
+    def _ask(self, *, calls: bool) -> None:
+        if not any(message.role == "user" for _, message in self.talk.items):
+            self.user(0)  # no provider is asked nothing
+        self.talk.ask(calls=calls)
+
+    def system(self, number: int) -> None:
+        self.talk.items.insert(0, (f"{10**6 + self.talk.count:064x}", Message("system", (TextPart(f"rule {number}"),))))
+        self.talk.count += 1
+
+    def tools(self, _: int) -> None:
+        self.talk.tools = [] if self.talk.tools else [TOOL]
+
+    def hide(self, number: int) -> None:
+        if self.talk.items:
+            at = number % len(self.talk.items)
+            self.hidden.append((at, self.talk.items.pop(at)))
+
+    def show(self, _: int) -> None:
+        if self.hidden:
+            place, item = self.hidden.pop()
+            self.talk.items.insert(min(place, len(self.talk.items)), item)
+
+    def edit(self, number: int) -> None:
+        said = [at for at, (_, message) in enumerate(self.talk.items) if message.role != "assistant"]
+        if said:
+            at = said[number % len(said)]
+            name, message = self.talk.items[at]
+            self.earlier.setdefault(name, message)
             parts = tuple(replace(p, text=f"{p.text}!") if isinstance(p, TextPart) else p for p in message.parts)
-            talk.items[at] = (name, replace(message, parts=parts))
-        elif step == "undo" and earlier:
-            name, message = earlier.popitem()
-            talk.items = [(n, message if n == name else m) for n, m in talk.items]
-        elif step == "swap" and len(talk.items) > 1:
-            other = (at + 1) % len(talk.items)
-            talk.items[at], talk.items[other] = talk.items[other], talk.items[at]
+            self.talk.items[at] = (name, replace(message, parts=parts))
+
+    def undo(self, _: int) -> None:
+        if self.earlier:
+            name, message = self.earlier.popitem()
+            self.talk.items = [(n, message if n == name else m) for n, m in self.talk.items]
+
+    def swap(self, number: int) -> None:
+        items = self.talk.items
+        if len(items) > 1:
+            at = number % (len(items) - 1)
+            items[at], items[at + 1] = items[at + 1], items[at]
+
+
+def _play(talk: _Talk, steps: list[tuple[str, int]]) -> None:
+    changes = _Changes(talk)
+    for step, number in [("user", 0), *steps]:
+        getattr(changes, step)(number)
 
 
 @pytest.mark.parametrize("wire", BINDING)

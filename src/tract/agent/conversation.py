@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeAlias
 
 from pydantic import ValidationError
 
-from tract.agent.requests import Definitions, Moment, encode_tools, moment_of, moment_on, request_for
+from tract.agent.requests import Definitions, Moment, encode_tools, moment_of, moment_on, request_for, sent_with
 from tract.agent.settings import Use
 from tract.compile.compiler import Compiler
 from tract.errors import (
@@ -33,7 +33,6 @@ from tract.formats.report import Loss, Repair
 from tract.llm.protocol import FinishReason, Reply, Request
 from tract.objects.commit import CommitInfo
 from tract.objects.content import DialogueContent, invalid_content
-from tract.objects.hashing import blob_hash
 from tract.objects.message import AnyPart, ToolCall
 from tract.objects.usage import Usage
 from tract.operations.commit import Remarks, append
@@ -126,14 +125,14 @@ class Asking:
 
 def answer(asking: Asking, begun: Moment) -> Generator[Request, Reply, ChatResponse]:
     """Ask a model to go on from *begun*, and commit what it answers."""
-    request = request_for(asking.store, begun.context, asking.use, asking.tools)
+    request = request_for(begun.context, asking.use, asking.tools)
     try:
         reply = yield request
     except StreamBrokenError as error:
         if asking.keep_partial:
             keep_partial(asking, begun, error)
         raise
-    return commit_reply(asking, begun, reply)
+    return commit_reply(asking, begun, request, reply)
 
 
 def begin(asking: Asking, question: Question | None) -> Moment:
@@ -199,8 +198,8 @@ def _require_whole(moment: Moment) -> None:
 # --- the reply -----------------------------------------------------------------------------------
 
 
-def commit_reply(asking: Asking, begun: Moment, reply: object) -> ChatResponse:
-    """Commit *reply* and its usage in one operation: the one place where a reply is kept.
+def commit_reply(asking: Asking, begun: Moment, request: Request, reply: object) -> ChatResponse:
+    """Commit the *reply* to *request* and its usage in one operation: the one place where a reply is kept.
 
     Raises:
         RefConflictError: The branch moved meanwhile; the reply is in the error's `reply`.
@@ -212,9 +211,7 @@ def commit_reply(asking: Asking, begun: Moment, reply: object) -> ChatResponse:
     reply = replace(reply, content=_with_ids(reply.content, begun.head))
     tools = encode_tools(asking.tools)
     config = {**reply.settings, "model": reply.model}
-    sent = {"format": reply.format, "model": reply.model, "operation": asking.operation}
-    if tools is not None:
-        sent["tools"] = blob_hash(tools).hex()
+    sent = {**sent_with(request, reply), "operation": asking.operation}
     turn = Turn(
         content=reply.content,
         branch=begun.branch,

@@ -9,9 +9,13 @@ from typing import Any
 from tract.agent.settings import Use
 from tract.compile.compiler import Compiler, compile_commit, compile_head, states_of
 from tract.compile.context import CompiledContext
+from tract.compile.preview import breakpoints
+from tract.compile.proof import FORMATS
 from tract.compile.safety import open_calls
 from tract.errors import DetachedHeadError
-from tract.llm.protocol import Request
+from tract.formats.params import openai_tools
+from tract.formats.prefix import chain_of, tools_digest
+from tract.llm.protocol import Reply, Request
 from tract.objects.hashing import canonical_json
 from tract.objects.message import ToolCall
 from tract.store import Store
@@ -66,21 +70,39 @@ def _latest(store: Store, head: bytes | None) -> CompiledContext:
     return context if context.head == (None if head is None else head.hex()) else compile_commit(store, head)
 
 
-def request_for(store: Store, context: CompiledContext, use: Use, tools: Definitions) -> Request:  # noqa: ARG001 - what was sent before is known to the store
-    """Return what to send for *context*: the one place where a context becomes a request."""
+def request_for(context: CompiledContext, use: Use, tools: Definitions) -> Request:
+    """Return what to send for *context*: the one place where a context becomes a request.
+
+    Reasoning the provider would refuse, because what came before it has changed, is left out.
+    """
+    proof = context.prove(use.llm.format, tools=tools)
     return Request(
-        messages=context.messages,
-        hashes=context.commit_hashes,
+        messages=proof.messages,
+        hashes=[context.commit_hashes[at] for at in proof.indexes],
         model=use.model,
         tools=tuple(tools),
         settings=dict(use.settings),
+        breakpoints=breakpoints(proof.messages),
     )
 
 
+def sent_with(request: Request, reply: Reply) -> dict[str, Any]:
+    """Return what the commit of *reply* keeps of its *request*: who was asked, and the exact prefix it came from."""
+    # By the format that was spoken: of several clients another one than was asked first may have answered.
+    written = FORMATS[reply.format](request.messages, hashes=request.hashes)
+    sent = {
+        "format": reply.format,
+        "model": request.model or reply.model,
+        "prefix": chain_of(reply.format, written).end.hex(),
+    }
+    tools = tools_digest(request.tools)
+    return {**sent, "tools": tools} if tools else sent
+
+
 def encode_tools(tools: Definitions) -> bytes | None:
-    """Return the canonical bytes tool definitions are kept as, `None` for none.
+    """Return the canonical bytes tool definitions are kept as, in OpenAI's shape; `None` for none.
 
     Raises:
         NotCanonicalError: A value has no JSON form.
     """
-    return canonical_json(list(tools)) if tools else None
+    return canonical_json(openai_tools(tools)) if tools else None

@@ -23,9 +23,6 @@ from tract.store import Store
 _LOOKED_AT: Final = 200
 """How many of the last replies are asked for the request they answered."""
 
-MOST_BREAKPOINTS: Final = 4
-"""Cache breakpoints Anthropic takes in one request (its documentation of prompt caching)."""
-
 
 class Prices(BaseModel):
     """What a model costs, in any currency, per million tokens.
@@ -148,7 +145,7 @@ def preview(
         caused_by=None if before is None or difference is None else _cause(store, before.context, context),
         tools_changed=changed,
         reasoning=proof.reasoning,
-        breakpoints=breakpoints(proof.messages, kept),
+        breakpoints=breakpoints(proof.messages),
         cost=None if costs is None else costs.cost(fresh=total - kept_tokens, cached=kept_tokens),
         losses=proof.written.losses,
         repairs=proof.written.repairs,
@@ -167,14 +164,15 @@ def _prices(prices: Prices | Mapping[str, float] | None) -> Prices | None:
         ) from error
 
 
-def breakpoints(messages: Sequence[Message], kept: int) -> tuple[int, ...]:
-    """Return where the cached prefix may end: behind the instructions, behind what is kept, and at the end.
+def breakpoints(messages: Sequence[Message]) -> tuple[int, ...]:
+    """Return the messages behind which a cached prefix may end.
 
-    The second is what this request reads, the last what the next one will.
+    These are the instructions; what the last reply was sent, which this request reads; and the end, which the next
+    one will. Marking them changes no hash, for they belong to the request alone.
     """
     instructions = next((at for at, m in enumerate(messages) if m.role not in {"system", "developer"}), len(messages))
-    ends = sorted({instructions, kept, len(messages)} - {0})
-    return tuple(end - 1 for end in ends)[-MOST_BREAKPOINTS:]
+    last = next((at for at in range(len(messages) - 1, -1, -1) if messages[at].role == "assistant"), 0)
+    return tuple(end - 1 for end in sorted({instructions, last, len(messages)} - {0}))
 
 
 def _request_before(store: Store, context: CompiledContext, wire: str, model: str | None) -> _Before | None:
@@ -191,7 +189,9 @@ def _request_before(store: Store, context: CompiledContext, wire: str, model: st
         parents = commit_info(store, event.hash).parents
         if parents:
             earlier = compile_commit(store, bytes.fromhex(parents[0]), has_usage=False)
-            return _Before(event, sent, earlier, earlier.prove(wire))
+            before = _Before(event, sent, earlier, earlier.prove(wire))
+            # A reply that landed behind what came in meanwhile does not say what it was sent.
+            return before if before.proof.digest == sent.get("prefix") else None
     return None
 
 

@@ -29,8 +29,6 @@ _OTHERS = re.compile(r"[^a-zA-Z0-9_-]+")
 _LONGEST_NAME = 128
 _IMAGES = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"})
 _MOST_BREAKPOINTS = 4
-_UNMARKED = frozenset({"thinking", "redacted_thinking"})
-"""Blocks that take no breakpoint."""
 
 
 def to_anthropic(messages: Sequence[Message], *, hashes: Sequence[str] | None = None) -> Rendered[dict[str, Any]]:
@@ -80,53 +78,6 @@ class _Turn:
         if self.as_text and len(self.blocks) == 1 and self.blocks[0].keys() == {"type", "text"}:
             content = self.blocks[0]["text"]
         return {"role": self.role, "content": content}
-
-
-def with_breakpoints(rendered: Rendered[dict[str, Any]], ends: Sequence[int]) -> dict[str, Any]:
-    """Return what was *rendered* with a cache breakpoint behind each message of *ends*.
-
-    Breakpoints the messages bring themselves count towards the four Anthropic takes; the last ones of ours give way.
-    A message that is sent with the system text puts the breakpoint behind that.
-
-    Args:
-        rendered: What `to_anthropic` returned; it is not changed.
-        ends: Indexes of messages.
-    """
-    value: dict[str, Any] = copied(rendered.value)
-    free = _MOST_BREAKPOINTS - _marks(value)
-    places = [
-        (end, turn, at)
-        for turn, origins in zip(value["messages"], rendered.origins, strict=True)
-        for at, end in enumerate(origins)
-        if end is not None
-    ]
-    targets: dict[int, dict[str, Any]] = {}
-    for wanted in sorted(set(ends)):
-        found = [(turn, at) for end, turn, at in places if end == wanted]
-        holder, name, at = (found[-1][0], "content", found[-1][1]) if found else (value, "system", -1)
-        if holder.get(name):
-            block = _listed(holder, name)[at]
-            targets[id(block)] = block
-    able = [block for block in targets.values() if block["type"] not in _UNMARKED and "cache_control" not in block]
-    for block in able[-free:] if free > 0 else ():
-        block["cache_control"] = {"type": "ephemeral"}
-    return value
-
-
-def _listed(holder: dict[str, Any], name: str) -> list[dict[str, Any]]:
-    """Return the blocks of *holder*, with its text made one: text has no place for a breakpoint."""
-    if isinstance(holder[name], str):
-        holder[name] = [{"type": "text", "text": holder[name]}]
-    blocks: list[dict[str, Any]] = holder[name]
-    return blocks
-
-
-def _marks(value: Any) -> int:
-    if isinstance(value, dict):
-        # What a model passed to a tool may hold anything.
-        inner = sum(_marks(item) for name, item in value.items() if name != "input")
-        return inner + isinstance(value.get("cache_control"), dict)
-    return sum(_marks(item) for item in value) if isinstance(value, list) else 0
 
 
 @dataclass(slots=True)
