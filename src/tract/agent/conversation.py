@@ -82,7 +82,7 @@ class ChatResponse:
         return f"<ChatResponse {self.commit_info.short_hash} {model} {self.finish_reason}{calls}>"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Asking:
     """One call: who is asked, with what, and what becomes of the reply.
 
@@ -211,7 +211,7 @@ def commit_reply(asking: Asking, begun: Moment, reply: object) -> ChatResponse:
     assert begun.head is not None
     reply = replace(reply, content=_with_ids(reply.content, begun.head))
     tools = encode_tools(asking.tools)
-    config = {**reply.settings, "model": reply.model}
+    config = {**reply.settings, **({"model": reply.model} if reply.model else {})}
     sent = {"format": reply.format, "model": reply.model, "operation": asking.operation}
     if tools is not None:
         sent["tools"] = blob_hash(tools).hex()
