@@ -81,7 +81,7 @@ class ChatResponse:
         return f"<ChatResponse {self.commit_info.short_hash} {model} {self.finish_reason}{calls}>"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Asking:
     """One call: who is asked, with what, and what becomes of the reply.
 
@@ -210,7 +210,7 @@ def commit_reply(asking: Asking, begun: Moment, request: Request, reply: object)
     assert begun.head is not None
     reply = replace(reply, content=_with_ids(reply.content, begun.head))
     tools = encode_tools(asking.tools)
-    config = {**reply.settings, "model": reply.model}
+    config = {**reply.settings, **({"model": reply.model} if reply.model else {})}
     sent = {**sent_with(request, reply), "operation": asking.operation}
     turn = Turn(
         content=reply.content,

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from tract.errors import InvalidInputError, NoModelError, ReadOnlyError, shown
+from tract.llm.adapt import as_llm
+from tract.llm.http import HttpLLM
 from tract.llm.protocol import LLM
 from tract.objects.config import OPERATIONS, Chosen, GenerationConfig, LLMConfig, ModelChoice, Source
 from tract.objects.refs import check_label
@@ -77,7 +79,7 @@ class Models(Mapping[str, ModelChoice]):
         self._defaults = defaults
         # Clients cannot be kept in the store; each counts only while the settings it was given with do.
         self._clients: dict[str, LLMConfig] = {}
-        self._built: dict[tuple[str, str | None, str | None], LLM] = {}
+        self._built: dict[tuple[str, str | None, str | None], HttpLLM] = {}
 
     def __getitem__(self, operation: str) -> ModelChoice:
         return self.choice(operation)
@@ -90,6 +92,11 @@ class Models(Mapping[str, ModelChoice]):
 
     def __repr__(self) -> str:
         return f"<Models {', '.join(self)}>"
+
+    def close(self) -> None:
+        """Close the connections of the clients made here; those given are their owner's."""
+        for llm in self._built.values():
+            llm.close()
 
     def configure(self, operations: Mapping[str, object], *, keep: bool = True) -> None:
         """Put settings of operations in force, and keep all but clients in the store; `None` takes them back.
@@ -150,14 +157,14 @@ class Models(Mapping[str, ModelChoice]):
         if choice.provider is None:
             raise NoModelError(f"No model is configured for `{operation}`.")
         at = _client_at(levels)
-        llm = as_client(levels[at][1].llm) or self._build(choice, is_ours=levels[at][0] == "tract")
+        own = as_client(levels[at][1].llm)
         model = None if choice.model is None else check_label(choice.model.value, "model")
-        if model is None and llm.model is None:
+        if own is None and not model:
             raise NoModelError(
                 f"No model of {choice.provider.value} is named for `{operation}`.",
                 hint="Name it: `t.chat(text, model=...)`, or when opening the tract.",
             )
-        return Use(llm, model, choice.values())
+        return Use(own or self._build(choice, is_ours=levels[at][0] == "tract"), model, choice.values())
 
     def _build(self, choice: ModelChoice, *, is_ours: bool) -> LLM:
         """Return the client of a provider, made once; the tract's key goes to the tract's provider alone."""
@@ -169,7 +176,7 @@ class Models(Mapping[str, ModelChoice]):
         with self._store.lock:
             place = (provider, base_url, key)
             if place not in self._built:
-                self._built[place] = make_client(provider, api_key=key, base_url=base_url)
+                self._built[place] = HttpLLM(provider, api_key=key, base_url=base_url)
             return self._built[place]
 
     def _levels(self, operation: str, call: LLMConfig | None) -> list[tuple[Source, LLMConfig]]:
@@ -237,11 +244,4 @@ def as_client(value: Any) -> LLM | None:
     Raises:
         InvalidInputError: It is none.
     """
-    if value is None or isinstance(value, LLM):
-        return value
-    raise InvalidInputError(f"`llm` is a client, not {shown(value)}.", hint="Give a client, or a provider and its key.")
-
-
-def make_client(provider: str, *, api_key: str | None, base_url: str | None) -> LLM:
-    """Return a client of *provider*."""
-    raise NoModelError(f"No client speaks to {shown(provider)} yet ({base_url}, {bool(api_key)}).")
+    return None if value is None else as_llm(value)

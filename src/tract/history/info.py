@@ -74,6 +74,21 @@ def sent_of(store: Store, commit: bytes) -> Mapping[str, Any] | None:
     return sent
 
 
+def tools_sent(store: Store, commit: bytes) -> list[dict[str, Any]]:
+    """Return the tool definitions a model was sent when it made the reply *commit*; none for any other commit.
+
+    Raises:
+        CorruptObjectError: They are missing or damaged.
+    """
+    sent = commit_info(store, commit).sent or {}
+    if "tools" not in sent:
+        return []
+    with store.reading() as database:
+        data = read_blob(database, bytes.fromhex(sent["tools"]))
+    found: list[dict[str, Any]] = [] if data is None else json.loads(data)
+    return found
+
+
 def _parents(database: Database, row: CommitRow) -> tuple[bytes, ...]:
     if row.parent_id is None:
         return ()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from types import TracebackType
@@ -11,6 +11,11 @@ from typing import Any, Literal, Self, overload
 
 from pydantic import BaseModel
 
+from tract.agent.conversation import Asking, ChatResponse, OnConflict, Question, answer, begin
+from tract.agent.drive import adrive, drive
+from tract.agent.settings import Defaults, Models
+from tract.agent.streams import AsyncTextStream, TextStream
+from tract.agent.tools import offered
 from tract.compile.bisect import BisectResult, ContextTest, bisect
 from tract.compile.blame import BlameResult, blame
 from tract.compile.compare import diff, diff_commit
@@ -26,8 +31,9 @@ from tract.history import info as history_info
 from tract.history.log import GraphRow, LogFilter, log, with_graph
 from tract.history.revision import head_at, resolve
 from tract.history.status import RECENT, Status, status
+from tract.llm.protocol import LLM
 from tract.objects.commit import CommitInfo, to_microseconds
-from tract.objects.config import GenerationConfig, TractConfig
+from tract.objects.config import GenerationConfig, LLMConfig, TractConfig
 from tract.objects.content import (
     DialogueContent,
     InstructionContent,
@@ -40,7 +46,7 @@ from tract.operations import branch as branching
 from tract.operations.branch import Branch
 from tract.operations.cherry_pick import CherryPickResult, cherry_pick
 from tract.operations.commit import Remarks, annotate, append, edit
-from tract.operations.configure import configure
+from tract.operations.configure import configure, parse_llm_config
 from tract.operations.fsck import Finding, fsck
 from tract.operations.merge import (
     MergeOptions,
@@ -74,8 +80,8 @@ from tract.porcelain.arguments import (
     resolve_all,
     text_or_parts,
 )
-from tract.porcelain.collections import Branches, Operations, Tags
-from tract.porcelain.opening import Place, open_store
+from tract.porcelain.collections import Branches, Operations, Tags, Tools
+from tract.porcelain.opening import Place, open_models, open_store
 from tract.store import Store
 from tract.tokens import TokenCounter
 
@@ -94,9 +100,11 @@ class Tract:
         ['system', 'user']
     """
 
-    def __init__(self, store: Store, compiler: Compiler | None = None) -> None:
+    def __init__(self, store: Store, compiler: Compiler | None = None, models: Models | None = None) -> None:
         self._store = store
         self._compiler = compiler
+        self._models = Models(store, Defaults()) if models is None else models
+        self._tools = Tools(store)
 
     @classmethod
     def open(
@@ -110,6 +118,12 @@ class Tract:
         config: TractConfig | Mapping[str, Any] | None = None,
         tokenizer: str | TokenCounter | None = None,
         compiler: Compiler | None = None,
+        llm: LLM | Callable[..., Any] | None = None,
+        provider: str | None = None,
+        api_key: str | None = None,
+        model: str | None = None,
+        base_url: str | None = None,
+        operations: Mapping[str, LLMConfig | Mapping[str, Any] | None] | None = None,
         actor: str | None = None,
     ) -> Tract:
         """Open the tract kept at *path*, creating it if there is none.
@@ -124,6 +138,12 @@ class Tract:
             config: Settings to put in force and keep; those kept are used when not given.
             tokenizer: Name of a tokenizer or model, or a `TokenCounter`.
             compiler: Replaces how entries become messages.
+            llm: What to ask: a client, or a function `(messages, **options)` that returns text or a message.
+            provider: Or who to ask, such as `openai`, `anthropic` or `gemini`.
+            api_key: The provider's key, if not in its usual environment variable; never stored.
+            model: Name of the model.
+            base_url: Where the provider is, if not at its usual address.
+            operations: Model settings of single operations, as for `configure_operations`.
             actor: Who writes, for the operation log.
 
         Raises:
@@ -132,10 +152,13 @@ class Tract:
             SchemaTooNewError: A newer version wrote the store; it was not touched.
         """
         place = Place(path=path, tract=tract, create=create, read_only=read_only, durability=durability)
-        return cls(open_store(place, config=config, tokenizer=tokenizer, actor=actor), compiler)
+        defaults = Defaults(llm=llm, provider=provider, api_key=api_key, model=model, base_url=base_url).checked()
+        store = open_store(place, config=config, tokenizer=tokenizer, actor=actor)
+        return cls(store, compiler, open_models(store, defaults, operations))
 
     def close(self) -> None:
         """Close the handle. Closing twice does nothing."""
+        self._models.close()
         self._store.close()
 
     def __enter__(self) -> Self:
@@ -411,6 +434,155 @@ class Tract:
             InvalidInputError: No such setting, or not such a value.
         """
         return configure(self._store, merged(self._store.config if config is None else config, settings))
+
+    # --- talking to models -------------------------------------------------------------------------
+
+    def chat(
+        self,
+        text: Question,
+        *,
+        model: str | None = None,
+        temperature: float | None = None,
+        max_tokens: int | None = None,
+        tools: Iterable[Any] | None = None,
+        llm: LLM | Callable[..., Any] | None = None,
+        on_conflict: OnConflict = "raise",
+        **options: Any,
+    ) -> ChatResponse:
+        """Commit what the user says, ask the model, and commit its reply with its settings and usage.
+
+        If the call fails the user's message stays, and calling again with the same text does not repeat it. The
+        reply stands on the commit that was sent.
+
+        Args:
+            text: What the user says: text, or parts.
+            model: Name of the model; else that of `configure_operations(chat=...)`, else that of `Tract.open`.
+            temperature: As the provider takes it.
+            max_tokens: How long the reply may be.
+            tools: Functions or definitions to offer instead of those in `t.tools`; `()` for none.
+            llm: A client for this call.
+            on_conflict: If others committed on the branch meanwhile: `raise`, or land `after` them, but never between
+                a call and its result.
+            **options: Any further option, sent to the provider as it is.
+
+        Raises:
+            NoModelError: No model is configured.
+            ModelError: The provider refused or failed.
+            RefConflictError: The branch moved meanwhile; what the model answered is in the error's `reply`.
+            UnansweredCallsError: The last reply's tool calls wait for their results.
+            BudgetExceededError: The message does not fit a budget that rejects; a reply is never refused.
+
+        Example:
+            >>> from tract.testing import ScriptedLLM
+            >>> with Tract.open(llm=ScriptedLLM(["Four."])) as t:
+            ...     t.chat("What is 2 + 2?").text
+            'Four.'
+        """
+        call = {"model": model, "temperature": temperature, "max_tokens": max_tokens, "llm": llm, **options}
+        asking = self._asking("chat", call, tools, on_conflict=on_conflict)
+        return drive(answer(asking, begin(asking, text)), asking.use.llm)
+
+    def generate(
+        self, *, tools: Iterable[Any] | None = None, on_conflict: OnConflict = "raise", **options: Any
+    ) -> ChatResponse:
+        """Ask the model to answer what is committed already, and commit its reply.
+
+        Args:
+            tools: As for `chat`.
+            on_conflict: As for `chat`.
+            **options: `model`, `temperature`, `max_tokens`, `llm` and any further option, as for `chat`.
+
+        Raises:
+            NothingToAnswerError: There is no message, or the last one is the model's own.
+            ModelError: The provider refused or failed.
+        """
+        asking = self._asking("generate", options, tools, on_conflict=on_conflict)
+        return drive(answer(asking, begin(asking, None)), asking.use.llm)
+
+    def stream(
+        self,
+        text: Question | None = None,
+        *,
+        tools: Iterable[Any] | None = None,
+        on_conflict: OnConflict = "raise",
+        keep_partial: bool = False,
+        **options: Any,
+    ) -> TextStream:
+        """As `chat`, or `generate` without *text*: iterate over the reply's text, then read `response`.
+
+        Args:
+            text: What the user says, if it is not committed already.
+            tools: As for `chat`.
+            on_conflict: As for `chat`.
+            keep_partial: Of a stream that breaks or is left early, keep what arrived, marked `interrupted`.
+            **options: `model`, `temperature`, `max_tokens`, `llm` and any further option, as for `chat`.
+        """
+        asking = self._asking(
+            "generate" if text is None else "chat", options, tools, on_conflict=on_conflict, keep_partial=keep_partial
+        )
+        return TextStream(answer(asking, begin(asking, text)), asking.use.llm)
+
+    async def achat(
+        self,
+        text: Question,
+        *,
+        tools: Iterable[Any] | None = None,
+        on_conflict: OnConflict = "raise",
+        **options: Any,
+    ) -> ChatResponse:
+        """As `chat`, without blocking the event loop while the model works."""
+        asking = self._asking("chat", options, tools, on_conflict=on_conflict)
+        return await adrive(answer(asking, begin(asking, text)), asking.use.llm)
+
+    async def agenerate(
+        self, *, tools: Iterable[Any] | None = None, on_conflict: OnConflict = "raise", **options: Any
+    ) -> ChatResponse:
+        """As `generate`, without blocking the event loop while the model works."""
+        asking = self._asking("generate", options, tools, on_conflict=on_conflict)
+        return await adrive(answer(asking, begin(asking, None)), asking.use.llm)
+
+    def astream(
+        self,
+        text: Question | None = None,
+        *,
+        tools: Iterable[Any] | None = None,
+        on_conflict: OnConflict = "raise",
+        keep_partial: bool = False,
+        **options: Any,
+    ) -> AsyncTextStream:
+        """As `stream`, for `async for`; close one that is left early with `async with`."""
+        asking = self._asking(
+            "generate" if text is None else "chat", options, tools, on_conflict=on_conflict, keep_partial=keep_partial
+        )
+        return AsyncTextStream(answer(asking, begin(asking, text)), asking.use.llm)
+
+    def configure_operations(self, **operations: LLMConfig | Mapping[str, Any] | None) -> Models:
+        """Let `chat`, `merge`, `compress` or `orchestrate` ask another model, or ask otherwise; kept in the store.
+
+        A client given as `llm` is in force on this handle only. `None` takes the settings of an operation back.
+        What a call says goes before what its operation says, and that before what `Tract.open` was told.
+
+        Raises:
+            InvalidInputError: There is no such operation or setting, or an option would store a key.
+
+        Example:
+            >>> with Tract.open(provider="ollama", model="small") as t:
+            ...     models = t.configure_operations(compress={"model": "large", "temperature": 0})
+            ...     print(models["compress"].model, models["compress"].provider)
+            large (operation) ollama (tract)
+        """
+        self._models.configure(operations)
+        return self._models
+
+    @property
+    def models(self) -> Models:
+        """What each operation will ask, and where each value comes from: `t.models["chat"].model.source`."""
+        return self._models
+
+    @property
+    def tools(self) -> Tools:
+        """The tools a model may call: a mapping by name, with `add` and `remove`; for this handle only."""
+        return self._tools
 
     # --- reading -----------------------------------------------------------------------------------
 
@@ -888,6 +1060,11 @@ class Tract:
         return type(self)(self._store.view(self.operations[number].number), self._compiler)
 
     # --- inside ------------------------------------------------------------------------------------
+
+    def _asking(self, operation: str, call: Mapping[str, Any], tools: Iterable[Any] | None, **how: Any) -> Asking:
+        use = self._models.use("chat", parse_llm_config("chat", call))
+        definitions = offered(self._tools, tools)
+        return Asking(self._store, self._compiler, operation, use, definitions, **how).checked()
 
     def _resolve(self, revision: str | CommitInfo) -> bytes:
         return resolve(self._store, revision)
