@@ -916,8 +916,8 @@ class Tract:
         return bisect(self._store, (self._resolve(good), self._resolve(bad)), test, compiler=self._compiler)
 
     def status(self) -> Status:
-        """Return where HEAD stands and how full the context is."""
-        return status(self._store, self.log(RECENT), merge_in_words(self._store))
+        """Return where HEAD stands, how full the context is, and which model each operation will ask."""
+        return status(self._store, self.log(RECENT), merge_in_words(self._store), dict(self._models))
 
     def fsck(self) -> list[Finding]:
         """Check every object, ref and operation of the store; an empty list means all is well.
