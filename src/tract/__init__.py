@@ -6,6 +6,12 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from tract.agent.conversation import ChatResponse
+    from tract.agent.events import ToolFinished, ToolStarted, TurnFinished, TurnStarted
+    from tract.agent.limits import Price, RunBudget
+    from tract.agent.run import RunResult
+    from tract.agent.streams import AsyncTextStream, TextStream
+    from tract.agent.tools import Tool
     from tract.compile.bisect import BisectResult, BisectStep
     from tract.compile.blame import BlameLine, BlameMessage, BlameResult
     from tract.compile.compiler import Compiler
@@ -17,7 +23,15 @@ if TYPE_CHECKING:
     from tract.history.log import GraphRow
     from tract.history.status import Status
     from tract.objects.commit import CommitInfo
-    from tract.objects.config import GenerationConfig, TokenBudget, TokenBudgetWarning, TractConfig
+    from tract.objects.config import (
+        Chosen,
+        GenerationConfig,
+        LLMConfig,
+        ModelChoice,
+        TokenBudget,
+        TokenBudgetWarning,
+        TractConfig,
+    )
     from tract.objects.content import (
         ArtifactContent,
         DialogueContent,
@@ -58,6 +72,7 @@ __version__ = "0.1.0"
 
 _HOME = {
     "ArtifactContent": "tract.objects.content",
+    "AsyncTextStream": "tract.agent.streams",
     "AutonomyLevel": "tract.objects.decision",
     "BisectResult": "tract.compile.bisect",
     "BisectStep": "tract.compile.bisect",
@@ -66,7 +81,9 @@ _HOME = {
     "BlameResult": "tract.compile.blame",
     "Branch": "tract.operations.branch",
     "Brought": "tract.operations.review",
+    "ChatResponse": "tract.agent.conversation",
     "CherryPickResult": "tract.operations.cherry_pick",
+    "Chosen": "tract.objects.config",
     "CommitInfo": "tract.objects.commit",
     "CompiledContext": "tract.compile.context",
     "Compiler": "tract.compile.compiler",
@@ -86,12 +103,15 @@ _HOME = {
     "GraphRow": "tract.history.log",
     "ImagePart": "tract.objects.message",
     "InstructionContent": "tract.objects.content",
+    "LLMConfig": "tract.objects.config",
     "MergeResult": "tract.operations.merge_result",
     "Message": "tract.objects.message",
     "MessageChange": "tract.compile.diff",
     "MissingTarget": "tract.operations.choices",
+    "ModelChoice": "tract.objects.config",
     "OperationInfo": "tract.objects.operation",
     "OutputContent": "tract.objects.content",
+    "Price": "tract.agent.limits",
     "Provenance": "tract.compile.context",
     "Reasoning": "tract.objects.message",
     "ReasoningContent": "tract.objects.content",
@@ -101,26 +121,35 @@ _HOME = {
     "Resolution": "tract.objects.decision",
     "Resolver": "tract.objects.decision",
     "Review": "tract.operations.review",
+    "RunBudget": "tract.agent.limits",
+    "RunResult": "tract.agent.run",
     "SafetyWarning": "tract.compile.safety",
     "SessionContent": "tract.objects.content",
     "Status": "tract.history.status",
     "Tag": "tract.operations.tag",
     "TextPart": "tract.objects.message",
+    "TextStream": "tract.agent.streams",
     "TokenBudget": "tract.objects.config",
     "TokenBudgetWarning": "tract.objects.config",
     "TokenCounter": "tract.tokens.counter",
+    "Tool": "tract.agent.tools",
     "ToolCall": "tract.objects.message",
+    "ToolFinished": "tract.agent.events",
     "ToolResultContent": "tract.objects.content",
     "ToolResultPart": "tract.objects.message",
+    "ToolStarted": "tract.agent.events",
     "Tract": "tract.porcelain.tract",
     "TractConfig": "tract.objects.config",
     "TractError": "tract.errors",
+    "TurnFinished": "tract.agent.events",
+    "TurnStarted": "tract.agent.events",
     "UndoResult": "tract.operations.undo",
     "Usage": "tract.objects.usage",
 }
 
 __all__ = [
     "ArtifactContent",
+    "AsyncTextStream",
     "AutonomyLevel",
     "BisectResult",
     "BisectStep",
@@ -129,7 +158,9 @@ __all__ = [
     "BlameResult",
     "Branch",
     "Brought",
+    "ChatResponse",
     "CherryPickResult",
+    "Chosen",
     "CommitInfo",
     "CompiledContext",
     "Compiler",
@@ -149,12 +180,15 @@ __all__ = [
     "GraphRow",
     "ImagePart",
     "InstructionContent",
+    "LLMConfig",
     "MergeResult",
     "Message",
     "MessageChange",
     "MissingTarget",
+    "ModelChoice",
     "OperationInfo",
     "OutputContent",
+    "Price",
     "Provenance",
     "Reasoning",
     "ReasoningContent",
@@ -164,20 +198,28 @@ __all__ = [
     "Resolution",
     "Resolver",
     "Review",
+    "RunBudget",
+    "RunResult",
     "SafetyWarning",
     "SessionContent",
     "Status",
     "Tag",
     "TextPart",
+    "TextStream",
     "TokenBudget",
     "TokenBudgetWarning",
     "TokenCounter",
+    "Tool",
     "ToolCall",
+    "ToolFinished",
     "ToolResultContent",
     "ToolResultPart",
+    "ToolStarted",
     "Tract",
     "TractConfig",
     "TractError",
+    "TurnFinished",
+    "TurnStarted",
     "UndoResult",
     "Usage",
 ]

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from tract.errors import InvalidInputError, NoModelError, ReadOnlyError, shown
+from tract.errors import InvalidInputError, NoModelError, NotFoundError, ReadOnlyError, shown
 from tract.llm.adapt import as_llm
 from tract.llm.http import HttpLLM
 from tract.llm.protocol import LLM
@@ -82,7 +82,12 @@ class Models(Mapping[str, ModelChoice]):
         self._built: dict[tuple[str, str | None, str | None], HttpLLM] = {}
 
     def __getitem__(self, operation: str) -> ModelChoice:
+        if operation not in self:
+            raise NotFoundError(f"No operation {shown(operation)}.", hint=f"Operations are {', '.join(OPERATIONS)}.")
         return self.choice(operation)
+
+    def __contains__(self, operation: object) -> bool:
+        return isinstance(operation, str) and operation in OPERATIONS
 
     def __iter__(self) -> Iterator[str]:
         return iter(OPERATIONS)

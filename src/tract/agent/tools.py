@@ -15,7 +15,7 @@ from typing import Any, Final, TypeVar, overload
 import pydantic_core
 
 from tract.agent.schemas import ArgumentsError, Signature, read_arguments, signature_of
-from tract.errors import InvalidInputError, shown
+from tract.errors import InvalidInputError, ToolNotFoundError, shown
 from tract.objects.content import ToolResultContent
 from tract.objects.hashing import canonical_json
 from tract.objects.message import FilePart, ImagePart, TextPart, ToolCall, copied
@@ -135,14 +135,12 @@ class Toolbox(Mapping[str, Tool]):
 
     def __init__(self, tools: Iterable[object] = ()) -> None:
         self._tools: dict[str, Tool] = {}
-        for tool in _listed(tools):
+        for tool in tools.values() if isinstance(tools, Toolbox) else tools:
             self.add(tool)
 
     def __getitem__(self, name: str) -> Tool:
         if name not in self:
-            raise InvalidInputError(
-                f"There is no tool {shown(name)}.", hint="Look at what there is with `list(t.tools)`."
-            )
+            raise ToolNotFoundError(shown(name))
         return self._tools[name]
 
     def __contains__(self, name: object) -> bool:
@@ -174,7 +172,7 @@ class Toolbox(Mapping[str, Tool]):
         """Take the tool *name* out and return it.
 
         Raises:
-            InvalidInputError: There is none.
+            ToolNotFoundError: There is none.
         """
         tool = self[name]
         del self._tools[name]
@@ -227,6 +225,17 @@ def offered(own: Toolbox, tools: object) -> list[dict[str, Any]]:
         else:
             found.append(as_tool(tool).definition())
     return found
+
+
+def runnable(own: Toolbox, tools: object) -> Toolbox:
+    """Return the functions a run may call: of *tools*, or *own* for `None`; a definition alone has none.
+
+    Raises:
+        InvalidInputError: One is neither function nor definition.
+    """
+    if tools is None:
+        return Toolbox(own)
+    return Toolbox(tool for tool in _listed(tools) if not isinstance(tool, Mapping))
 
 
 # --- results -------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Protocol
 
-from tract.errors.agent import NothingToAnswerError, StreamOpenError, UnansweredCallsError
+from tract.errors.agent import NothingToAnswerError, StreamOpenError, ToolNotFoundError, UnansweredCallsError
 from tract.errors.base import StateError, TractError, nearest, shown
 from tract.errors.llm import (
     AuthenticationError,
@@ -94,6 +94,7 @@ __all__ = [
     "StreamBrokenError",
     "StreamOpenError",
     "TagNotFoundError",
+    "ToolNotFoundError",
     "TractError",
     "TractNotFoundError",
     "UnansweredCallsError",

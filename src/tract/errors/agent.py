@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from tract.errors.base import StateError
+from tract.errors.base import StateError, TractError
 
 
 class UnansweredCallsError(StateError):
@@ -44,3 +44,14 @@ class StreamOpenError(StateError):
 
     def __init__(self) -> None:
         super().__init__("The stream has not come to its end.", hint="Iterate over it first, as in `list(stream)`.")
+
+
+class ToolNotFoundError(TractError, KeyError):
+    """No tool has this name."""
+
+    code = "tool_not_found"
+    usual_hint = "Look at what there is with `list(t.tools)`, or add one with `t.tool(function)`."
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"No tool {name}.")
+        self.name = name

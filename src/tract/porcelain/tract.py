@@ -13,9 +13,13 @@ from pydantic import BaseModel
 
 from tract.agent.conversation import Asking, ChatResponse, OnConflict, Question, answer, begin
 from tract.agent.drive import adrive, drive
+from tract.agent.events import RunEvent
+from tract.agent.limits import RunBudget
+from tract.agent.run import OnInterrupted, Run, RunResult, Signal, loop
+from tract.agent.running import run_async, run_sync
 from tract.agent.settings import Defaults, Models
 from tract.agent.streams import AsyncTextStream, TextStream
-from tract.agent.tools import offered
+from tract.agent.tools import offered, runnable
 from tract.compile.bisect import BisectResult, ContextTest, bisect
 from tract.compile.blame import BlameResult, blame
 from tract.compile.compare import diff, diff_commit
@@ -517,9 +521,8 @@ class Tract:
             keep_partial: Of a stream that breaks or is left early, keep what arrived, marked `interrupted`.
             **options: `model`, `temperature`, `max_tokens`, `llm` and any further option, as for `chat`.
         """
-        asking = self._asking(
-            "generate" if text is None else "chat", options, tools, on_conflict=on_conflict, keep_partial=keep_partial
-        )
+        how: dict[str, Any] = {"on_conflict": on_conflict, "keep_partial": keep_partial}
+        asking = self._asking("generate" if text is None else "chat", options, tools, **how)
         return TextStream(answer(asking, begin(asking, text)), asking.use.llm)
 
     async def achat(
@@ -551,10 +554,92 @@ class Tract:
         **options: Any,
     ) -> AsyncTextStream:
         """As `stream`, for `async for`; close one that is left early with `async with`."""
-        asking = self._asking(
-            "generate" if text is None else "chat", options, tools, on_conflict=on_conflict, keep_partial=keep_partial
-        )
+        how: dict[str, Any] = {"on_conflict": on_conflict, "keep_partial": keep_partial}
+        asking = self._asking("generate" if text is None else "chat", options, tools, **how)
         return AsyncTextStream(answer(asking, begin(asking, text)), asking.use.llm)
+
+    def run(
+        self,
+        prompt: Question | None = None,
+        *,
+        tools: Iterable[Any] | None = None,
+        max_turns: int = 20,
+        budget: RunBudget | None = None,
+        on_event: Callable[[RunEvent], object] | None = None,
+        should_pause: Callable[[], bool] | Signal | None = None,
+        on_interrupted: OnInterrupted = "report",
+        stream: bool = False,
+        on_conflict: OnConflict = "raise",
+        **options: Any,
+    ) -> RunResult:
+        """Ask the model, run the tools it calls and commit their results, and ask again until it calls none.
+
+        Every reply and every tool result is committed as soon as it is there, so a run that was killed goes on from
+        its last commit with `run()`, and no finished call is made again.
+
+        Args:
+            prompt: What the user says; without it, the run goes on from the last commit.
+            tools: Functions to offer instead of those in `t.tools`.
+            max_turns: How often the model may be asked.
+            budget: Limits on tokens, cost and time.
+            on_event: Called with what happens, for display: `TurnStarted`, `ToolFinished` and the like.
+            should_pause: Asked before each call of the model, or an event; the run then ends as `paused`.
+            on_interrupted: What to do with a call that was under way when a run was killed: `report` tells the model
+                that it was interrupted, unless its tool is idempotent; `rerun` makes it again.
+            stream: Hand the pieces of each reply to *on_event*.
+            on_conflict: As for `chat`.
+            **options: `model`, `temperature`, `max_tokens`, `llm` and any further option, as for `chat`.
+
+        Raises:
+            ModelError: The provider refused or failed; the history is valid, and `run()` goes on from it.
+            RefConflictError: Others committed on the branch while the model worked.
+        """
+        limits = {"max_turns": max_turns, "budget": budget, "on_event": on_event, "should_pause": should_pause}
+        run = self._run(tools, options, on_conflict, on_interrupted=on_interrupted, **limits)
+        return run_sync(run, loop(run, prompt), stream=stream)
+
+    async def arun(
+        self,
+        prompt: Question | None = None,
+        *,
+        tools: Iterable[Any] | None = None,
+        max_turns: int = 20,
+        budget: RunBudget | None = None,
+        on_event: Callable[[RunEvent], object] | None = None,
+        should_pause: Callable[[], bool] | Signal | None = None,
+        on_interrupted: OnInterrupted = "report",
+        stream: bool = False,
+        on_conflict: OnConflict = "raise",
+        **options: Any,
+    ) -> RunResult:
+        """As `run`, without blocking the event loop; async tools run in it, others in threads."""
+        limits = {"max_turns": max_turns, "budget": budget, "on_event": on_event, "should_pause": should_pause}
+        run = self._run(tools, options, on_conflict, on_interrupted=on_interrupted, **limits)
+        return await run_async(run, loop(run, prompt), stream=stream)
+
+    def tool(self, function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
+        """Let the model call *function*, which stays as it is; a decorator, with or without options.
+
+        The schema comes from its annotations, the descriptions from its docstring.
+
+        Args:
+            function: The function, sync or async.
+            **options: `name` and `description` for the model; `schema`, JSON schema of the arguments or a whole
+                definition; `idempotent=True` if running it twice does no harm.
+
+        Raises:
+            InvalidInputError: It is no function, or its arguments have no schema.
+
+        Example:
+            >>> with Tract.open() as t:
+            ...     @t.tool
+            ...     def add(a: int, b: int) -> int:
+            ...         '''Add two numbers.'''
+            ...         return a + b
+            ...     t.tools["add"].description
+            'Add two numbers.'
+        """
+        return self._tools.tool(function, **options)
 
     def configure_operations(self, **operations: LLMConfig | Mapping[str, Any] | None) -> Models:
         """Let `chat`, `merge`, `compress` or `orchestrate` ask another model, or ask otherwise; kept in the store.
@@ -859,8 +944,8 @@ class Tract:
         return bisect(self._store, (self._resolve(good), self._resolve(bad)), test, compiler=self._compiler)
 
     def status(self) -> Status:
-        """Return where HEAD stands and how full the context is."""
-        return status(self._store, self.log(RECENT), merge_in_words(self._store))
+        """Return where HEAD stands, how full the context is, and which model each operation will ask."""
+        return status(self._store, self.log(RECENT), merge_in_words(self._store), dict(self._models))
 
     def fsck(self) -> list[Finding]:
         """Check every object, ref and operation of the store; an empty list means all is well.
@@ -1065,6 +1150,10 @@ class Tract:
         use = self._models.use("chat", parse_llm_config("chat", call))
         definitions = offered(self._tools, tools)
         return Asking(self._store, self._compiler, operation, use, definitions, **how).checked()
+
+    def _run(self, tools: Iterable[Any] | None, call: Mapping[str, Any], on_conflict: OnConflict, **how: Any) -> Run:
+        asking = self._asking("run", call, tools, on_conflict=on_conflict)
+        return Run(asking=asking, toolbox=runnable(self._tools, tools), **how)
 
     def _resolve(self, revision: str | CommitInfo) -> bytes:
         return resolve(self._store, revision)
