@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 from tract.errors import InvalidInputError, ModelError, RateLimitedError
 from tract.llm.adapt import as_llm
 from tract.llm.protocol import LLM, Format, Reply, Request, StreamItem
 
+Item = TypeVar("Item", bound=StreamItem)
 MovesOn: TypeAlias = type[ModelError] | tuple[type[ModelError], ...] | Callable[[ModelError], bool]
 
 
@@ -131,7 +132,7 @@ def _test(on: Any) -> Callable[[ModelError], bool]:
     return on  # type: ignore[no-any-return]  # a callable by the check above
 
 
-def _named(item: Any, client: LLM) -> Any:
+def _named(item: Item, client: LLM) -> Item:
     return replace(item, provider=client.provider) if isinstance(item, Reply) and not item.provider else item
 
 

@@ -208,8 +208,8 @@ class _Chunks:
     def _part(self, part: dict[str, Any]) -> list[Delta]:
         text = text_at(part.get("text"), "candidates[0].content.parts.text")
         before = self.parts[-1] if self.parts else {}
-        if "text" in part and part.keys() <= {"text", "thought"} and before.keys() == part.keys():
-            before["text"] = text_at(before["text"], "text") + text
+        if _continues(part, before):
+            before.update({**part, "text": text_at(before["text"], "text") + text})
         else:
             self.parts.append(dict(part))
         if part.get("functionCall"):
@@ -240,3 +240,11 @@ class _Chunks:
     def partial(self) -> DialogueContent | None:
         with reading(self.codec.provider):
             return interrupted(_turn(healed({"content": {"parts": self.parts}}), self.outgoing))
+
+
+def _continues(part: Json, before: Json) -> bool:
+    """Say whether *part* goes on with the text *before*; the signature of a text comes behind it, with no text."""
+    if not ("text" in part and before.keys() <= {"text", "thought"} and "text" in before):
+        return False
+    same = part.get("thought") == before.get("thought") and part.keys() <= {"text", "thought", "thoughtSignature"}
+    return same and ("thoughtSignature" not in part or part["text"] == "")

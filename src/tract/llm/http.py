@@ -199,6 +199,8 @@ class HttpLLM:
         with self._lock:
             if self._own_client is None:
                 self._own_client = httpx.Client()
+                # Nobody has to close this client: its sockets go with it.
+                weakref.finalize(self, self._own_client.close)
             return self._own_client
 
     async def _async_client(self) -> Any:

@@ -43,6 +43,8 @@ ENCRYPTED: Final = "reasoning.encrypted_content"
 # Others refuse to be asked for it.
 _REASONING_MODEL: Final = re.compile(r"(?:o\d|gpt-[5-9]|codex|computer-use)(?!.*-chat)")
 
+_INCOMPLETE: Final[Mapping[str, FinishReason]] = {"max_output_tokens": "length", "content_filter": "refusal"}
+
 _CALLS: Final = frozenset({"function_call", "custom_tool_call"})
 
 
@@ -152,13 +154,12 @@ def _finish(answer: Json, items: list[Any]) -> FinishReason:
     status = text_at(answer.get("status"), "status")
     if status == "incomplete":
         why = object_at(answer.get("incomplete_details") or {}, "incomplete_details").get("reason")
-        return {"max_output_tokens": "length", "content_filter": "refusal"}.get(str(why), "other")  # type: ignore[return-value]  # the values are reasons
+        return _INCOMPLETE.get(str(why), "other")
     kinds = [item.get("type") for item in items if isinstance(item, dict)]
     if any(kind in _CALLS for kind in kinds):
         return "tool_calls"
-    parts = [
-        part for item in items if item.get("type") == "message" for part in list_at(item.get("content"), "content")
-    ]
+    said = [item for item in items if isinstance(item, dict) and item.get("type") == "message"]
+    parts = [part for item in said for part in list_at(item.get("content"), "content")]
     if any(isinstance(part, dict) and part.get("type") == "refusal" for part in parts):
         return "refusal"
     return "stop" if status in {"", "completed"} else "other"

@@ -62,8 +62,10 @@ class Outgoing:
 class Accumulator(Protocol):
     """A streamed answer while it arrives."""
 
-    is_done: bool
-    """Nothing more is to come."""
+    @property
+    def is_done(self) -> bool:
+        """Whether nothing more is to come."""
+        ...
 
     def feed(self, event: str, data: Any) -> list[Delta]:
         """Take one event and return what it adds.
