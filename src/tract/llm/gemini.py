@@ -157,16 +157,24 @@ def _turn(candidate: Json, outgoing: Outgoing) -> DialogueContent:
 
 
 def _with_ids(turn: DialogueContent, outgoing: Outgoing) -> DialogueContent:
-    """Return *turn* with ids of its own for calls that came without: the same call in another turn has another id."""
+    """Return *turn* with ids of its own for calls that came without: the same call in another turn has another id.
+
+    They are sent along from then on, so that the results name the calls they answer.
+    """
     asked = hashlib.sha256(json.dumps(outgoing.body.get("contents"), sort_keys=True).encode()).hexdigest()
     place = iter(range(len(turn.tool_calls) + len(turn.parts)))
 
     def named(part: AnyPart) -> AnyPart:
-        if not isinstance(part, ToolCall) or "no_id" not in str(part.extra.get(FORMAT, {}).get("content", "")).split():
+        fields = dict(part.extra.get(FORMAT, {}))
+        marks = str(fields.pop("content", "")).split()
+        if not isinstance(part, ToolCall) or "no_id" not in marks:
             return part
-        return replace(part, id=derived_id(asked, next(place)))
+        kept = " ".join(mark for mark in marks if mark != "no_id")
+        fields = {**fields, "content": kept} if kept else fields
+        extra = {**part.extra, FORMAT: fields}
+        return replace(part, id=derived_id(asked, next(place)), extra=extra if fields else {})
 
-    calls = tuple(named(call) for call in turn.tool_calls)
+    calls = tuple(call for call in map(named, turn.tool_calls) if isinstance(call, ToolCall))
     return turn.model_copy(update={"tool_calls": calls, "parts": tuple(named(part) for part in turn.parts)})
 
 
