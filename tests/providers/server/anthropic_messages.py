@@ -66,7 +66,7 @@ def error_body(refused: RefusedError) -> Json:
     return {"type": "error", "error": {"type": kind, "message": str(refused)}, "request_id": "req_test"}
 
 
-def error_event(refused: RefusedError, _whole: Json) -> bytes:
+def error_event(refused: RefusedError, _whole: Json, _number: int) -> bytes:
     return sse(error_body(refused), event="error")
 
 

@@ -83,7 +83,7 @@ def error_body(refused: RefusedError) -> Json:
     return {"error": error}
 
 
-def error_event(refused: RefusedError, _whole: Json) -> bytes:
+def error_event(refused: RefusedError, _whole: Json, _number: int) -> bytes:
     return sse(error_body(refused), end="\r\n")
 
 

@@ -20,7 +20,16 @@ GENERATION = words(
     "mediaResolution speechConfig audioTimestamp imageConfig enableEnhancedCivicAnswers"
 )
 DATA = ("text", "inlineData", "fileData", "functionCall", "functionResponse", "executableCode", "codeExecutionResult")
-PART = {*DATA, "thought", "thoughtSignature", "videoMetadata", "mediaResolution", "partMetadata", "toolCall"}
+PART = {
+    *DATA,
+    "thought",
+    "thoughtSignature",
+    "videoMetadata",
+    "mediaResolution",
+    "partMetadata",
+    "toolCall",
+    "toolResponse",
+}
 # Their keys belong to the user and are not field names.
 FREE = {"args", "response", "parameters", "parametersJsonSchema", "responseSchema", "responseJsonSchema", "labels"}
 BASE64 = r"[A-Za-z0-9+/_-]*={0,2}"

@@ -309,7 +309,7 @@ def deltas(message: Json, cuts: Mapping[str, Sequence[str]]) -> list[Json]:
     return changes
 
 
-def error_event(refused: RefusedError, _whole: Json) -> bytes:
+def error_event(refused: RefusedError, _whole: Json, _number: int) -> bytes:
     return sse(common.error_body(refused))
 
 

@@ -74,9 +74,9 @@ def content_events(item: Json, at: Json, cuts: Cuts) -> Iterator[Json]:
         yield {"type": "response.content_part.done", **where, "part": part}
 
 
-def error_event(refused: RefusedError, whole: Json) -> bytes:
+def error_event(refused: RefusedError, whole: Json, number: int) -> bytes:
     """Return the event of a response that failed while it was made."""
     code = refused.code or ("rate_limit_exceeded" if refused.status == 429 else "server_error")
     failed = {**whole, "status": "failed", "output": [], "usage": None}
     failed["error"] = {"code": code, "message": str(refused)}
-    return sse({"type": "response.failed", "sequence_number": 99, "response": failed}, event="response.failed")
+    return sse({"type": "response.failed", "sequence_number": number, "response": failed}, event="response.failed")

@@ -214,11 +214,15 @@ def broken_stream(reply: Reply, fault: Fault | None, vendor: Vendor, whole: Json
         return reply
     if fault.kind == "slow":
         return Reply(200, reply.headers, events=events, wait_seconds=fault.seconds)
+    before = events[: fault.after]
+    if fault.kind == "end_stream_early":
+        return Reply(200, reply.headers, events=before)
+    if fault.kind == "bad_event_in_stream":
+        return Reply(200, reply.headers, events=(*before, b'event: message\ndata: {"id": "x", "cho\n\n'))
     if fault.kind == "error_in_stream":
         refused = vendor.failure(fault.status, {})
         refused = RefusedError(fault.message or str(refused), status=refused.status, code=refused.code)
-        events = (*events[: fault.after], vendor.error_event(refused, whole))
-        return Reply(200, reply.headers, events=events)
+        return Reply(200, reply.headers, events=(*before, vendor.error_event(refused, whole, len(before))))
     return Reply(200, reply.headers, events=events, cut_at=fault.after)
 
 

@@ -174,9 +174,22 @@ def _call(call: Call | Mapping[str, Any]) -> Call:
 
 
 FaultKind = Literal[
-    "status", "context", "quota", "close_before", "close_in_body", "close_in_stream", "error_in_stream", "slow",
-    "invalid_json", "html", "empty",
-]  # fmt: skip
+    "status",
+    "context",
+    "quota",
+    "slow",
+    "close_before",
+    "close_in_body",
+    "close_in_stream",
+    "end_stream_early",
+    "error_in_stream",
+    "bad_event_in_stream",
+    "invalid_json",
+    "html",
+    "empty",
+]
+# The reply is made and does not arrive whole.
+BREAKING = ("close_in_body", "close_in_stream", "end_stream_early", "error_in_stream", "bad_event_in_stream")
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,8 +197,9 @@ class Fault:
     """What goes wrong with one request.
 
     `status` and `context` (too long for the model) and `quota` (429 that no waiting cures) are answers of the vendor;
-    `close_*` ends the connection; the rest are answers that are late or broken. `after` counts the events of a stream
-    that arrive before the fault; `seconds` is how late a slow answer is.
+    `close_*` ends the connection, `end_stream_early` ends the answer in good order but too soon; the rest are answers
+    that are late or broken. `after` counts the events of a stream that arrive before the fault; `seconds` is how late a
+    slow answer is. What does not arrive whole leaves the script where it was.
     """
 
     kind: FaultKind
@@ -197,4 +211,4 @@ class Fault:
 
     def breaks_answer(self) -> bool:
         """Say if the reply, though made, does not arrive whole."""
-        return self.kind in ("close_in_body", "close_in_stream", "error_in_stream")
+        return self.kind in BREAKING

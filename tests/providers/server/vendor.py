@@ -52,7 +52,7 @@ class Vendor:
     broken_seal: Callable[[Seal, Verdict], RefusedError]
     failure: Callable[[int, Json], RefusedError]
     error_body: Callable[[RefusedError], Json]
-    error_event: Callable[[RefusedError, Json], bytes]
+    error_event: Callable[[RefusedError, Json, int], bytes]
     too_long: str
     request_id_header: str
 
