@@ -171,6 +171,21 @@ def parse_json(text: str, provider: str) -> Any:
     raise ModelResponseError(f"{provider} answered {problem}.", provider=provider)
 
 
+def encoded(body: Any, *, sort_keys: bool = False) -> bytes:
+    """Return the JSON *body* as it is sent.
+
+    Raises:
+        InvalidInputError: Something in it has no JSON form.
+    """
+    try:
+        return json.dumps(
+            body, ensure_ascii=False, allow_nan=False, separators=(",", ":"), sort_keys=sort_keys
+        ).encode()
+    except (TypeError, ValueError, RecursionError):
+        pass
+    raise InvalidInputError("A setting, a tool or a message has no JSON form.")
+
+
 def _refuse_constant(name: str) -> None:
     raise ValueError(name)
 
