@@ -14,8 +14,17 @@ from typing import Any, Protocol
 from tract.compile.fold import Entry, Event
 from tract.compile.proof import PrefixProof, Sent, prove
 from tract.errors import InvalidInputError
-from tract.formats.params import anthropic_settings, anthropic_tools, openai_tools
+from tract.formats.params import (
+    anthropic_settings,
+    anthropic_tools,
+    gemini_settings,
+    gemini_tools,
+    openai_tools,
+    responses_settings,
+    responses_tools,
+)
 from tract.formats.report import Rendered
+from tract.formats.responses import to_openai_responses
 from tract.objects.commit import from_microseconds
 from tract.objects.config import GenerationConfig, encode_config
 from tract.objects.hashing import blob_hash, canonical_json
@@ -140,7 +149,7 @@ class CompiledContext:
 
         Args:
             model: The model to ask.
-            tools: Definitions in OpenAI's or Anthropic's shape.
+            tools: Definitions in any provider's shape.
             generation_config: Settings to send along, such as those of an earlier reply in `generation_configs`.
             **options: Any further argument of the client; wins over a setting of the same name.
         """
@@ -160,14 +169,66 @@ class CompiledContext:
 
         Args:
             model: The model to ask.
-            tools: Definitions in OpenAI's or Anthropic's shape; required once the messages hold tool calls.
+            tools: Definitions in any provider's shape; required once the messages hold tool calls.
             generation_config: Settings to send along; `stop` becomes `stop_sequences`.
             **options: Any further argument of the client; wins over a setting of the same name.
         """
-        defined = anthropic_tools(tools)
-        written = {"tools": defined, "model": model, **self.report("anthropic", tools=defined).value}
+        tools = _listed(tools)
+        written = {"tools": anthropic_tools(tools), "model": model, **self.report("anthropic", tools=tools).value}
         named = {name: value for name, value in written.items() if value}
         return {**anthropic_settings(_settings(generation_config)), **named, **options}
+
+    def to_openai_responses_params(
+        self,
+        *,
+        model: str | None = None,
+        tools: Iterable[Mapping[str, Any]] = (),
+        generation_config: GenerationConfig | Mapping[str, Any] | None = None,
+        **options: Any,
+    ) -> dict[str, Any]:
+        """Return keyword arguments for `client.responses.create(**params)`.
+
+        Args:
+            model: The model to ask.
+            tools: Definitions in any provider's shape.
+            generation_config: Settings to send along; `max_tokens` becomes `max_output_tokens`, and what
+                Responses does not have (`stop`, `seed`) is left out.
+            **options: Any further argument of the client; wins over a setting of the same name. With `store=True`
+                reasoning that only a stored response knows is sent too.
+        """
+        stored = options.get("store") is True
+        tools = _listed(tools)
+        proof = self.prove("openai_responses", tools=tools)
+        hashes = [self.commit_hashes[at] for at in proof.indexes]
+        rendered = to_openai_responses(proof.messages, hashes=hashes, stateless=not stored)
+        written = {"tools": responses_tools(tools), "model": model, **rendered.value}
+        named = {name: value for name, value in written.items() if value or name == "input"}
+        return {**responses_settings(_settings(generation_config)), **named, **options}
+
+    def to_gemini_params(
+        self,
+        *,
+        model: str | None = None,
+        tools: Iterable[Mapping[str, Any]] = (),
+        generation_config: GenerationConfig | Mapping[str, Any] | None = None,
+        **options: Any,
+    ) -> dict[str, Any]:
+        """Return keyword arguments for `client.models.generate_content(**params)`.
+
+        The body of a call without the SDK is `tract.formats.gemini.gemini_body(params)`.
+
+        Args:
+            model: The model to ask.
+            tools: Definitions in any provider's shape.
+            generation_config: Settings to send along, written in `config` by Gemini's names.
+            **options: Any further field of `config`; wins over a setting of the same name.
+        """
+        settings, tools = _settings(generation_config), _listed(tools)
+        value = self.report("gemini", tools=tools).value
+        named = {"system_instruction": value.get("system_instruction"), "tools": gemini_tools(tools)}
+        config = {**gemini_settings(settings), **{name: one for name, one in named.items() if one}, **options}
+        written = {"model": model or settings.get("model"), "contents": value["contents"], "config": config}
+        return {name: one for name, one in written.items() if one or name == "contents"}
 
     def report(self, provider: str, *, tools: Iterable[Mapping[str, Any]] | None = None) -> Rendered[Any]:
         """Return the messages in a provider's format, with every loss and repair it took.
@@ -232,6 +293,11 @@ class CompiledContext:
 def _settings(config: GenerationConfig | Mapping[str, Any] | None) -> dict[str, Any]:
     settings: dict[str, Any] = {} if config is None else json.loads(encode_config(config))
     return settings
+
+
+def _listed(tools: Iterable[Mapping[str, Any]]) -> Iterable[Mapping[str, Any]]:
+    # Read twice; what is no list of tools is refused where they are written.
+    return list(tools) if isinstance(tools, Iterable) else tools
 
 
 def _provenance(entry: Entry) -> Provenance:
