@@ -1,4 +1,4 @@
-"""A provider on the loopback interface: enforces the rules of OpenAI and Anthropic and answers as they do.
+"""A provider on the loopback interface: enforces the rules of OpenAI, Anthropic and Google and answers as they do.
 
 Written without `tract`, from the vendors' documentation, so that it can prove the rules in
 `tract.formats` wrong. A refused request gets status 400 and the vendor's error body.
@@ -15,15 +15,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import pairwise
 from typing import Any
 
-
-class RefusedError(Exception):
-    """The request breaks a rule; the text is the vendor's."""
-
-
-def refuse_if(condition: object, text: str) -> None:
-    if condition:
-        raise RefusedError(text)
-
+from tests.providers.server_newer import RefusedError, answer_gemini, answer_responses, refuse_if
 
 # --- OpenAI --------------------------------------------------------------------------------------
 
@@ -338,7 +330,7 @@ def answer_anthropic(request: dict[str, Any]) -> tuple[int, dict[str, Any]]:
 
 
 class Vendor(BaseHTTPRequestHandler):
-    """Answers `/v1/chat/completions` and `/v1/messages`."""
+    """Answers `/v1/chat/completions`, `/v1/responses`, `/v1/messages` and Gemini's `:generateContent`."""
 
     protocol_version = "HTTP/1.1"
 
@@ -348,6 +340,10 @@ class Vendor(BaseHTTPRequestHandler):
             status, body = answer_openai(request)
         elif self.path.endswith("/messages"):
             status, body = answer_anthropic(request)
+        elif self.path.endswith("/responses"):
+            status, body = answer_responses(request)
+        elif self.path.endswith(":generateContent"):
+            status, body = answer_gemini(request)
         else:
             status, body = 404, {"error": {"message": "Not found", "type": "not_found_error"}}
         data = json.dumps(body).encode()
