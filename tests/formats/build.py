@@ -94,7 +94,7 @@ MARKS = st.sampled_from(
         {"openai": {"content": "missing", "tool_calls": None}},
         {"openai": {"refusal": None, "annotations": []}},
         {"anthropic": {"content": "list"}},
-        {"gemini": {"weight": 1}},
+        {"gemini": {"part_metadata": {"a": 1}}},
         {"openai_responses": {"id": "msg_1", "content": "list untyped"}},
         {"openai_responses": {"status": "completed", "content": "inline"}},
         {"gemini": {"content": "text list"}},
