@@ -109,13 +109,12 @@ OWN = st.sampled_from(
 )
 TEXT_PARTS = st.builds(TextPart, TEXTS, extra=CACHE | HOURS | OWN)
 # What only one provider knows, kept whole.
-OPAQUE = st.sampled_from(
-    [
-        TextPart("", extra={"openai_responses": {"item": {"type": "compaction", "encrypted_content": "x"}}}),
-        TextPart("no", extra={"openai_responses": {"part": {"type": "refusal", "refusal": "no"}}}),
-        TextPart("", extra={"gemini": {"part": {"executable_code": {"code": "1", "language": "PYTHON"}}}}),
-    ]
+OPAQUE_PARTS = (
+    TextPart("", extra={"openai_responses": {"item": {"type": "compaction", "encrypted_content": "x"}}}),
+    TextPart("no", extra={"openai_responses": {"part": {"type": "refusal", "refusal": "no"}}}),
+    TextPart("", extra={"gemini": {"part": {"executable_code": {"code": "1", "language": "PYTHON"}}}}),
 )
+OPAQUE = st.sampled_from(OPAQUE_PARTS)
 IMAGES = st.sampled_from(
     [
         ImagePart("image/png", PNG),

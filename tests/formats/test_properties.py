@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.formats.build import conversations, exchanges, histories, messages_of, tools_of
+from tests.formats.build import OPAQUE_PARTS, conversations, exchanges, histories, messages_of, tools_of
 from tests.providers.server import answer_anthropic, answer_openai
 from tests.providers.server_newer import answer_gemini, answer_responses
 from tract.formats.anthropic import from_anthropic, to_anthropic
@@ -144,7 +144,10 @@ def test_no_text_is_dropped_without_a_word(history: list[Message]) -> None:
         known = {note.message_index for note in noted(rendered)}
         for index, message in enumerate(history):
             for part in message.parts:
-                if isinstance(part, TextPart) and json.dumps(part.text, ensure_ascii=False) not in sent:
+                # A part kept whole for one provider alone is no text, whatever stands in for it elsewhere.
+                if not isinstance(part, TextPart) or part in OPAQUE_PARTS:
+                    continue
+                if json.dumps(part.text, ensure_ascii=False) not in sent:
                     assert index in known
 
 
@@ -259,7 +262,8 @@ def test_gemini_output_reads_back(history: list[Message]) -> None:
 
     assert again.value == sent
     assert again.repairs == ()
-    assert from_gemini(body["contents"], system_instruction=body.get("systemInstruction")) == contents
+    from_rest = from_gemini(body["contents"], system_instruction=body.get("systemInstruction"))
+    assert gemini_body(to_gemini(messages_of(from_rest)).value) == body
 
 
 @given(histories(), histories())

@@ -222,7 +222,7 @@ def test_text_alone_is_what_the_user_says() -> None:
 
 def test_only_the_first_system_text_becomes_the_instructions() -> None:
     """All others keep their place and role, so that nothing is joined or moved."""
-    history = [Message(role, (TextPart(role),)) for role in ("system", "system", "developer", "user", "system")]  # type: ignore[arg-type]  # roles
+    history = [Message(role, (TextPart(role),)) for role in ("system", "system", "developer", "user", "system")]
 
     rendered = to_openai_responses(history)
 
