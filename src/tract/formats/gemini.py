@@ -180,7 +180,7 @@ class _Writer:
                 return whole
             self.notes.lose("block", source, f"a {role} message cannot hold it")
             fields = {}
-        if not part.text and "thought_signature" not in fields:
+        if not part.text and (role in {"system", "developer"} or "thought_signature" not in fields):
             self.notes.repair("empty_text", source, "Gemini refuses text without a character")
             return None
         return {**fields, "text": part.text}

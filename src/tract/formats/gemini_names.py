@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from enum import Enum
 from typing import Any, Final
 
 from tract.formats import media
@@ -65,4 +66,7 @@ def _spelled(value: Any, spell: Callable[[str], str]) -> Any:
         return out
     if isinstance(value, (list, tuple)):
         return [_spelled(item, spell) for item in value]
-    return media.encode(bytes(value)) if isinstance(value, (bytes, bytearray)) else value
+    if isinstance(value, (bytes, bytearray)):
+        return media.encode(bytes(value))
+    # The SDK's words for a language or an outcome are enums, which no JSON holds.
+    return value.value if isinstance(value, Enum) else value

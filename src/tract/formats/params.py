@@ -77,7 +77,7 @@ def _declared(one: dict[str, Any]) -> dict[str, Any]:
 def _function(tool: dict[str, Any]) -> dict[str, Any] | None:
     """Return `name`, `description`, `parameters` and `strict` of a function tool, or `None` if it is none."""
     if "input_schema" in tool:
-        described = {name: tool[name] for name in ("name", "description", "strict") if name in tool}
+        described: dict[str, Any] = {name: tool[name] for name in ("name", "description", "strict") if name in tool}
         return {**described, "parameters": tool["input_schema"]}
     if tool.get("type") != "function":
         return None
@@ -122,7 +122,7 @@ def _as_anthropic(tool: dict[str, Any]) -> dict[str, Any]:
         return tool
     # OpenAI takes a function without parameters; Anthropic requires a schema, and this is the one for none.
     schema = function.get("parameters") or _no_parameters()
-    described = {name: function[name] for name in ("name", "description") if name in function}
+    described: dict[str, Any] = {name: function[name] for name in ("name", "description") if name in function}
     return {**described, "input_schema": schema}
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from tract.formats import media
 from tract.formats.repair import repair_exchanges
 from tract.formats.report import Notes, Rendered
-from tract.formats.responses_read import IMAGES, PROVIDER, REASONING_PROVIDER, from_openai_responses
+from tract.formats.responses_read import IMAGES, OUTPUT_PARTS, PROVIDER, REASONING_PROVIDER, from_openai_responses
 from tract.objects.message import AnyPart, FilePart, ImagePart, Message, Reasoning, TextPart, ToolCall, copied, known_to
 
 __all__ = ["LONGEST_ID", "from_openai_responses", "to_openai_responses"]
@@ -37,7 +37,8 @@ def to_openai_responses(
     Beside those of `repair_exchanges` the repairs are `tool_name` and `tool_id` (what OpenAI refuses, or an
     id used twice), `item_id` (an item id used twice, or one whose reasoning is not sent) and
     `empty_message` (nothing to send). Losses are `name`, `reasoning` (another provider's, without
-    `encrypted_content`, or with nothing after it in its turn), `image`, `file`, `is_error` and `extra`.
+    `encrypted_content`, or with nothing after it in its turn), `image`, `file`, `block` (parts this place cannot
+    hold), `is_error` and `extra`.
 
     Args:
         messages: In order.
@@ -121,7 +122,7 @@ class _Writer:
         if len(parts) != len(message.parts) and not parts:
             return
         content = self._content(parts, source, as_list="list" in mark, role=message.role)
-        if not content and message.parts:
+        if content == []:
             self.notes.repair("empty_message", source, "nothing in it can be sent")
             return
         kind = {} if "untyped" in mark else {"type": "message"}
@@ -175,8 +176,8 @@ class _Writer:
         fields = known_to(PROVIDER, part.extra)
         mark = _words(fields)
         fields.pop("message", None)
-        if isinstance(fields.get("part"), dict):
-            whole: dict[str, Any] = fields["part"]
+        whole = self._whole(fields, role, source)
+        if whole is not None:
             return whole
         if isinstance(part, TextPart):
             is_said = part.text or not part.extra or PROVIDER in part.extra
@@ -191,6 +192,18 @@ class _Writer:
         if written is None:
             self.notes.lose(part.type, source, "its data is not at hand in a form OpenAI takes")
         return written
+
+    def _whole(self, fields: dict[str, Any], role: str, source: int | None) -> dict[str, Any] | None:
+        """Return the content part kept whole in *fields*, if it is one that *role* can say."""
+        whole: Any = fields.pop("part", None)
+        if not isinstance(whole, dict):
+            return None
+        is_output = str(whole.get("type")) in OUTPUT_PARTS
+        is_input = str(whole.get("type")).startswith("input_")
+        if not (is_input if role == "assistant" else is_output):
+            return whole
+        self.notes.lose("block", source, f"a {role} message cannot hold `{whole.get('type')}`")
+        return None
 
     # --- what the assistant said
 
@@ -233,12 +246,10 @@ class _Writer:
         fields = known_to(PROVIDER, part.extra)
         mark = _words(fields)
         shell = fields.pop("message", {})
-        whole = fields.get("part")
+        whole = self._whole(fields, "assistant", source)
         if whole is None and not part.text and part.extra and PROVIDER not in part.extra:
             return  # what only another provider knows, which was noted
-        block: dict[str, Any] = whole if isinstance(whole, dict) else {**fields, "type": "output_text"}
-        if whole is None:
-            block["text"] = part.text
+        block = {**fields, "type": "output_text", "text": part.text} if whole is None else whole
         before = self.items[-1] if len(self.items) > start else {}
         if "continued" in mark and before.get("role") == "assistant" and isinstance(before["content"], list):
             before["content"].append(block)

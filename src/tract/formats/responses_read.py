@@ -25,6 +25,7 @@ from tract.objects.message import AnyPart, FilePart, ImagePart, Reasoning, TextP
 PROVIDER: Final = "openai_responses"
 REASONING_PROVIDER: Final = "openai"
 IMAGES: Final = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"})
+OUTPUT_PARTS: Final = frozenset({"output_text", "refusal"})
 
 # Items of other kinds come from the model, but for these and those that say so by the end of their name.
 _FROM_CALLER: Final = frozenset(

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 _FORMATS: Final[Mapping[str, Callable[[CompiledContext], Any]]] = {
     "openai": lambda context: context.to_openai(),
+    "openai_responses": lambda context: context.to_openai_responses(),
     "anthropic": lambda context: context.to_anthropic(),
+    "gemini": lambda context: context.to_gemini(),
     "dicts": lambda context: context.to_dicts(),
 }
 
@@ -31,7 +33,7 @@ _FORMATS: Final[Mapping[str, Callable[[CompiledContext], Any]]] = {
     type=click.Choice(["text", *_FORMATS]),
     default="text",
     show_default=True,
-    help="`openai` and `anthropic` are ready to send; `dicts` belong to no provider.",
+    help="`dicts` belong to no provider; the others, but for `text`, are ready to send.",
 )
 @click.option("--at", "revision", type=REVISION, metavar="REV", help="Compile this commit instead of HEAD.")
 @json_option
@@ -46,7 +48,7 @@ def command(app: App, kind: str, revision: str | None) -> None:
         context = t.compile(at=revision)
     for warning in context.warnings:
         say("warning", warning)
-    if kind in {"openai", "anthropic"}:
+    if kind not in {"text", "dicts"}:
         _tell_changes(context, kind)
     if app.is_json:
         app.emit(_document(context, "dicts" if kind == "text" else kind), [])
@@ -78,7 +80,7 @@ def _document(context: CompiledContext, kind: str) -> dict[str, Any]:
         "token_source": context.token_source,
         "commit_hashes": list(context.commit_hashes),
         "warnings": list(context.warnings),
-        **(value if kind == "anthropic" else {"messages": value}),
+        **(value if isinstance(value, dict) else {"messages": value}),
     }
 
 
