@@ -23,6 +23,9 @@ from tract.objects.message import AnyPart, FilePart, ImagePart, Message, Reasoni
 __all__ = ["BEGIN", "from_gemini", "gemini_body", "takes_inline", "to_gemini"]
 
 LONGEST_NAME: Final = 128
+NO_SIGNATURE: Final = "skip_thought_signature_validator"
+"""Stands where Gemini requires a signature and there is none, or none that is still valid (its documentation names it)."""
+
 _NAME_OTHERS = re.compile(r"[^a-zA-Z0-9_.:-]+")
 _IMAGES: Final = frozenset({"image/png", "image/jpeg", "image/webp", "image/heic", "image/heif"})
 _FILES: Final = frozenset({"application/pdf", "application/json", "application/rtf", "application/x-javascript"})
@@ -55,7 +58,8 @@ def to_gemini(messages: Sequence[Message], *, hashes: Sequence[str] | None = Non
 
     Beside those of `repair_exchanges` the repairs are `empty_text` and `empty_message` (left out), `first_user`
     (a fixed user turn put before a conversation that begins with the model), `tool_name` and `tool_input`
-    (arguments that are no JSON object are sent as `{"arguments": text}`). Losses are `name`, `role` (developer
+    (arguments that are no JSON object are sent as `{"arguments": text}`), `thought_signature` (the one that says
+    there is none, on the first of the calls made at once). Losses are `name`, `role` (developer
     sent as system), `position` (a later system message moved to the top), `reasoning` (another provider's),
     `image`, `file`, `block` and `extra`.
 
@@ -118,10 +122,22 @@ class _Writer:
         if self.system:
             plain = self.system_as_text and len(self.system) == 1 and self.system[0].keys() == {"text"}
             value["system_instruction"] = self.system[0]["text"] if plain else {"parts": self.system}
+        for turn in self.turns:
+            self._sign(turn)
         value["contents"] = [{"role": turn.role, "parts": turn.parts} for turn in self.turns]
         sources = [turn.sources for turn in self.turns]
         origins = [tuple(turn.origins) for turn in self.turns]
         return Rendered(value, tuple(self.notes.losses), tuple(self.notes.repairs), sources, origins)
+
+    def _sign(self, turn: _Turn) -> None:
+        """Sign the first of the calls made at once if it is not: newer models refuse one that never was.
+
+        Always, since what is sent now is to stay the beginning of what is sent later.
+        """
+        at = next((at for at, part in enumerate(turn.parts) if "function_call" in part), None)
+        if at is not None and "thought_signature" not in turn.parts[at]:
+            turn.parts[at] = {**turn.parts[at], "thought_signature": NO_SIGNATURE}
+            self.notes.repair("thought_signature", turn.origins[at], "a call made elsewhere is signed as such")
 
     def _instruct(self, message: Message, source: int | None) -> None:
         if self.has_turn:

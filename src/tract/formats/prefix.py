@@ -15,12 +15,9 @@ from typing import Any, Final, TypeAlias
 from tract.formats.params import openai_tools
 from tract.formats.report import Rendered
 from tract.objects.hashing import blob_hash, canonical_json
-from tract.objects.message import AnyPart, Extra, Message, Reasoning, ToolCall, copied
+from tract.objects.message import AnyPart, Extra, Message, Reasoning
 
 _DOMAIN: Final = b"tract\0sent\0v1\0"
-
-GEMINI_NO_SIGNATURE: Final = "skip_thought_signature_validator"
-"""Stands where Gemini requires a signature and the one it gave is no longer valid (its documentation names it)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,10 +138,7 @@ def is_bound(message: Message, wire: str) -> bool:
 
 
 def unbound(message: Message, wire: str) -> Message | None:
-    """Return *message* without what its provider ties to a prefix; `None` if nothing else is in it.
-
-    Gemini requires a signature on a call, so the one it names for this case takes its place.
-    """
+    """Return *message* without what its provider ties to a prefix; `None` if nothing else is in it."""
     parts = tuple(_plain(part, wire) for part in message.parts if not _reads(part, wire))
     return replace(message, parts=parts) if parts else None
 
@@ -162,10 +156,12 @@ def _signature(extra: Extra, wire: str) -> object:
 
 
 def _plain(part: AnyPart, wire: str) -> AnyPart:
-    if _signature(part.extra, wire) is None:
-        return part
-    fields = copied(part.extra[wire])
-    del fields["thought_signature"]
-    if isinstance(part, ToolCall):
-        fields["thought_signature"] = GEMINI_NO_SIGNATURE
-    return replace(part, extra={**part.extra, wire: fields})
+    """Return *part* without its signature; an OpenAI item without its id, for it would be refused without its reasoning."""
+    fields = dict(part.extra.get(wire, {}))
+    name = "thought_signature" if wire == "gemini" else "id"
+    if name in fields and wire != "anthropic":
+        del fields[name]
+    shell = fields.get("message")
+    if wire == "openai_responses" and isinstance(shell, Mapping) and "id" in shell:
+        fields["message"] = {key: value for key, value in shell.items() if key != "id"}
+    return replace(part, extra={**part.extra, wire: fields}) if fields != part.extra.get(wire, {}) else part
