@@ -75,6 +75,10 @@ VALID: dict[str, tuple[Any, list[dict[str, Any]]]] = {
             said(answers(None), answers(None, "g"), answers(None, response={"n": 1})),
         ],
     ),
+    "responses by name alone": (
+        None,
+        [HI, model(asks("c1"), asks("c2", "g"), asks("c3")), said(answers(None, "g"), answers(None), answers("c3"))],
+    ),
     "call without arguments": (None, [HI, model({"function_call": {"id": "c1", "name": "f"}}), said(answers())]),
     "parallel calls": (
         None,
@@ -240,6 +244,18 @@ def test_ids_that_are_missing_are_derived_from_the_place() -> None:
     assert len(set(ids)) == 3
     assert [one.call_id for one in results] == ids
     assert from_gemini(contents) == from_gemini(contents)
+
+
+def test_a_response_by_name_answers_the_first_call_of_that_name() -> None:
+    """Whether or not the calls have ids, and even if the response has one the call does not."""
+    mixed = [HI, model(asks("c1"), asks(None)), said(answers(None), answers("c9"))]
+    orphan = [HI, model("ok"), said(answers("c9"))]
+
+    _, turn, first, second = messages_of(from_gemini(mixed))
+
+    assert [first.call_id, second.call_id] == [one.id for one in turn.tool_calls]
+    assert to_gemini([user("hi"), turn, first, second]).value["contents"] == mixed
+    assert messages_of(from_gemini(orphan))[-1].call_id == "c9"
 
 
 @pytest.mark.parametrize(

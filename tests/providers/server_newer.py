@@ -278,8 +278,11 @@ def check_gemini_order(contents: list[Json]) -> None:
                 len(content["parts"]) != len(waiting),
                 "Please ensure that the number of function response parts is equal to that of calls",
             )
-            given = sorted(str((one["functionResponse"]["name"], one["functionResponse"].get("id"))) for one in answers)
-            refuse_if(given != sorted(map(str, waiting)), "Please ensure that name and id are those of the call.")
+            left = list(waiting)
+            for one in sorted((part["functionResponse"] for part in answers), key=lambda body: "id" not in body):
+                fits = [call for call in left if call[0] == one["name"] and one.get("id", call[1]) == call[1]]
+                refuse_if(not fits, "Please ensure that name and id are those of the call.")
+                left.remove(fits[0])
         waiting = [
             (part["functionCall"]["name"], part["functionCall"].get("id"))
             for part in content["parts"]

@@ -85,10 +85,10 @@ def _fields(value: Any, path: str) -> dict[str, Any]:
 
 
 class _Reader:
-    """Reads turns in order, and remembers the calls the next responses may answer: name and derived id."""
+    """Reads turns in order, and remembers the calls the next responses may answer."""
 
     def __init__(self) -> None:
-        self.waiting: list[tuple[str, str]] = []
+        self.waiting: list[ToolCall] = []
 
     def read(self, content: Any, path: str) -> list[Content]:
         if not isinstance(content, Mapping):
@@ -111,8 +111,7 @@ class _Reader:
         for fields, place in zip(parts, places, strict=True):
             if "function_call" in fields:
                 call = read_function_call(fields, place)
-                if "no_id" in _mark_of(call):
-                    self.waiting.append((call.name, call.id))
+                self.waiting.append(call)
                 read.append(call)
             elif "function_response" in fields:
                 raise FormatError("A function response stands in a user turn.", path=place)
@@ -140,12 +139,11 @@ class _Reader:
             raise FormatError("A function response holds an object `response`.", path=f"{path}.function_response")
         body = dict(body)
         mark: list[str] = []
-        call_id = body.pop("id", None) or self._answered(body.get("name"), path)
-        if call_id in {one for _, one in self.waiting}:
-            self.waiting = [one for one in self.waiting if one[1] != call_id]
+        call_id = self._answered(body, path)
+        if body.get("id") == call_id:
+            del body["id"]
+        else:
             mark.append("no_id")
-        if not isinstance(call_id, str):
-            raise FormatError("An id is text.", path=f"{path}.function_response.id")
         name = body.pop("name") if isinstance(body.get("name"), str) else None
         spoken = _response(body.pop("response"), mark, f"{path}.function_response.response")
         _add_media(spoken, body, f"{path}.function_response.parts")
@@ -153,16 +151,25 @@ class _Reader:
             fields["function_response"] = body
         return ToolResultContent(call_id=call_id, name=name, extra=_extra(fields, mark), **spoken)
 
-    def _answered(self, name: Any, path: str) -> str:
-        """Return the id of the first waiting call of *name*."""
-        for called, call_id in self.waiting:
-            if called == name:
-                return call_id
-        raise FormatError("The response answers no call without id of its name.", path=f"{path}.function_response")
+    def _answered(self, body: Mapping[str, Any], path: str) -> str:
+        """Return the id of the call that is answered: the one of the id given, else the first of the name."""
+        given = body.get("id")
+        if not isinstance(given, (str, type(None))):
+            raise FormatError("An id is text.", path=f"{path}.function_response.id")
+        own = [call for call in self.waiting if given and call.id == given and not _is_derived(call)]
+        # Clients often answer by name alone, whether or not the call has an id.
+        named = [call for call in self.waiting if call.name == body.get("name") and (not given or _is_derived(call))]
+        for call in own or named:
+            self.waiting.remove(call)
+            return call.id
+        if given:
+            return given
+        raise FormatError("The response answers no call of its name.", path=f"{path}.function_response")
 
 
-def _mark_of(part: ToolCall) -> list[str]:
-    return str(part.extra.get(PROVIDER, {}).get("content", "")).split()
+def _is_derived(part: ToolCall) -> bool:
+    """Say whether the call came without an id."""
+    return "no_id" in str(part.extra.get(PROVIDER, {}).get("content", "")).split()
 
 
 def _turn(parts: tuple[AnyPart, ...]) -> Content:
