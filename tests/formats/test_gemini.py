@@ -343,6 +343,22 @@ def test_neighbours_of_a_role_become_one_turn_but_responses_stay_alone() -> None
     assert validate_gemini(contents) == []
 
 
+def test_responses_without_ids_are_put_in_the_order_of_their_calls() -> None:
+    """Gemini tells two calls of one name apart by their order, so a result that was moved goes to its own call."""
+    contents = [
+        HI,
+        model(asks(None), asks(None, "g"), asks(None)),
+        said(answers(None), answers(None, "g"), answers(None, response={"n": 1})),
+    ]
+    first, turn, *results = messages_of(from_gemini(contents))
+
+    rendered = to_gemini([first, turn, *reversed(results)])
+
+    assert rendered.value["contents"] == contents
+    assert kinds(rendered) == [("result_moved", 4), ("result_moved", 2)]
+    assert rendered.sources == [(0,), (1,), (4, 3, 2)]
+
+
 def test_text_that_is_empty_is_left_out_unless_it_carries_a_signature() -> None:
     """Gemini refuses the one and sends the other itself."""
     signed = TextPart("", extra={"gemini": {"thought_signature": SIGNATURE}})

@@ -72,28 +72,46 @@ def to_gemini(messages: Sequence[Message], *, hashes: Sequence[str] | None = Non
 
 @dataclass(slots=True)
 class _Turn:
-    """Everything one role says until the other one speaks; responses to calls are a turn of their own."""
+    """Everything one role says until the other one speaks; responses to calls are a turn of their own.
+
+    `places` is parallel to the parts of a response turn: which call each answers, counted in the order of the calls.
+    """
 
     role: str
     is_response: bool
     parts: list[dict[str, Any]] = field(default_factory=list)
     origins: list[int | None] = field(default_factory=list)
+    places: list[int] = field(default_factory=list)
 
     @property
     def sources(self) -> tuple[int, ...]:
         return tuple(dict.fromkeys(origin for origin in self.origins if origin is not None))
 
+    def in_order_of_calls(self) -> list[int]:
+        """Return where each part goes so that responses without id answer the calls of their name in order."""
+        by_name: dict[str, list[int]] = {}
+        for index, part in enumerate(self.parts):
+            body = part["function_response"]
+            if "id" not in body:
+                by_name.setdefault(body["name"], []).append(index)
+        order = list(range(len(self.parts)))
+        for indexes in by_name.values():
+            for index, wanted in zip(indexes, sorted(indexes, key=self.places.__getitem__), strict=True):
+                order[index] = wanted
+        return order
+
 
 @dataclass(slots=True)
 class _Writer:
-    """The request being written, turn by turn. `names` holds the tool's name of each call by its id."""
+    """The request being written, turn by turn. `calls` holds the tool's name and the place of each call by its id."""
 
     notes: Notes
     system: list[dict[str, Any]] = field(default_factory=list)
     system_as_text: bool = False
     turns: list[_Turn] = field(default_factory=list)
     has_turn: bool = False
-    names: dict[str, str] = field(default_factory=dict)
+    calls: dict[str, tuple[str, int]] = field(default_factory=dict)
+    call_count: int = 0
 
     def add(self, message: Message, source: int | None) -> None:
         if message.extra:
@@ -106,6 +124,7 @@ class _Writer:
         self.has_turn = True
         if message.role == "tool":
             self._append("user", [self._result(message, source)], source, is_response=True)
+            self.turns[-1].places.append(self.calls[message.call_id or ""][1])
             return
         role = "model" if message.role == "assistant" else "user"
         self._append(role, self._parts(message, source), source)
@@ -114,6 +133,9 @@ class _Writer:
         if self.turns and self.turns[0].role != "user":
             self.notes.repair("first_user", self.turns[0].origins[0], BEGIN)
             self.turns.insert(0, _Turn("user", is_response=False, parts=[{"text": BEGIN}]))
+        for turn in self.turns:
+            if turn.is_response:
+                self._arrange(turn)
         value: dict[str, Any] = {}
         if self.system:
             plain = self.system_as_text and len(self.system) == 1 and self.system[0].keys() == {"text"}
@@ -121,6 +143,15 @@ class _Writer:
         value["contents"] = [{"role": turn.role, "parts": turn.parts} for turn in self.turns]
         sources = [turn.sources for turn in self.turns]
         return Rendered(value, tuple(self.notes.losses), tuple(self.notes.repairs), sources)
+
+    def _arrange(self, turn: _Turn) -> None:
+        """Put responses that only name their tool in the order of the calls, which is how Gemini tells them apart."""
+        order = turn.in_order_of_calls()
+        for index, wanted in enumerate(order):
+            if index != wanted:
+                self.notes.repair("result_moved", turn.origins[wanted], "without an id the order says what it answers")
+        turn.parts = [turn.parts[index] for index in order]
+        turn.origins = [turn.origins[index] for index in order]
 
     def _instruct(self, message: Message, source: int | None) -> None:
         if self.has_turn:
@@ -193,7 +224,8 @@ class _Writer:
             body["id"] = part.id
         if "no_args" in mark and not args:
             del body["args"]
-        self.names[part.id] = body["name"]
+        self.calls[part.id] = body["name"], self.call_count
+        self.call_count += 1
         return {**fields, "function_call": body}
 
     def _name(self, name: str, source: int | None) -> str:
@@ -219,7 +251,7 @@ class _Writer:
         fields = known_to(PROVIDER, message.extra)
         mark = _words(fields)
         texts, shown = self._answer(message, source)
-        body = {**fields.pop("function_response", {}), "name": self.names[message.call_id or ""]}
+        body = {**fields.pop("function_response", {}), "name": self.calls[message.call_id or ""][0]}
         if "no_id" not in mark:
             body["id"] = message.call_id
         body["response"] = _response(texts, mark, is_error=message.is_error)
