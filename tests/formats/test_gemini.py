@@ -75,6 +75,10 @@ VALID: dict[str, tuple[Any, list[dict[str, Any]]]] = {
             said(answers(None), answers(None, "g"), answers(None, response={"n": 1})),
         ],
     ),
+    "responses by name alone": (
+        None,
+        [HI, model(asks("c1"), asks("c2", "g"), asks("c3")), said(answers(None, "g"), answers(None), answers("c3"))],
+    ),
     "call without arguments": (None, [HI, model({"function_call": {"id": "c1", "name": "f"}}), said(answers())]),
     "parallel calls": (
         None,
@@ -242,6 +246,18 @@ def test_ids_that_are_missing_are_derived_from_the_place() -> None:
     assert from_gemini(contents) == from_gemini(contents)
 
 
+def test_a_response_by_name_answers_the_first_call_of_that_name() -> None:
+    """Whether or not the calls have ids, and even if the response has one the call does not."""
+    mixed = [HI, model(asks("c1"), asks(None)), said(answers(None), answers("c9"))]
+    orphan = [HI, model("ok"), said(answers("c9"))]
+
+    _, turn, first, second = messages_of(from_gemini(mixed))
+
+    assert [first.call_id, second.call_id] == [one.id for one in turn.tool_calls]
+    assert to_gemini([user("hi"), turn, first, second]).value["contents"] == mixed
+    assert messages_of(from_gemini(orphan))[-1].call_id == "c9"
+
+
 @pytest.mark.parametrize(
     ("content", "path"),
     [
@@ -325,6 +341,22 @@ def test_neighbours_of_a_role_become_one_turn_but_responses_stay_alone() -> None
         ("user", 1),
     ]
     assert validate_gemini(contents) == []
+
+
+def test_responses_without_ids_are_put_in_the_order_of_their_calls() -> None:
+    """Gemini tells two calls of one name apart by their order, so a result that was moved goes to its own call."""
+    contents = [
+        HI,
+        model(asks(None), asks(None, "g"), asks(None)),
+        said(answers(None), answers(None, "g"), answers(None, response={"n": 1})),
+    ]
+    first, turn, *results = messages_of(from_gemini(contents))
+
+    rendered = to_gemini([first, turn, *reversed(results)])
+
+    assert rendered.value["contents"] == contents
+    assert kinds(rendered) == [("result_moved", 4), ("result_moved", 2)]
+    assert rendered.sources == [(0,), (1,), (4, 3, 2)]
 
 
 def test_text_that_is_empty_is_left_out_unless_it_carries_a_signature() -> None:

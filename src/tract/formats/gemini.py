@@ -15,7 +15,7 @@ from typing import Any, Final
 from tract.formats import media
 from tract.formats.anthropic import BEGIN, json_object
 from tract.formats.gemini_names import gemini_body
-from tract.formats.gemini_read import PROVIDER, as_object, from_gemini
+from tract.formats.gemini_read import NO_SIGNATURE, PROVIDER, UNSIGNED, as_object, from_gemini
 from tract.formats.repair import repair_exchanges
 from tract.formats.report import Notes, Rendered
 from tract.objects.message import AnyPart, FilePart, ImagePart, Message, Reasoning, TextPart, ToolCall, copied, known_to
@@ -23,9 +23,6 @@ from tract.objects.message import AnyPart, FilePart, ImagePart, Message, Reasoni
 __all__ = ["BEGIN", "from_gemini", "gemini_body", "takes_inline", "to_gemini"]
 
 LONGEST_NAME: Final = 128
-NO_SIGNATURE: Final = "skip_thought_signature_validator"
-"""Stands where Gemini requires a signature and there is none, or none that is still valid (its documentation names it)."""
-
 _NAME_OTHERS = re.compile(r"[^a-zA-Z0-9_.:-]+")
 _IMAGES: Final = frozenset({"image/png", "image/jpeg", "image/webp", "image/heic", "image/heif"})
 _FILES: Final = frozenset({"application/pdf", "application/json", "application/rtf", "application/x-javascript"})
@@ -76,28 +73,46 @@ def to_gemini(messages: Sequence[Message], *, hashes: Sequence[str] | None = Non
 
 @dataclass(slots=True)
 class _Turn:
-    """Everything one role says until the other one speaks; responses to calls are a turn of their own."""
+    """Everything one role says until the other one speaks; responses to calls are a turn of their own.
+
+    `places` is parallel to the parts of a response turn: which call each answers, counted in the order of the calls.
+    """
 
     role: str
     is_response: bool
     parts: list[dict[str, Any]] = field(default_factory=list)
     origins: list[int | None] = field(default_factory=list)
+    places: list[int] = field(default_factory=list)
 
     @property
     def sources(self) -> tuple[int, ...]:
         return tuple(dict.fromkeys(origin for origin in self.origins if origin is not None))
 
+    def in_order_of_calls(self) -> list[int]:
+        """Return where each part goes so that responses without id answer the calls of their name in order."""
+        by_name: dict[str, list[int]] = {}
+        for index, part in enumerate(self.parts):
+            body = part["function_response"]
+            if "id" not in body:
+                by_name.setdefault(body["name"], []).append(index)
+        order = list(range(len(self.parts)))
+        for indexes in by_name.values():
+            for index, wanted in zip(indexes, sorted(indexes, key=self.places.__getitem__), strict=True):
+                order[index] = wanted
+        return order
+
 
 @dataclass(slots=True)
 class _Writer:
-    """The request being written, turn by turn. `names` holds the tool's name of each call by its id."""
+    """The request being written, turn by turn. `calls` holds the tool's name and the place of each call by its id."""
 
     notes: Notes
     system: list[dict[str, Any]] = field(default_factory=list)
     system_as_text: bool = False
     turns: list[_Turn] = field(default_factory=list)
     has_turn: bool = False
-    names: dict[str, str] = field(default_factory=dict)
+    calls: dict[str, tuple[str, int]] = field(default_factory=dict)
+    call_count: int = 0
 
     def add(self, message: Message, source: int | None) -> None:
         if message.extra:
@@ -110,34 +125,51 @@ class _Writer:
         self.has_turn = True
         if message.role == "tool":
             self._append("user", [self._result(message, source)], source, is_response=True)
+            self.turns[-1].places.append(self.calls[message.call_id or ""][1])
             return
-        role = "model" if message.role == "assistant" else "user"
-        self._append(role, self._parts(message, source), source)
+        parts = self._parts(message, source)
+        if message.role == "assistant":
+            self._sign(parts, message, source)
+        self._append("model" if message.role == "assistant" else "user", parts, source)
 
     def finish(self) -> Rendered[dict[str, Any]]:
         if self.turns and self.turns[0].role != "user":
             self.notes.repair("first_user", self.turns[0].origins[0], BEGIN)
             self.turns.insert(0, _Turn("user", is_response=False, parts=[{"text": BEGIN}], origins=[None]))
+        for turn in self.turns:
+            if turn.is_response:
+                self._arrange(turn)
         value: dict[str, Any] = {}
         if self.system:
             plain = self.system_as_text and len(self.system) == 1 and self.system[0].keys() == {"text"}
             value["system_instruction"] = self.system[0]["text"] if plain else {"parts": self.system}
-        for turn in self.turns:
-            self._sign(turn)
         value["contents"] = [{"role": turn.role, "parts": turn.parts} for turn in self.turns]
         sources = [turn.sources for turn in self.turns]
         origins = [tuple(turn.origins) for turn in self.turns]
         return Rendered(value, tuple(self.notes.losses), tuple(self.notes.repairs), sources, origins)
 
-    def _sign(self, turn: _Turn) -> None:
+    def _sign(self, parts: list[dict[str, Any]], message: Message, source: int | None) -> None:
         """Sign the first of the calls made at once if it is not: newer models refuse one that never was.
 
-        Always, since what is sent now is to stay the beginning of what is sent later.
+        Always, since what is sent now is to stay the beginning of what is sent later; but what came from Gemini
+        without a signature goes back without one.
         """
-        at = next((at for at, part in enumerate(turn.parts) if "function_call" in part), None)
-        if at is not None and "thought_signature" not in turn.parts[at]:
-            turn.parts[at] = {**turn.parts[at], "thought_signature": NO_SIGNATURE}
-            self.notes.repair("thought_signature", turn.origins[at], "a call made elsewhere is signed as such")
+        at = next((at for at, part in enumerate(parts) if "function_call" in part), None)
+        if at is None or "thought_signature" in parts[at]:
+            return
+        if UNSIGNED in _words(known_to(PROVIDER, message.tool_calls[0].extra)):
+            return
+        parts[at] = {**parts[at], "thought_signature": NO_SIGNATURE}
+        self.notes.repair("thought_signature", source, "a call made elsewhere is signed as such")
+
+    def _arrange(self, turn: _Turn) -> None:
+        """Put responses that only name their tool in the order of the calls, which is how Gemini tells them apart."""
+        order = turn.in_order_of_calls()
+        for index, wanted in enumerate(order):
+            if index != wanted:
+                self.notes.repair("result_moved", turn.origins[wanted], "without an id the order says what it answers")
+        turn.parts = [turn.parts[index] for index in order]
+        turn.origins = [turn.origins[index] for index in order]
 
     def _instruct(self, message: Message, source: int | None) -> None:
         if self.has_turn:
@@ -210,7 +242,8 @@ class _Writer:
             body["id"] = part.id
         if "no_args" in mark and not args:
             del body["args"]
-        self.names[part.id] = body["name"]
+        self.calls[part.id] = body["name"], self.call_count
+        self.call_count += 1
         return {**fields, "function_call": body}
 
     def _name(self, name: str, source: int | None) -> str:
@@ -236,7 +269,7 @@ class _Writer:
         fields = known_to(PROVIDER, message.extra)
         mark = _words(fields)
         texts, shown = self._answer(message, source)
-        body = {**fields.pop("function_response", {}), "name": self.names[message.call_id or ""]}
+        body = {**fields.pop("function_response", {}), "name": self.calls[message.call_id or ""][0]}
         if "no_id" not in mark:
             body["id"] = message.call_id
         body["response"] = _response(texts, mark, is_error=message.is_error)

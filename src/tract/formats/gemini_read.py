@@ -5,7 +5,7 @@ other fields of its part, `thought_signature` as base64 text among them, and
 
     part: a whole part of a kind this file does not know, such as executed code;
     content: words that say how it was written: `text` (a system text that was no object, a result's text that
-        looks like JSON), `list` (one text of a result in a list), `no_id`, `no_args`, `no_mime`, `urlsafe`.
+        looks like JSON), `list` (one text of a result in a list), `no_id`, `no_args`, `no_mime`, `urlsafe`, `unsigned`.
 """
 
 from __future__ import annotations
@@ -24,6 +24,10 @@ from tract.objects.content import Content, DialogueContent, InstructionContent, 
 from tract.objects.message import AnyPart, FilePart, ImagePart, Reasoning, TextPart, ToolCall
 
 PROVIDER: Final = "gemini"
+UNSIGNED: Final = "unsigned"
+
+NO_SIGNATURE: Final = "skip_thought_signature_validator"
+"""Stands where Gemini requires a signature and there is none that is still valid (its documentation names it)."""
 
 # Any of these says what a part is; the others say something about it.
 _DATA: Final = frozenset(
@@ -85,10 +89,10 @@ def _fields(value: Any, path: str) -> dict[str, Any]:
 
 
 class _Reader:
-    """Reads turns in order, and remembers the calls the next responses may answer: name and derived id."""
+    """Reads turns in order, and remembers the calls the next responses may answer."""
 
     def __init__(self) -> None:
-        self.waiting: list[tuple[str, str]] = []
+        self.waiting: list[ToolCall] = []
 
     def read(self, content: Any, path: str) -> list[Content]:
         if not isinstance(content, Mapping):
@@ -110,9 +114,8 @@ class _Reader:
         read: list[AnyPart] = []
         for fields, place in zip(parts, places, strict=True):
             if "function_call" in fields:
-                call = read_function_call(fields, place)
-                if "no_id" in _mark_of(call):
-                    self.waiting.append((call.name, call.id))
+                call = read_function_call(fields, place, is_first=not self.waiting)
+                self.waiting.append(call)
                 read.append(call)
             elif "function_response" in fields:
                 raise FormatError("A function response stands in a user turn.", path=place)
@@ -140,12 +143,11 @@ class _Reader:
             raise FormatError("A function response holds an object `response`.", path=f"{path}.function_response")
         body = dict(body)
         mark: list[str] = []
-        call_id = body.pop("id", None) or self._answered(body.get("name"), path)
-        if call_id in {one for _, one in self.waiting}:
-            self.waiting = [one for one in self.waiting if one[1] != call_id]
+        call_id = self._answered(body, path)
+        if body.get("id") == call_id:
+            del body["id"]
+        else:
             mark.append("no_id")
-        if not isinstance(call_id, str):
-            raise FormatError("An id is text.", path=f"{path}.function_response.id")
         name = body.pop("name") if isinstance(body.get("name"), str) else None
         spoken = _response(body.pop("response"), mark, f"{path}.function_response.response")
         _add_media(spoken, body, f"{path}.function_response.parts")
@@ -153,16 +155,25 @@ class _Reader:
             fields["function_response"] = body
         return ToolResultContent(call_id=call_id, name=name, extra=_extra(fields, mark), **spoken)
 
-    def _answered(self, name: Any, path: str) -> str:
-        """Return the id of the first waiting call of *name*."""
-        for called, call_id in self.waiting:
-            if called == name:
-                return call_id
-        raise FormatError("The response answers no call without id of its name.", path=f"{path}.function_response")
+    def _answered(self, body: Mapping[str, Any], path: str) -> str:
+        """Return the id of the call that is answered: the one of the id given, else the first of the name."""
+        given = body.get("id")
+        if not isinstance(given, (str, type(None))):
+            raise FormatError("An id is text.", path=f"{path}.function_response.id")
+        own = [call for call in self.waiting if given and call.id == given and not _is_derived(call)]
+        # Clients often answer by name alone, whether or not the call has an id.
+        named = [call for call in self.waiting if call.name == body.get("name") and (not given or _is_derived(call))]
+        for call in own or named:
+            self.waiting.remove(call)
+            return call.id
+        if given:
+            return given
+        raise FormatError("The response answers no call of its name.", path=f"{path}.function_response")
 
 
-def _mark_of(part: ToolCall) -> list[str]:
-    return str(part.extra.get(PROVIDER, {}).get("content", "")).split()
+def _is_derived(part: ToolCall) -> bool:
+    """Say whether the call came without an id."""
+    return "no_id" in str(part.extra.get(PROVIDER, {}).get("content", "")).split()
 
 
 def _turn(parts: tuple[AnyPart, ...]) -> Content:
@@ -252,8 +263,10 @@ def _file(fields: dict[str, Any], path: str) -> ImagePart | FilePart:
 # --- calls and results ---------------------------------------------------------------------------
 
 
-def read_function_call(part: Mapping[str, Any], path: str) -> ToolCall:
+def read_function_call(part: Mapping[str, Any], path: str, *, is_first: bool = True) -> ToolCall:
     """Return the tool call in a `function_call` part found at *path*; without an id it gets one from its place.
+
+    The first of the calls made at once keeps in mind if Gemini gave it no signature.
 
     Raises:
         FormatError: It lacks a name, or its arguments are no object.
@@ -264,6 +277,10 @@ def read_function_call(part: Mapping[str, Any], path: str) -> ToolCall:
         raise FormatError("A function call has a `name`.", path=f"{path}.function_call")
     rest = {name: value for name, value in body.items() if name != "name"}
     mark = [word for word, name in (("no_id", "id"), ("no_args", "args")) if name not in rest]
+    if fields.get("thought_signature") == NO_SIGNATURE:
+        del fields["thought_signature"]  # it only says that there is none
+    elif is_first and "thought_signature" not in fields:
+        mark.append(UNSIGNED)
     call_id, args = rest.pop("id", ""), rest.pop("args", {})
     if not isinstance(args, Mapping) or not isinstance(call_id, str):
         raise FormatError("A call's `args` are an object, its `id` is text.", path=f"{path}.function_call")

@@ -262,14 +262,19 @@ def _count(request: Request) -> Iterator[Finding]:
 
 @BOOK.rule("tool.match")
 def _match(request: Request) -> Iterator[Finding]:
-    """Please ensure that the name and id of each function response are those of its function call."""
+    """Please ensure that the name and id of each function response are those of its function call.
+
+    A response may go without the id.
+    """
     for path, called, answers in _exchanges(request):
-        if len(called) == len(answers) and Counter(map(_key, called)) != Counter(map(_key, answers)):
+        if len(called) != len(answers) or not all(isinstance(body, Mapping) for body in answers):
+            continue
+        if _all_of(answers, "name") - _all_of(called, "name") or _all_of(answers, "id") - _all_of(called, "id"):
             yield path, "a response in the next turn is of no call in this one"
 
 
-def _key(body: Any) -> str:
-    return repr((body.get("name"), body.get("id"))) if isinstance(body, Mapping) else ""
+def _all_of(bodies: list[Any], name: str) -> Counter[str]:
+    return Counter(repr(body[name]) for body in bodies if body.get(name) is not None)
 
 
 def _exchanges(request: Request) -> Iterator[tuple[str, list[Any], list[Any]]]:

@@ -261,7 +261,7 @@ class Tract:
     ) -> CommitInfo:
         """Commit what the model said: text, tool calls, reasoning. With *edit*, replace that commit's content.
 
-        Tool calls may be `ToolCall` values or come straight from an OpenAI or Anthropic response.
+        Tool calls may be `ToolCall` values or come straight from a response of OpenAI, Anthropic or Gemini.
         """
         fields = {"role": "assistant", **text_or_parts(text)}
         fields |= {"tool_calls": read_tool_calls(tool_calls), "reasoning": listed(reasoning, "reasoning")}
