@@ -64,7 +64,7 @@ CHAT: dict[str, tuple[Json, str]] = {
                 {"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:image/tiff;base64,AA"}}]}
             ]
         },
-        "Expected a valid URL",
+        "You uploaded an unsupported image",
     ),
 }
 

@@ -19,13 +19,13 @@ KNOWN = words(
     "safety_identifier service_tier store stream stream_options temperature text tool_choice tools top_logprobs "
     "top_p truncation user"
 )
+INPUT: dict[str, str | None] = {"input_text": "text", "input_image": None, "input_file": None}
 CONTENT: dict[str, dict[str, str | None]] = {
-    "user": {"input_text": "text", "input_image": None, "input_file": None},
-    "system": {"input_text": "text"},
-    "developer": {"input_text": "text"},
+    "user": INPUT,
+    "system": INPUT,
+    "developer": INPUT,
     "assistant": {"output_text": "text", "refusal": "refusal"},
 }
-OUTPUT = CONTENT["user"]
 CALLS = {"function_call": "arguments", "custom_tool_call": "input"}
 OUTPUTS = ("function_call_output", "custom_tool_call_output")
 ITEMS = {*CALLS, *OUTPUTS, *words("message reasoning compaction item_reference web_search_call mcp_approval_response")}
@@ -154,7 +154,7 @@ def check_message(item: Json, where: str) -> None:
 def check_output(output: Any, where: str) -> None:
     refuse_if(output is None, f"Missing required parameter: '{where}'.", param=where)
     if not isinstance(output, str):
-        check_content(output, where, OUTPUT)
+        check_content(output, where, INPUT)
 
 
 def check_content(content: Any, where: str, allowed: dict[str, str | None]) -> None:
