@@ -37,7 +37,7 @@ class _Story:
         self.wire = wire
         urls = {
             "anthropic": server.anthropic_url,
-            "gemini": f"{server.gemini_url}/v1beta",
+            "gemini": server.gemini_url,
             "openai_responses": server.openai_url,
         }
         self.llm = HttpLLM(wire, model="m-1", api_key=server.key, base_url=urls[wire], retry=ONCE)

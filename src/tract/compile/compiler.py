@@ -69,6 +69,7 @@ class States:
             new = tip.generation - (base.head.generation if base is not None and base.head is not None else 0)
             with few_collections(new):
                 state = extend(base, self._reader.events_after(base, tip))
+            self._read_sent(state.events[0 if base is None else base.length :])
             self._states[commit] = state
             if len(self._states) > self._store.config.cached_states:
                 self._states.popitem(last=False)
@@ -125,6 +126,12 @@ class States:
         # Reasoning is bound to its own reply as well, as far as that goes before it.
         is_kept = _up_to_reasoning(entry.shown.message) == _up_to_reasoning(entry.placed.message)
         return before if before is None or is_kept else {**before, "prefix": ""}
+
+    def _read_sent(self, events: Iterable[Event]) -> None:
+        """Read ahead what replies with reasoning keep of their requests: a compiled context outlives its handle."""
+        for event in events:
+            if event.origin == "model" and event.message is not None and any(map(has_reasoning, event.message.parts)):
+                self._sent_by(event)
 
     def _sent_by(self, event: Event) -> Mapping[str, Any] | None:
         if event.id < 0:  # not written yet; a copy names the commit it copies

@@ -156,7 +156,7 @@ def _signature(extra: Extra, wire: str) -> object:
 
 
 def _plain(part: AnyPart, wire: str) -> AnyPart:
-    """Return *part* without its signature; an OpenAI item without its id, for it would be refused without its reasoning."""
+    """Return *part* without its signature; an OpenAI item without its id, which it may not have without its reasoning."""
     fields = dict(part.extra.get(wire, {}))
     name = "thought_signature" if wire == "gemini" else "id"
     if name in fields and wire != "anthropic":

@@ -182,9 +182,6 @@ class _Writer:
         if isinstance(part, TextPart):
             is_said = part.text or not part.extra or PROVIDER in part.extra
             return {**fields, "type": "input_text", "text": part.text} if is_said else None
-        if role in {"system", "developer"} and isinstance(part, (ImagePart, FilePart)):
-            self.notes.lose(part.type, source, f"a {role} message holds text alone")
-            return None
         if isinstance(part, ImagePart):
             written = _image(part, fields, bare="bare" in mark)
         elif isinstance(part, FilePart):
