@@ -232,6 +232,25 @@ def test_only_the_first_system_text_becomes_the_instructions() -> None:
     assert (rendered.losses, rendered.repairs) == ((), ())
 
 
+def test_what_only_others_know_of_the_instructions_is_a_loss() -> None:
+    """What Responses itself knows of a first system text keeps it among the items, with its other parts."""
+    cached = TextPart("s", extra={"anthropic": {"cache_control": {"type": "ephemeral"}}})
+    marked = TextPart("s", extra={"openai_responses": {"prompt_cache_breakpoint": {"mode": "explicit"}}})
+
+    rendered = to_openai_responses([Message("system", (cached,)), user("hi")])
+
+    assert (rendered.value["instructions"], [loss.kind for loss in rendered.losses]) == ("s", ["extra"])
+    for parts in ((marked,), (TextPart("a"), TextPart("b"))):
+        request = to_openai_responses([Message("system", parts), user("hi")]).value
+        assert "instructions" not in request
+        assert len(request["input"][0]["content"]) == len(parts)
+
+
+def test_an_empty_list_of_parts_is_read_as_empty_text() -> None:
+    """OpenAI refuses the empty list, so it is not kept."""
+    assert from_openai_responses([said([])]) == [DialogueContent(role="user", text="")]
+
+
 @pytest.mark.parametrize(
     ("item", "path"),
     [
