@@ -430,7 +430,7 @@ def _items(call: _Call, opened: _Opened) -> Iterator[StreamItem]:
         while not received.is_done and (sse := next(opened.events, None)) is not None:
             yield from call.event(received, sse)
     except httpx.HTTPError as error:
-        problem = call.broken(call.unsent(error), received)
+        problem = None if received.is_whole else call.broken(call.unsent(error), received)
     except ModelError as error:
         problem = call.broken(error, received)
     if problem is not None:
@@ -514,7 +514,7 @@ async def _aitems(call: _Call, opened: _Opened) -> AsyncGenerator[StreamItem]:
             for delta in call.event(received, sse):
                 yield delta
     except httpx.HTTPError as error:
-        problem = call.broken(call.unsent(error), received)
+        problem = None if received.is_whole else call.broken(call.unsent(error), received)
     except ModelError as error:
         problem = call.broken(error, received)
     if problem is not None:
