@@ -74,7 +74,7 @@ def test_a_function_is_a_model(way: Any, answer: Any) -> None:
 def test_a_function_takes_what_it_names() -> None:
     """A signature without `**options` gets only what it has names for."""
     assert as_llm(lambda _messages: f"{len(_messages)}").send(ask("hi", settings={"seed": 1})).text == "1"
-    assert as_llm(lambda messages, seed=0: f"{seed}").send(ask("hi", settings={"seed": 1, "top_p": 1})).text == "1"
+    assert as_llm(lambda _messages, seed=0: f"{seed}").send(ask("hi", settings={"seed": 1, "top_p": 1})).text == "1"
 
 
 def test_a_function_may_call_tools() -> None:
@@ -87,8 +87,7 @@ def test_a_function_may_call_tools() -> None:
 
 class AsyncModel:
     async def __call__(self, messages: Any) -> str:
-        await asyncio.sleep(0)
-        return "Hello."
+        return await async_function(messages)
 
 
 async def async_function(messages: Any, **options: Any) -> str:
@@ -96,7 +95,7 @@ async def async_function(messages: Any, **options: Any) -> str:
     return "Hello."
 
 
-@pytest.mark.parametrize("function", [async_function, AsyncModel(), lambda _messages: async_function(_messages)])
+@pytest.mark.parametrize("function", [async_function, AsyncModel(), lambda messages: async_function(messages[:])])
 def test_an_async_function_is_awaited(function: Any) -> None:
     """Async calls await it; a sync call says that it cannot, and leaves no coroutine behind."""
     llm = as_llm(function)
@@ -241,7 +240,7 @@ def test_a_mistake_is_not_hidden(way: Any) -> None:
     assert second.calls == 0
 
 
-@pytest.mark.parametrize("on", [AuthenticationError, (AuthenticationError, BusyError), lambda error: True])
+@pytest.mark.parametrize("on", [AuthenticationError, (AuthenticationError, BusyError), lambda _error: True])
 def test_when_to_move_on_can_be_chosen(way: Any, on: Any) -> None:
     """By classes of errors, or by a function of the error."""
     llm = FallbackLLM([ScriptedLLM([AuthenticationError("No.")]), lambda _messages: "Here."], on=on)
