@@ -207,9 +207,9 @@ def test_a_script_of_what_is_no_answer(script: Any) -> None:
 
 def test_a_script_streams_in_small_pieces() -> None:
     """Pieces are small enough to show a display in a test."""
-    items = list(ScriptedLLM(["Hello world."], piece_characters=5).stream(ask("hi")))
+    items = list(ScriptedLLM(["Good bye then."], piece_characters=5).stream(ask("hi")))
 
-    assert [item.text for item in items if isinstance(item, TextDelta)] == ["Hello", " worl", "d."]
+    assert [item.text for item in items if isinstance(item, TextDelta)] == ["Good ", "bye t", "hen."]
 
 
 # --- fallback ------------------------------------------------------------------------------------
