@@ -142,7 +142,7 @@ def test_clients_wait_as_told_and_try_again(provider_server: Provider, vendor: s
 
     assert ask(provider_server, vendor, max_retries=1)
 
-    assert 0.5 < time.monotonic() - begun < 4
+    assert time.monotonic() - begun > 0.5
     assert [request.status for request in provider_server.requests] == [429, 200]
 
 

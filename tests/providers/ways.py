@@ -21,7 +21,7 @@ Ask = Callable[[Provider, Way, dict[str, Any]], Any]
 def ask_chat(server: Provider, way: Way, request: dict[str, Any], **options: Any) -> Any:
     """Return the chat completion."""
     arguments = {"model": "gpt", **request}
-    options = {"base_url": server.openai_url, "api_key": server.key, "max_retries": 0, "timeout": 5.0, **options}
+    options = {"base_url": server.openai_url, "api_key": server.key, "max_retries": 0, "timeout": 30.0, **options}
     if "async" in way:
         return asyncio.run(_ask_chat(way, arguments, options))
     with openai.OpenAI(**options) as client:
@@ -44,7 +44,7 @@ async def _ask_chat(way: Way, arguments: dict[str, Any], options: dict[str, Any]
 def ask_responses(server: Provider, way: Way, request: dict[str, Any], **options: Any) -> Any:
     """Return the response."""
     arguments = {"model": "gpt", "store": False, **request}
-    options = {"base_url": server.openai_url, "api_key": server.key, "max_retries": 0, "timeout": 5.0, **options}
+    options = {"base_url": server.openai_url, "api_key": server.key, "max_retries": 0, "timeout": 30.0, **options}
     if "async" in way:
         return asyncio.run(_ask_responses(way, arguments, options))
     with openai.OpenAI(**options) as client:
@@ -65,7 +65,7 @@ async def _ask_responses(way: Way, arguments: dict[str, Any], options: dict[str,
 def ask_anthropic(server: Provider, way: Way, request: dict[str, Any], **options: Any) -> Any:
     """Return the message."""
     arguments = {"model": "claude", "max_tokens": 4096, **request}
-    options = {"base_url": server.anthropic_url, "api_key": server.key, "max_retries": 0, "timeout": 5.0, **options}
+    options = {"base_url": server.anthropic_url, "api_key": server.key, "max_retries": 0, "timeout": 30.0, **options}
     if "async" in way:
         return asyncio.run(_ask_anthropic(way, arguments, options))
     with anthropic.Anthropic(**options) as client:
@@ -88,7 +88,7 @@ def ask_gemini(
 ) -> list[types.GenerateContentResponse]:
     """Return the responses: one, or the chunks of a stream, which this client does not put together."""
     arguments = {"model": "gemini-3-pro", **request}
-    http = types.HttpOptions(base_url=server.gemini_url, timeout=5000)
+    http = types.HttpOptions(base_url=server.gemini_url, timeout=30_000)
     made = {"api_key": server.key, "http_options": http, **options}
     if "async" in way:
         return asyncio.run(_ask_gemini(way, arguments, made))

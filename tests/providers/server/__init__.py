@@ -2,6 +2,17 @@
 
 Written without `tract`, from the vendors' documentation, so that it can prove the rules in
 `tract.formats` wrong. A refused request gets the vendor's status and error body.
+
+    def test_it(provider_server):                              # from tests/providers/fixtures.py
+        server = provider_server                               # openai_url, anthropic_url, gemini_url, key
+        server.script.say("hi", thinking="hm", deltas=["h", "i"])
+        server.script.call_tools([{"name": "f", "arguments": {"a": 1}}, {"name": "g"}])
+        server.script.answer(Thinking("hm"), Text("so"), Call("f", '{"a": 1}', "call_1"), stop="length")
+        server.fail(status=429, headers={"retry-after": "1"})  # or "context", "close_in_stream", "slow": see `Fault`
+        server.bind("free", "anthropic")                       # thinking is bound to its prefix unless told so
+        server.requests[-1].body                               # what was sent, also `headers`, `path`, `status`
+
+Without a script the answer is how many messages came, or JSON that fits the schema asked for.
 """
 
 from __future__ import annotations

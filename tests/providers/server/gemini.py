@@ -109,20 +109,28 @@ def units_of(role: str, parts: list[Json], where: str) -> list[Unit]:
     """Return parts as units; text that a stream cut in pieces is one again."""
     found: list[Unit] = []
     for k, part in enumerate(joined(parts) if role == "model" else parts):
-        said = {key: part[key] for key in part if key != "thoughtSignature"}
-        if "functionCall" in said:
-            # The id is optional in this format and not part of what the model said.
-            said["functionCall"] = {
-                "name": said["functionCall"]["name"],
-                "args": said["functionCall"].get("args") or {},
-            }
-        text = canonical({"role": role, "part": said})
+        said = said_in(part)
         signature = part.get("thoughtSignature")
         seal = None
         if signature and not is_dummy(signature):
-            seal = Seal(signature, text, f"{where}.parts[{k}]", "part")
-        found.append(Unit(text, seal))
+            seal = Seal(signature, signed_in(part), f"{where}.parts[{k}]", "part")
+        found.append(Unit(canonical({"role": role, "part": said}), seal))
     return found
+
+
+def said_in(part: Json) -> Json:
+    said = {key: part[key] for key in part if key != "thoughtSignature"}
+    if "functionCall" in said:
+        said["functionCall"] = {**said["functionCall"], "args": said["functionCall"].get("args") or {}}
+    return said
+
+
+def signed_in(part: Json) -> str:
+    """Return what a signature is of: the id of a call is not part of what the model thought of."""
+    said = said_in(part)
+    if "functionCall" in said:
+        said["functionCall"].pop("id", None)
+    return canonical(said)
 
 
 def is_dummy(signature: str) -> bool:
@@ -154,8 +162,8 @@ def reply(job: Job) -> Json:
         if signs(job) and (
             (isinstance(part, Call) and not calls) or (isinstance(part, Text) and part is answer.parts[-1])
         ):
-            *before, last = units_of("model", parts, "")
-            parts[-1]["thoughtSignature"] = job.sign([*job.prefix, *before], last.text)
+            before = units_of("model", parts, "")[:-1]
+            parts[-1]["thoughtSignature"] = job.sign([*job.prefix, *before], signed_in(joined(parts)[-1]))
         calls += isinstance(part, Call)
     finish = {"stop": "STOP", "length": "MAX_TOKENS", "filter": "SAFETY"}[answer.stop]
     candidate: Json = {"finishReason": "SAFETY" if answer.of(Refusal) else finish, "index": 0}

@@ -33,6 +33,7 @@ PART = {
 # Their keys belong to the user and are not field names.
 FREE = {"args", "response", "parameters", "parametersJsonSchema", "responseSchema", "responseJsonSchema", "labels"}
 BASE64 = r"[A-Za-z0-9+/_-]*={0,2}"
+MIME_TYPE = r"image/(png|jpeg|webp|heic|heif)|(audio|video|text)/[\w.+-]+|application/(pdf|json|rtf|x-javascript)"
 # Said by Google's documentation to be taken for calls that no Gemini model made.
 DUMMY_SIGNATURES = ("skip_thought_signature_validator", "context_engineering_is_the_way_to_go")
 
@@ -116,7 +117,7 @@ def check_text(part: Json, where: str) -> None:
     refuse_if(not isinstance(part["text"], str), f"Invalid value at '{where}.text' (TYPE_STRING)")
     # A stream may bring a signature in a part of its own, whose text is empty.
     refuse_if(
-        not part["text"] and not part.get("thoughtSignature"),
+        not part["text"] and not part.get("thoughtSignature") and not part.get("thought"),
         "Unable to submit request because it must have a text parameter.",
     )
 
@@ -131,7 +132,7 @@ def check_media(data: Any, where: str, kind: str) -> None:
         f"Invalid value at '{where}.data' (TYPE_BYTES), Base64 decoding failed",
     )
     refuse_if(
-        not matches(r"(image|audio|video|text|application)/[\w.+-]+", data.get("mimeType")),
+        not matches(MIME_TYPE, data.get("mimeType")) and (kind == "inlineData" or data.get("mimeType") is not None),
         f"Unable to process input: unsupported MIME type: {data.get('mimeType')}",
     )
 
@@ -144,6 +145,10 @@ def check_function_part(said: Any, where: str, kind: str) -> None:
         not matches(r"[a-zA-Z_][\w.:-]{0,127}", said["name"]),
         f"* GenerateContentRequest.{where}.name: Invalid function name.\n",
     )
+    for k, part in enumerate(said.get("parts") or []):
+        for media in ("inlineData", "fileData"):
+            if media in part:
+                check_media(part[media], f"{where}.parts[{k}].{media}", media)
     field = "args" if kind == "functionCall" else "response"
     value = said.get(field)
     refuse_if(
@@ -157,33 +162,35 @@ def named(content: Json, kind: str) -> list[Json]:
 
 
 def check_turns(contents: list[Json]) -> None:
-    roles = [content.get("role", "user") for content in contents]
-    refuse_if(roles[0] != "user", "Please ensure that multiturn requests start with a user role.")
+    roles = ["function" if named(content, "functionResponse") else content.get("role", "user") for content in contents]
+    refuse_if(contents[0].get("role", "user") != "user", "First content should be with role 'user', got model")
+    # A turn of results and what the user says next may stand one after the other; results are a role of their own.
     refuse_if(
         any(first == second for first, second in pairwise(roles)),
         "Please ensure that multiturn requests alternate between user and model.",
     )
+    calls: list[Json] = []
+    for content in contents:
+        check_results(content, named(content, "functionResponse"), calls)
+        calls = named(content, "functionCall")
+    refuse_if(calls, "Please ensure that multiturn requests ends with a user role or a function response.")
+
+
+def check_results(content: Json, answers: list[Json], calls: list[Json]) -> None:
     refuse_if(
-        roles[-1] != "user", "Please ensure that multiturn requests ends with a user role or a function response."
+        bool(answers) != bool(calls),
+        "Please ensure that function response turn comes immediately after a function call turn.",
     )
-    for i, content in enumerate(contents):
-        answers = named(content, "functionResponse")
-        calls = named(contents[i - 1], "functionCall") if i else []
-        refuse_if(
-            answers and not calls,
-            "Please ensure that function response turn comes immediately after a function call turn.",
-        )
-        refuse_if(
-            len(answers) != len(calls),
-            "Please ensure that the number of function response parts is equal to the number of function call parts of "
-            "the function call turn.",
-        )
-        refuse_if(
-            sorted(answer["name"] for answer in answers) != sorted(call["name"] for call in calls),
-            "Please ensure that the function response names match the function call names of the function call turn.",
-        )
-        ids = [{str(said.get("id", "")) for said in side} for side in (answers, calls)]
-        refuse_if(ids[0] != ids[1], "Please ensure that function response ids match the function call ids.")
+    refuse_if(
+        answers and len(content["parts"]) != len(calls),
+        "Please ensure that the number of function response parts is equal to the number of function call parts of "
+        "the function call turn.",
+    )
+    said = [sorted((one["name"], str(one.get("id"))) for one in side) for side in (answers, calls)]
+    refuse_if(
+        said[0] != said[1],
+        "Please ensure that the names and ids of function responses match those of the function call turn.",
+    )
 
 
 def check_signatures(request: Json, contents: list[Json]) -> None:

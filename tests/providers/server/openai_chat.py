@@ -159,6 +159,12 @@ def check_part(part: Any, where: str, allowed: list[str]) -> None:
         url = part["image_url"].get("url")
         refuse_if(url is None, f"Missing required parameter: '{where}.image_url.url'.")
         refuse_if(
+            matches(r"data:image/(?!png|jpeg|jpg|gif|webp)[\w.+-]+;.*", url),
+            "You uploaded an unsupported image. Please make sure your image has one of the following formats: "
+            "['png', 'jpeg', 'gif', 'webp'].",
+            param=f"{where}.image_url.url",
+        )
+        refuse_if(
             not matches(common.IMAGE_URL, url),
             "Invalid image URL. Expected a valid URL, but got a value with an invalid format.",
             param=f"{where}.image_url.url",

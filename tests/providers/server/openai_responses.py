@@ -19,13 +19,16 @@ KNOWN = words(
     "safety_identifier service_tier store stream stream_options temperature text tool_choice tools top_logprobs "
     "top_p truncation user"
 )
+INPUT: dict[str, str | None] = {"input_text": "text", "input_image": None, "input_file": None}
 CONTENT: dict[str, dict[str, str | None]] = {
-    "user": {"input_text": "text", "input_image": None, "input_file": None},
-    "system": {"input_text": "text"},
-    "developer": {"input_text": "text"},
+    "user": INPUT,
+    "system": INPUT,
+    "developer": INPUT,
     "assistant": {"output_text": "text", "refusal": "refusal"},
 }
-OUTPUT = CONTENT["user"]
+CALLS = {"function_call": "arguments", "custom_tool_call": "input"}
+OUTPUTS = ("function_call_output", "custom_tool_call_output")
+ITEMS = {*CALLS, *OUTPUTS, *words("message reasoning compaction item_reference web_search_call mcp_approval_response")}
 ID_STARTS = {"message": "msg", "function_call": "fc", "reasoning": "rs", "compaction": "cmp"}
 
 
@@ -70,9 +73,8 @@ def kind_of(item: Json) -> Any:
 
 def check_item(item: Json, where: str, *, stored: bool) -> None:
     kind = kind_of(item)
-    supported = ["message", "function_call", "function_call_output", "reasoning", "compaction", "item_reference"]
     refuse_if(
-        kind not in supported, f"Invalid value: '{kind}'. Supported values are: {supported}.", param=f"{where}.type"
+        kind not in ITEMS, f"Invalid value: '{kind}'. Supported values are: {sorted(ITEMS)}.", param=f"{where}.type"
     )
     if kind == "item_reference":
         raise RefusedError(f"Item with id '{item.get('id')}' not found.", status=404, param="input")
@@ -85,23 +87,27 @@ def check_item(item: Json, where: str, *, stored: bool) -> None:
     )
     if kind == "message":
         check_message(item, where)
-    elif kind == "function_call":
-        require(item, where, "call_id", "name", "arguments")
-        refuse_if(
-            not matches(r"[a-zA-Z0-9_-]+", item["name"]),
-            f"Invalid '{where}.name': string does not match pattern. Expected a string that matches the pattern "
-            "'^[a-zA-Z0-9_-]+$'.",
-            param=f"{where}.name",
-        )
-        check_call_id(item, where)
-    elif kind == "function_call_output":
+    elif kind in CALLS:
+        check_call(item, where)
+    elif kind in OUTPUTS:
         require(item, where, "call_id")
         check_call_id(item, where)
         check_output(item.get("output"), f"{where}.output")
     elif kind == "compaction":
         require(item, where, "encrypted_content")
-    else:
+    elif kind == "reasoning":
         check_reasoning_item(item, where, stored=stored)
+
+
+def check_call(item: Json, where: str) -> None:
+    require(item, where, "call_id", "name", CALLS[item["type"]])
+    refuse_if(
+        not matches(r"[a-zA-Z0-9_-]+", item["name"]),
+        f"Invalid '{where}.name': string does not match pattern. Expected a string that matches the pattern "
+        "'^[a-zA-Z0-9_-]+$'.",
+        param=f"{where}.name",
+    )
+    check_call_id(item, where)
 
 
 def require(item: Json, where: str, *names: str) -> None:
@@ -148,13 +154,14 @@ def check_message(item: Json, where: str) -> None:
 def check_output(output: Any, where: str) -> None:
     refuse_if(output is None, f"Missing required parameter: '{where}'.", param=where)
     if not isinstance(output, str):
-        check_content(output, where, OUTPUT)
+        check_content(output, where, INPUT)
 
 
 def check_content(content: Any, where: str, allowed: dict[str, str | None]) -> None:
     refuse_if(
         not isinstance(content, list), f"Invalid type for '{where}': expected one of a string or array.", param=where
     )
+    refuse_if(not content, f"Invalid '{where}': empty array. Expected an array with minimum length 1.", param=where)
     for k, part in enumerate(content):
         refuse_if(not isinstance(part, dict), f"Invalid type for '{where}[{k}]': expected an object.", param=where)
         kind = part.get("type")
@@ -216,49 +223,56 @@ def check_reasoning_item(item: Json, where: str, *, stored: bool) -> None:
 
 def check_calls(items: list[Json]) -> None:
     called: list[str] = []
-    answered: list[str] = []
+    waiting: list[tuple[str, str]] = []
     for item in items:
-        if kind_of(item) == "function_call":
-            refuse_if(
-                item["call_id"] in called, f"Duplicate function call with call_id {item['call_id']}.", param="input"
-            )
-            called.append(item["call_id"])
-        elif kind_of(item) == "function_call_output":
+        kind = kind_of(item)
+        if kind in CALLS:
             call_id = item["call_id"]
+            refuse_if(call_id in called, f"Duplicate function call found with call_id {call_id}.", param="input")
+            called.append(call_id)
+            waiting.append((f"{kind}_output", call_id))
+        elif kind in OUTPUTS:
             refuse_if(
-                call_id not in called, f"No tool call found for function call output with call_id {call_id}.",
+                (kind, item["call_id"]) not in waiting,
+                f"No tool call found for function call output with call_id {item['call_id']}.",
                 param="input",
-            )  # fmt: skip
-            refuse_if(
-                call_id in answered, f"Duplicate function call output found for call_id {call_id}.", param="input"
             )
-            answered.append(call_id)
-    missing = [call_id for call_id in called if call_id not in answered]
-    refuse_if(missing, f"No tool output found for function call {''.join(missing[:1])}.", param="input")
+            waiting.remove((kind, item["call_id"]))
+    missing = "".join(call_id for _, call_id in waiting[:1])
+    refuse_if(waiting, f"No tool output found for function call {missing}.", param="input")
 
 
 def check_reasoning(items: list[Json]) -> None:
     """Refuse reasoning without what it led to, and what it led to without it."""
-    present: set[str] = set()
+    ids: set[str] = set()
     for i, item in enumerate(items):
+        item_id = item.get("id")
+        refuse_if(
+            item_id is not None and item_id in ids,
+            f"Duplicate item found with id {item_id}. Remove duplicate items from your input and try again.",
+            param="input",
+        )
+        ids.add(str(item_id))
         if kind_of(item) == "reasoning":
-            refuse_if(item["id"] in present, f"Duplicate item found with id {item['id']}.", param="input")
-            present.add(item["id"])
             following = next((other for other in items[i + 1 :] if kind_of(other) != "reasoning"), {})
             refuse_if(
-                kind_of(following) not in ("function_call", "message")
-                or following.get("role", "assistant") != "assistant",
-                f"Item '{item['id']}' of type 'reasoning' was provided without its required following item.",
+                not is_said_by_model(following),
+                f"Item '{item_id}' of type 'reasoning' was provided without its required following item.",
                 param="input",
             )
         # Ids say what they belong to: `fc_00000700x1` and `msg_00000700x2` follow `rs_00000700`.
-        led = re.fullmatch(r"(?:fc|msg)_(\d+)x\d+", str(item.get("id", "")))
+        led = re.fullmatch(r"(?:fc|msg)_(\d+)x\d+", str(item_id))
         refuse_if(
-            led and f"rs_{led[1]}" not in present,
-            f"Item '{item.get('id')}' of type '{kind_of(item)}' was provided without its required 'reasoning' item: "
+            led and f"rs_{led[1]}" not in ids,
+            f"Item '{item_id}' of type '{kind_of(item)}' was provided without its required 'reasoning' item: "
             f"'rs_{led[1] if led else ''}'.",
             param="input",
         )
+
+
+def is_said_by_model(item: Json) -> bool:
+    kind = kind_of(item)
+    return kind in CALLS or kind == "web_search_call" or (kind == "message" and item["role"] == "assistant")
 
 
 def check_options(request: Json) -> None:
