@@ -191,3 +191,22 @@ def test_a_stream_left_early_is_closed(provider_server: Provider, wire: Format) 
 
     assert isinstance(first, TextDelta)
     assert llm.send(ask("hi")).text == "Got 1."
+
+
+def test_a_conversation_moves_between_providers(provider_server: Provider) -> None:
+    """Each next turn is another provider's: calls and results go along, and thinking bound to a prefix stays valid."""
+    messages = list(ask("hi").messages)
+    for wire in (*FORMATS, *reversed(FORMATS)):
+        settings: dict[str, Any] = {"max_tokens": 2048}
+        if wire == "anthropic":
+            settings["thinking"] = {"type": "enabled", "budget_tokens": 1024}
+        llm = client(provider_server, wire)
+        turn_with_everything(provider_server)
+        reply = llm.send(Request(messages=messages, tools=[TOOL], settings=settings))
+        messages.append(said(reply.content))
+        messages += [Message("tool", (TextPart("sunny"),), call_id=call.id) for call in reply.tool_calls]
+        messages.append(said(llm.send(Request(messages=messages, tools=[TOOL], settings=settings)).content))
+        messages.append(Message("user", (TextPart("And now?"),)))
+
+    assert {request.status for request in provider_server.requests} == {200}
+    assert len(provider_server.requests) == 16
