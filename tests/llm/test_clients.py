@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -210,3 +211,20 @@ def test_a_conversation_moves_between_providers(provider_server: Provider) -> No
 
     assert {request.status for request in provider_server.requests} == {200}
     assert len(provider_server.requests) == 16
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+def test_a_forked_child_opens_connections_of_its_own(provider_server: Provider) -> None:
+    """Parent and child never speak on one connection: both get their own answer, and the child closes nothing."""
+    llm = client(provider_server, "openai")
+    assert llm.send(ask("hi")).text == "Got 1."
+
+    child = os.fork()
+    if child == 0:
+        fine = llm._client() is not None and llm._process == os.getpid()
+        fine = fine and llm.send(ask("a", "b", "c")).text == "Got 3."
+        os._exit(0 if fine else 1)
+
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert llm.send(ask("hi")).text == "Got 1."
