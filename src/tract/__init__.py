@@ -22,6 +22,11 @@ if TYPE_CHECKING:
     from tract.errors import TractError
     from tract.history.log import GraphRow
     from tract.history.status import Status
+    from tract.llm.cached import Cache, CachedLLM, MemoryCache
+    from tract.llm.fallback import FallbackLLM
+    from tract.llm.http import HttpLLM
+    from tract.llm.protocol import LLM, ReasoningDelta, Reply, Request, TextDelta, ToolCallDelta
+    from tract.llm.retry import RetryPolicy
     from tract.objects.commit import CommitInfo
     from tract.objects.config import (
         Chosen,
@@ -43,15 +48,7 @@ if TYPE_CHECKING:
         ToolResultContent,
     )
     from tract.objects.decision import AutonomyLevel, Resolution, Resolver
-    from tract.objects.message import (
-        FilePart,
-        ImagePart,
-        Message,
-        Reasoning,
-        TextPart,
-        ToolCall,
-        ToolResultPart,
-    )
+    from tract.objects.message import FilePart, ImagePart, Message, Reasoning, TextPart, ToolCall, ToolResultPart
     from tract.objects.operation import OperationInfo
     from tract.objects.usage import Usage
     from tract.operations.branch import Branch, Divergence
@@ -81,6 +78,8 @@ _HOME = {
     "BlameResult": "tract.compile.blame",
     "Branch": "tract.operations.branch",
     "Brought": "tract.operations.review",
+    "Cache": "tract.llm.cached",
+    "CachedLLM": "tract.llm.cached",
     "ChatResponse": "tract.agent.conversation",
     "CherryPickResult": "tract.operations.cherry_pick",
     "Chosen": "tract.objects.config",
@@ -95,15 +94,19 @@ _HOME = {
     "DiffStat": "tract.compile.diff",
     "Divergence": "tract.operations.branch",
     "Entry": "tract.compile.fold",
+    "FallbackLLM": "tract.llm.fallback",
     "FieldChange": "tract.compile.diff",
     "FilePart": "tract.objects.message",
     "Finding": "tract.operations.fsck",
     "FreeformContent": "tract.objects.content",
     "GenerationConfig": "tract.objects.config",
     "GraphRow": "tract.history.log",
+    "HttpLLM": "tract.llm.http",
     "ImagePart": "tract.objects.message",
     "InstructionContent": "tract.objects.content",
+    "LLM": "tract.llm.protocol",
     "LLMConfig": "tract.objects.config",
+    "MemoryCache": "tract.llm.cached",
     "MergeResult": "tract.operations.merge_result",
     "Message": "tract.objects.message",
     "MessageChange": "tract.compile.diff",
@@ -115,11 +118,15 @@ _HOME = {
     "Provenance": "tract.compile.context",
     "Reasoning": "tract.objects.message",
     "ReasoningContent": "tract.objects.content",
+    "ReasoningDelta": "tract.llm.protocol",
     "RebaseResult": "tract.operations.rebase",
     "ReorderResult": "tract.operations.reorder",
+    "Reply": "tract.llm.protocol",
     "Repo": "tract.porcelain.tract:Tract",
+    "Request": "tract.llm.protocol",
     "Resolution": "tract.objects.decision",
     "Resolver": "tract.objects.decision",
+    "RetryPolicy": "tract.llm.retry",
     "Review": "tract.operations.review",
     "RunBudget": "tract.agent.limits",
     "RunResult": "tract.agent.run",
@@ -127,6 +134,7 @@ _HOME = {
     "SessionContent": "tract.objects.content",
     "Status": "tract.history.status",
     "Tag": "tract.operations.tag",
+    "TextDelta": "tract.llm.protocol",
     "TextPart": "tract.objects.message",
     "TextStream": "tract.agent.streams",
     "TokenBudget": "tract.objects.config",
@@ -134,6 +142,7 @@ _HOME = {
     "TokenCounter": "tract.tokens.counter",
     "Tool": "tract.agent.tools",
     "ToolCall": "tract.objects.message",
+    "ToolCallDelta": "tract.llm.protocol",
     "ToolFinished": "tract.agent.events",
     "ToolResultContent": "tract.objects.content",
     "ToolResultPart": "tract.objects.message",
@@ -158,6 +167,8 @@ __all__ = [
     "BlameResult",
     "Branch",
     "Brought",
+    "Cache",
+    "CachedLLM",
     "ChatResponse",
     "CherryPickResult",
     "Chosen",
@@ -172,15 +183,19 @@ __all__ = [
     "DiffStat",
     "Divergence",
     "Entry",
+    "FallbackLLM",
     "FieldChange",
     "FilePart",
     "Finding",
     "FreeformContent",
     "GenerationConfig",
     "GraphRow",
+    "HttpLLM",
     "ImagePart",
     "InstructionContent",
+    "LLM",
     "LLMConfig",
+    "MemoryCache",
     "MergeResult",
     "Message",
     "MessageChange",
@@ -192,11 +207,15 @@ __all__ = [
     "Provenance",
     "Reasoning",
     "ReasoningContent",
+    "ReasoningDelta",
     "RebaseResult",
     "ReorderResult",
+    "Reply",
     "Repo",
+    "Request",
     "Resolution",
     "Resolver",
+    "RetryPolicy",
     "Review",
     "RunBudget",
     "RunResult",
@@ -204,6 +223,7 @@ __all__ = [
     "SessionContent",
     "Status",
     "Tag",
+    "TextDelta",
     "TextPart",
     "TextStream",
     "TokenBudget",
@@ -211,6 +231,7 @@ __all__ = [
     "TokenCounter",
     "Tool",
     "ToolCall",
+    "ToolCallDelta",
     "ToolFinished",
     "ToolResultContent",
     "ToolResultPart",

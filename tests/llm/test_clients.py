@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -190,4 +191,40 @@ def test_a_stream_left_early_is_closed(provider_server: Provider, wire: Format) 
     items.close()  # type: ignore[attr-defined]  # it is a generator
 
     assert isinstance(first, TextDelta)
+    assert llm.send(ask("hi")).text == "Got 1."
+
+
+def test_a_conversation_moves_between_providers(provider_server: Provider) -> None:
+    """Each next turn is another provider's: calls and results go along, and thinking bound to a prefix stays valid."""
+    messages = list(ask("hi").messages)
+    for wire in (*FORMATS, *reversed(FORMATS)):
+        settings: dict[str, Any] = {"max_tokens": 2048}
+        if wire == "anthropic":
+            settings["thinking"] = {"type": "enabled", "budget_tokens": 1024}
+        llm = client(provider_server, wire)
+        turn_with_everything(provider_server)
+        reply = llm.send(Request(messages=messages, tools=[TOOL], settings=settings))
+        messages.append(said(reply.content))
+        messages += [Message("tool", (TextPart("sunny"),), call_id=call.id) for call in reply.tool_calls]
+        messages.append(said(llm.send(Request(messages=messages, tools=[TOOL], settings=settings)).content))
+        messages.append(Message("user", (TextPart("And now?"),)))
+
+    assert {request.status for request in provider_server.requests} == {200}
+    assert len(provider_server.requests) == 16
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+def test_a_forked_child_opens_connections_of_its_own(provider_server: Provider) -> None:
+    """Parent and child never speak on one connection: both get their own answer, and the child closes nothing."""
+    llm = client(provider_server, "openai")
+    assert llm.send(ask("hi")).text == "Got 1."
+
+    child = os.fork()
+    if child == 0:
+        fine = llm._client() is not None and llm._process == os.getpid()
+        fine = fine and llm.send(ask("a", "b", "c")).text == "Got 3."
+        os._exit(0 if fine else 1)
+
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert llm.send(ask("hi")).text == "Got 1."

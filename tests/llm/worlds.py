@@ -18,7 +18,7 @@ FORMATS: Sequence[Format] = ("openai", "openai_responses", "anthropic", "gemini"
 MODELS: Mapping[str, str] = {
     "openai": "gpt-5",
     "openai_responses": "gpt-5",
-    "anthropic": "claude-sonnet-4-5",
+    "anthropic": "claude-test",
     "gemini": "gemini-2.5-pro",
 }
 ONCE = RetryPolicy(max_attempts=1)

@@ -197,6 +197,11 @@ class _Chunks:
     calls: int = 0
     is_done: bool = False
 
+    @property
+    def is_whole(self) -> bool:
+        blocked = isinstance(self.top.get("promptFeedback"), dict) and not self.parts
+        return bool(self.candidate.get("finishReason")) or blocked
+
     def feed(self, event: str, data: Any) -> list[Delta]:
         del event  # chunks have no names
         with reading(self.codec.provider):
@@ -238,8 +243,7 @@ class _Chunks:
         return {**self.top, "candidates": [{**self.candidate, "content": {"role": "model", "parts": self.parts}}]}
 
     def finish(self) -> Reply:
-        blocked = isinstance(self.top.get("promptFeedback"), dict) and not self.parts
-        if not self.candidate.get("finishReason") and not blocked:
+        if not self.is_whole:
             raise StreamBrokenError(
                 f"The answer of {self.codec.provider} broke off.", partial=self.partial(), provider=self.codec.provider
             )

@@ -7,6 +7,7 @@ again by a `RetryPolicy`. The sync and the async driver differ in nothing but `a
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 import weakref
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
@@ -81,6 +82,7 @@ class HttpLLM:
         _check_options(self)
         self._lock = threading.Lock()
         self._own_client: Any = None
+        self._process = os.getpid()
         self._own_async: weakref.WeakKeyDictionary[Any, _Lifetime] = weakref.WeakKeyDictionary()
 
     @property
@@ -134,7 +136,7 @@ class HttpLLM:
         with self._lock:
             client, self._own_client = self._own_client, None
         if client is not None:
-            client.close()
+            _close_in(self._process, client)
 
     def __enter__(self) -> Self:
         return self
@@ -196,10 +198,11 @@ class HttpLLM:
         import httpx
 
         with self._lock:
-            if self._own_client is None:
-                self._own_client = httpx.Client()
+            # A forked child must not speak on its parent's connections, nor close them.
+            if self._own_client is None or self._process != os.getpid():
+                self._own_client, self._process = httpx.Client(), os.getpid()
                 # Nobody has to close this client: its sockets go with it.
-                weakref.finalize(self, self._own_client.close)
+                weakref.finalize(self, _close_in, self._process, self._own_client)
             return self._own_client
 
     async def _async_client(self) -> Any:
@@ -212,6 +215,11 @@ class HttpLLM:
                 lifetime = self._own_async[loop] = _Lifetime()
         await lifetime.begin()
         return lifetime.client
+
+
+def _close_in(process: int, client: Any) -> None:
+    if process == os.getpid():
+        client.close()
 
 
 def _check_options(client: HttpLLM) -> None:
@@ -430,7 +438,7 @@ def _items(call: _Call, opened: _Opened) -> Iterator[StreamItem]:
         while not received.is_done and (sse := next(opened.events, None)) is not None:
             yield from call.event(received, sse)
     except httpx.HTTPError as error:
-        problem = call.broken(call.unsent(error), received)
+        problem = None if received.is_whole else call.broken(call.unsent(error), received)
     except ModelError as error:
         problem = call.broken(error, received)
     if problem is not None:
@@ -514,7 +522,7 @@ async def _aitems(call: _Call, opened: _Opened) -> AsyncGenerator[StreamItem]:
             for delta in call.event(received, sse):
                 yield delta
     except httpx.HTTPError as error:
-        problem = call.broken(call.unsent(error), received)
+        problem = None if received.is_whole else call.broken(call.unsent(error), received)
     except ModelError as error:
         problem = call.broken(error, received)
     if problem is not None:

@@ -45,7 +45,7 @@ _REASONING_MODEL: Final = re.compile(r"(?:o\d|gpt-[5-9]|codex|computer-use)(?!.*
 
 _INCOMPLETE: Final[Mapping[str, FinishReason]] = {"max_output_tokens": "length", "content_filter": "refusal"}
 
-_CALLS: Final = frozenset({"function_call", "custom_tool_call"})
+_CALLS: Final = ("function_call", "custom_tool_call")
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +186,10 @@ class _Events:
     @property
     def is_done(self) -> bool:
         return self.final is not None
+
+    @property
+    def is_whole(self) -> bool:
+        return self.is_done
 
     def feed(self, event: str, data: Any) -> list[Delta]:
         with reading(self.codec.provider):

@@ -219,6 +219,8 @@ class SdkLLM:
             return step()
         except Exception as error:  # noqa: BLE001  # as above
             problem = self._broken(self._translated(error), received)
+        if received.is_whole and isinstance(problem, ModelConnectionError):
+            return _END
         raise problem
 
     async def _anext(self, following: Callable[[], Any], received: Accumulator) -> Any:
@@ -226,6 +228,8 @@ class SdkLLM:
             return await following()
         except Exception as error:  # noqa: BLE001  # as above
             problem = self._broken(self._translated(error), received)
+        if received.is_whole and isinstance(problem, ModelConnectionError):
+            return _END
         raise problem
 
     def _fed(self, received: Accumulator, event: Any) -> list[Delta]:

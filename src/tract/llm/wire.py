@@ -67,6 +67,11 @@ class Accumulator(Protocol):
         """Whether nothing more is to come."""
         ...
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether the answer is complete, though more may come, such as its usage."""
+        ...
+
     def feed(self, event: str, data: Any) -> list[Delta]:
         """Take one event and return what it adds.
 

@@ -66,6 +66,7 @@ from tract.operations.merge_result import MergeResult
 from tract.operations.prepare import as_content, with_text
 from tract.operations.rebase import RebaseResult, rebase
 from tract.operations.reorder import ReorderResult, compile_in_order, reorder
+from tract.operations.reply_cache import ReplyCache
 from tract.operations.reset import reset
 from tract.operations.revert import revert
 from tract.operations.review import Reviewer
@@ -1133,6 +1134,11 @@ class Tract:
     def operations(self) -> Operations:
         """The operation log: `len`, iteration newest first, `[number]`, `for_ref(name)`."""
         return Operations(self._store)
+
+    @property
+    def reply_cache(self) -> ReplyCache:
+        """Answers of models kept in this store, for `CachedLLM(llm, t.reply_cache)`: `get`, `put`, `clear`, `len`."""
+        return ReplyCache(self._store)
 
     def at_operation(self, number: int) -> Tract:
         """Return a read-only view of the whole tract as it was after operation *number*.
