@@ -79,7 +79,7 @@ class Models(Mapping[str, ModelChoice]):
         self._defaults = defaults
         # Clients cannot be kept in the store; each counts only while the settings it was given with do.
         self._clients: dict[str, LLMConfig] = {}
-        self._built: dict[tuple[str, str | None, str | None], HttpLLM] = {}
+        self._built: dict[tuple[str, str | None, bool], HttpLLM] = {}
 
     def __getitem__(self, operation: str) -> ModelChoice:
         if operation not in self:
@@ -179,7 +179,7 @@ class Models(Mapping[str, ModelChoice]):
         is_same = is_ours or (provider, base_url) == (self._defaults.provider, self._defaults.base_url)
         key = self._defaults.api_key if is_same else None
         with self._store.lock:
-            place = (provider, base_url, key)
+            place = (provider, base_url, is_same)
             if place not in self._built:
                 self._built[place] = HttpLLM(provider, api_key=key, base_url=base_url)
             return self._built[place]
