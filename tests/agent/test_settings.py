@@ -79,7 +79,7 @@ def test_what_belongs_to_one_provider_is_not_told_another() -> None:
         t.chat("Hi!", llm=other)
         asked = other.requests[0]
 
-        assert (asked.model, dict(asked.settings)) == (None, {"temperature": 0.5})
+        assert (asked.model, dict(asked.settings)) == ("m", {"temperature": 0.5})
         assert _shown(t)["provider"] == "ollama (operation)"
         use = t._models.use("chat", LLMConfig())
         assert getattr(use.llm, "api_key", None) is None

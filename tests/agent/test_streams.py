@@ -88,8 +88,8 @@ def test_tool_calls_arrive_whole() -> None:
 @pytest.mark.parametrize("keep", [False, True])
 @pytest.mark.parametrize("error", [StreamBrokenError, ModelTimeoutError, KeyboardInterrupt])
 def test_a_stream_that_breaks_keeps_what_arrived_only_if_asked(
-    items: int, keep: bool, error: type[BaseException]
-) -> None:  # noqa: FBT001 - a parameter of the test
+    items: int, error: type[BaseException], *, keep: bool
+) -> None:
     """The question stays in any case; what arrived is marked `interrupted`."""
     with Tract.open(llm=Breaking("Hello there.", items, error("Gone."))) as t:
         with pytest.raises(error):
@@ -116,7 +116,7 @@ def test_what_the_client_says_arrived_is_what_is_kept() -> None:
 
 
 @pytest.mark.parametrize("keep", [False, True])
-def test_a_stream_that_is_left_early_is_broken(keep: bool) -> None:  # noqa: FBT001 - a parameter of the test
+def test_a_stream_that_is_left_early_is_broken(*, keep: bool) -> None:
     """By `break`, `close`, or a `with` block; nobody is told an error."""
     with Tract.open(llm=model("Hello there.", "Hello there.", "Hello there.")) as t:
         for _ in t.stream("One", keep_partial=keep):
@@ -168,7 +168,7 @@ def test_a_stream_without_a_reply_is_broken() -> None:
 
 
 @pytest.mark.parametrize("keep", [False, True])
-def test_the_branch_moved_while_a_reply_was_streamed(keep: bool, tmp_path: Path) -> None:  # noqa: FBT001 - a parameter of the test
+def test_the_branch_moved_while_a_reply_was_streamed(tmp_path: Path, *, keep: bool) -> None:
     """The reply is in the error, as for `chat`."""
     with Tract.open(tmp_path / "a.db") as t, Tract.open(tmp_path / "a.db") as other:
         stream = t.stream("Hi!", llm=model(while_asked(lambda: other.user("me too"), "Hello.")), keep_partial=keep)

@@ -158,8 +158,11 @@ def as_question(question: Question) -> DialogueContent:
 
     Raises:
         InvalidContentError: It is neither text nor parts.
+        InvalidInputError: It says nothing.
     """
     is_text = isinstance(question, str)
+    if isinstance(question, str) and not question.strip():
+        raise InvalidInputError("The question is empty.", hint="`t.generate()` answers what is committed already.")
     fields: dict[str, Any] = {"text": question} if is_text else {"parts": question}
     try:
         return DialogueContent(role="user", **fields)

@@ -19,7 +19,7 @@ from tract.agent.run import OnInterrupted, Run, RunResult, Signal, loop
 from tract.agent.running import run_async, run_sync
 from tract.agent.settings import Defaults, Models
 from tract.agent.streams import AsyncTextStream, TextStream
-from tract.agent.tools import offered, runnable
+from tract.agent.tools import F, offered, runnable
 from tract.compile.bisect import BisectResult, ContextTest, bisect
 from tract.compile.blame import BlameResult, blame
 from tract.compile.compare import diff, diff_commit
@@ -616,7 +616,11 @@ class Tract:
         run = self._run(tools, options, on_conflict, on_interrupted=on_interrupted, **limits)
         return await run_async(run, loop(run, prompt), stream=stream)
 
-    def tool(self, function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
+    @overload
+    def tool(self, function: F, /, **options: Any) -> F: ...
+    @overload
+    def tool(self, function: None = None, /, **options: Any) -> Callable[[F], F]: ...
+    def tool(self, function: F | None = None, /, **options: Any) -> F | Callable[[F], F]:
         """Let the model call *function*, which stays as it is; a decorator, with or without options.
 
         The schema comes from its annotations, the descriptions from its docstring.
@@ -638,7 +642,7 @@ class Tract:
             ...     t.tools["add"].description
             'Add two numbers.'
         """
-        return self._tools.tool(function, **options)
+        return self._tools.tool(function, **options) if function is not None else self._tools.tool(**options)
 
     def configure_operations(self, **operations: LLMConfig | Mapping[str, Any] | None) -> Models:
         """Let `chat`, `merge`, `compress` or `orchestrate` ask another model, or ask otherwise; kept in the store.
