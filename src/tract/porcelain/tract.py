@@ -19,7 +19,7 @@ from tract.agent.run import OnInterrupted, Run, RunResult, Signal, loop
 from tract.agent.running import run_async, run_sync
 from tract.agent.settings import Defaults, Models
 from tract.agent.streams import AsyncTextStream, TextStream
-from tract.agent.tools import F, offered, runnable
+from tract.agent.tools import F, decorated, offered, runnable
 from tract.compile.bisect import BisectResult, ContextTest, bisect
 from tract.compile.blame import BlameResult, blame
 from tract.compile.compare import diff, diff_commit
@@ -617,10 +617,10 @@ class Tract:
         return await run_async(run, loop(run, prompt), stream=stream)
 
     @overload
-    def tool(self, function: F, /, **options: Any) -> F: ...
+    def tool(self, function: F, **options: Any) -> F: ...
     @overload
-    def tool(self, function: None = None, /, **options: Any) -> Callable[[F], F]: ...
-    def tool(self, function: F | None = None, /, **options: Any) -> F | Callable[[F], F]:
+    def tool(self, function: None = None, **options: Any) -> Callable[[F], F]: ...
+    def tool(self, function: F | None = None, **options: Any) -> F | Callable[[F], F]:
         """Let the model call *function*, which stays as it is; a decorator, with or without options.
 
         The schema comes from its annotations, the descriptions from its docstring.
@@ -642,7 +642,7 @@ class Tract:
             ...     t.tools["add"].description
             'Add two numbers.'
         """
-        return self._tools.tool(function, **options) if function is not None else self._tools.tool(**options)
+        return decorated(self._tools, function, options)
 
     def configure_operations(self, **operations: LLMConfig | Mapping[str, Any] | None) -> Models:
         """Let `chat`, `merge`, `compress` or `orchestrate` ask another model, or ask otherwise; kept in the store.
