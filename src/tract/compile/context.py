@@ -16,7 +16,15 @@ from tract.errors import InvalidInputError, shown
 from tract.formats.anthropic import to_anthropic
 from tract.formats.gemini import to_gemini
 from tract.formats.openai_chat import to_openai
-from tract.formats.params import anthropic_settings, anthropic_tools, openai_tools
+from tract.formats.params import (
+    anthropic_settings,
+    anthropic_tools,
+    gemini_settings,
+    gemini_tools,
+    openai_tools,
+    responses_settings,
+    responses_tools,
+)
 from tract.formats.report import Rendered
 from tract.formats.responses import to_openai_responses
 from tract.objects.commit import from_microseconds
@@ -131,7 +139,7 @@ class CompiledContext:
 
         Args:
             model: The model to ask.
-            tools: Definitions in OpenAI's or Anthropic's shape.
+            tools: Definitions in any provider's shape.
             generation_config: Settings to send along, such as those of an earlier reply in `generation_configs`.
             **options: Any further argument of the client; wins over a setting of the same name.
         """
@@ -151,13 +159,62 @@ class CompiledContext:
 
         Args:
             model: The model to ask.
-            tools: Definitions in OpenAI's or Anthropic's shape; required once the messages hold tool calls.
+            tools: Definitions in any provider's shape; required once the messages hold tool calls.
             generation_config: Settings to send along; `stop` becomes `stop_sequences`.
             **options: Any further argument of the client; wins over a setting of the same name.
         """
         written = {"tools": anthropic_tools(tools), "model": model, **self.to_anthropic()}
         named = {name: value for name, value in written.items() if value}
         return {**anthropic_settings(_settings(generation_config)), **named, **options}
+
+    def to_openai_responses_params(
+        self,
+        *,
+        model: str | None = None,
+        tools: Iterable[Mapping[str, Any]] = (),
+        generation_config: GenerationConfig | Mapping[str, Any] | None = None,
+        **options: Any,
+    ) -> dict[str, Any]:
+        """Return keyword arguments for `client.responses.create(**params)`.
+
+        Args:
+            model: The model to ask.
+            tools: Definitions in any provider's shape.
+            generation_config: Settings to send along; `max_tokens` becomes `max_output_tokens`, and what
+                Responses does not have (`stop`, `seed`) is left out.
+            **options: Any further argument of the client; wins over a setting of the same name. With `store=True`
+                reasoning that only a stored response knows is sent too.
+        """
+        stored = options.get("store") is True
+        rendered = to_openai_responses(self.messages, hashes=self.commit_hashes, stateless=not stored)
+        written = {"tools": responses_tools(tools), "model": model, **rendered.value}
+        named = {name: value for name, value in written.items() if value or name == "input"}
+        return {**responses_settings(_settings(generation_config)), **named, **options}
+
+    def to_gemini_params(
+        self,
+        *,
+        model: str | None = None,
+        tools: Iterable[Mapping[str, Any]] = (),
+        generation_config: GenerationConfig | Mapping[str, Any] | None = None,
+        **options: Any,
+    ) -> dict[str, Any]:
+        """Return keyword arguments for `client.models.generate_content(**params)`.
+
+        The body of a call without the SDK is `tract.formats.gemini.gemini_body(params)`.
+
+        Args:
+            model: The model to ask.
+            tools: Definitions in any provider's shape.
+            generation_config: Settings to send along, written in `config` by Gemini's names.
+            **options: Any further field of `config`; wins over a setting of the same name.
+        """
+        settings = _settings(generation_config)
+        value = self.to_gemini()
+        named = {"system_instruction": value.get("system_instruction"), "tools": gemini_tools(tools)}
+        config = {**gemini_settings(settings), **{name: one for name, one in named.items() if one}, **options}
+        written = {"model": model or settings.get("model"), "contents": value["contents"], "config": config}
+        return {name: one for name, one in written.items() if one or name == "contents"}
 
     def report(self, provider: str) -> Rendered[Any]:
         """Return the messages in a provider's format, with every loss and repair it took.

@@ -21,6 +21,7 @@ from tract.errors import (
 from tract.llm.openai_chat import OpenAIChat
 from tract.llm.protocol import LLM, Format, Reply, Request, StreamItem
 from tract.llm.replay import replayed
+from tract.llm.sdk import from_sdk
 from tract.llm.wire import Outgoing
 from tract.objects.content import DialogueContent
 
@@ -28,20 +29,25 @@ ModelFunction: TypeAlias = Callable[..., Any]
 """`(messages, **options)` to a text, a chat message or a completion, sync or async."""
 
 
-def as_llm(value: object) -> LLM:
+def as_llm(value: object, *, model: str | None = None) -> LLM:
     """Return *value* as a client.
 
     Args:
-        value: An `LLM`; a function `(messages, **options)`, sync or async, that takes Chat Completions messages and
-            returns text, a message or a completion.
+        value: An `LLM`; a client of the official `openai`, `anthropic` or `google-genai` SDK; or a function
+            `(messages, **options)`, sync or async, that takes Chat Completions messages and returns text, a message
+            or a completion.
+        model: The model asked when a request names none, for a function or an SDK's client.
 
     Raises:
         InvalidInputError: It is none of these.
     """
     if isinstance(value, LLM) and not isinstance(value, type):
         return value
+    found = from_sdk(value, model=model)
+    if found is not None:
+        return found
     if callable(value) and not isinstance(value, type):
-        return FunctionLLM(value)
+        return FunctionLLM(value, model)
     raise InvalidInputError(
         f"A value of type {type(value).__name__} cannot be asked as a model.",
         hint="Give a client such as `HttpLLM`, a function `(messages, **options)`, or an SDK's client.",

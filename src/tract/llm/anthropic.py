@@ -172,7 +172,7 @@ def _turn(answer: Json) -> DialogueContent:
 
 def _bare(block: Any) -> Any:
     """Return *block* without what is null, so that it can be sent back; one of reasoning exactly as it is."""
-    if not isinstance(block, dict) or block.get("type") in {"thinking", "redacted_thinking"}:
+    if not isinstance(block, dict) or block.get("type") in ("thinking", "redacted_thinking"):
         return block
     return {name: value for name, value in block.items() if value is not None}
 
@@ -232,6 +232,10 @@ class _Events:
     message: dict[str, Any] = field(default_factory=dict)
     blocks: dict[int, _Block] = field(default_factory=dict)
     is_done: bool = False
+
+    @property
+    def is_whole(self) -> bool:
+        return self.is_done
 
     def feed(self, event: str, data: Any) -> list[Delta]:
         with reading(self.codec.provider):

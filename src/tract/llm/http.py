@@ -7,7 +7,6 @@ again by a `RetryPolicy`. The sync and the async driver differ in nothing but `a
 from __future__ import annotations
 
 import asyncio
-import json
 import threading
 import weakref
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
@@ -29,7 +28,7 @@ from tract.llm.providers import Endpoint, endpoint
 from tract.llm.replay import replayed
 from tract.llm.retry import RetryPolicy
 from tract.llm.secret import Secret
-from tract.llm.wire import Accumulator, Outgoing, parse_json
+from tract.llm.wire import Accumulator, Outgoing, encoded, parse_json
 
 _CONNECT_SECONDS: Final = 10.0
 _END: Final = "[DONE]"
@@ -189,7 +188,7 @@ class HttpLLM:
             **self.headers,
             **self._endpoint.codec.headers(key.reveal() if key else None),
         }
-        return _Call(self._endpoint, outgoing, headers, _encoded(outgoing.body), self.timeout_seconds)
+        return _Call(self._endpoint, outgoing, headers, encoded(outgoing.body), self.timeout_seconds)
 
     def _client(self) -> Any:
         if self.http_client is not None:
@@ -199,6 +198,8 @@ class HttpLLM:
         with self._lock:
             if self._own_client is None:
                 self._own_client = httpx.Client()
+                # Nobody has to close this client: its sockets go with it.
+                weakref.finalize(self, self._own_client.close)
             return self._own_client
 
     async def _async_client(self) -> Any:
@@ -259,14 +260,6 @@ class _Lifetime:
             yield
         finally:
             await self.client.aclose()
-
-
-def _encoded(body: Mapping[str, Any]) -> bytes:
-    try:
-        return json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
-    except (TypeError, ValueError, RecursionError):
-        pass
-    raise InvalidInputError("A setting, a tool or a message has no JSON form.")
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -437,7 +430,7 @@ def _items(call: _Call, opened: _Opened) -> Iterator[StreamItem]:
         while not received.is_done and (sse := next(opened.events, None)) is not None:
             yield from call.event(received, sse)
     except httpx.HTTPError as error:
-        problem = call.broken(call.unsent(error), received)
+        problem = None if received.is_whole else call.broken(call.unsent(error), received)
     except ModelError as error:
         problem = call.broken(error, received)
     if problem is not None:
@@ -521,7 +514,7 @@ async def _aitems(call: _Call, opened: _Opened) -> AsyncGenerator[StreamItem]:
             for delta in call.event(received, sse):
                 yield delta
     except httpx.HTTPError as error:
-        problem = call.broken(call.unsent(error), received)
+        problem = None if received.is_whole else call.broken(call.unsent(error), received)
     except ModelError as error:
         problem = call.broken(error, received)
     if problem is not None:

@@ -201,6 +201,11 @@ class _Chunks:
     finish_reason: str | None = None
     is_done: bool = False
 
+    @property
+    def is_whole(self) -> bool:
+        # Some servers send no [DONE], so the reason to end is an end as well.
+        return self.is_done or self.finish_reason is not None
+
     def feed(self, event: str, data: Any) -> list[Delta]:
         del event  # chunks have no names
         if data is None:
@@ -260,8 +265,7 @@ class _Chunks:
         return {**self.top, "object": "chat.completion", "choices": [choice]}
 
     def finish(self) -> Reply:
-        # Some servers send no [DONE], so the reason to end is an end as well.
-        if not self.is_done and self.finish_reason is None:
+        if not self.is_whole:
             raise StreamBrokenError(
                 f"The answer of {self.codec.provider} broke off.", partial=self.partial(), provider=self.codec.provider
             )

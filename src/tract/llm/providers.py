@@ -10,7 +10,9 @@ from urllib.parse import urlsplit
 
 from tract.errors import AuthenticationError, InvalidInputError, shown
 from tract.llm.anthropic import Anthropic
+from tract.llm.gemini import Gemini
 from tract.llm.openai_chat import OpenAIChat
+from tract.llm.openai_responses import OpenAIResponses
 from tract.llm.protocol import Format
 from tract.llm.secret import Secret
 from tract.llm.wire import Codec
@@ -44,11 +46,23 @@ PROVIDERS: Final[Mapping[str, Provider]] = {
         key_variables=("OPENAI_API_KEY",),
         url_variables=("OPENAI_BASE_URL",),
     ),
+    "openai_responses": Provider(
+        format="openai_responses",
+        base_url=_OPENAI,
+        key_variables=("OPENAI_API_KEY",),
+        url_variables=("OPENAI_BASE_URL",),
+    ),
     "anthropic": Provider(
         format="anthropic",
         base_url="https://api.anthropic.com",
         key_variables=("ANTHROPIC_API_KEY",),
         url_variables=("ANTHROPIC_BASE_URL",),
+    ),
+    "gemini": Provider(
+        format="gemini",
+        base_url="https://generativelanguage.googleapis.com",
+        key_variables=("GEMINI_API_KEY", "GOOGLE_API_KEY"),
+        url_variables=("GOOGLE_GEMINI_BASE_URL",),
     ),
     "ollama": Provider(format="openai", base_url="http://localhost:11434/v1", needs_key=False),
 }
@@ -143,7 +157,9 @@ def checked_url(url: object) -> str:
 
 _CODECS: Final[Mapping[Format, Callable[[str, str | None], Codec]]] = {
     "openai": lambda provider, url: OpenAIChat(provider, is_original=url == _OPENAI),
+    "openai_responses": lambda provider, _: OpenAIResponses(provider),
     "anthropic": lambda provider, _: Anthropic(provider),
+    "gemini": lambda provider, _: Gemini(provider),
 }
 
 

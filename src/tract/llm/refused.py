@@ -25,6 +25,7 @@ from tract.errors import (
     RateLimitedError,
 )
 
+_REQUEST_IDS: Final = ("x-request-id", "request-id", "x-goog-request-id")
 _LONGEST_QUOTE: Final = 300
 _LONGEST_WAIT_SECONDS: Final = 24 * 3600.0
 
@@ -102,7 +103,7 @@ def model_error(provider: str, status: int, headers: Mapping[str, str], body: st
     """
     lower = {name.lower(): value for name, value in headers.items()}
     refusal = read_refusal(body)
-    request_id = lower.get("x-request-id") or lower.get("request-id")
+    request_id = next((lower[name] for name in _REQUEST_IDS if lower.get(name)), None)
     details: dict[str, Any] = {"provider": provider, "status": status, "request_id": request_id}
     if 300 <= status < 400:
         return ModelResponseError(

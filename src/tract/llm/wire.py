@@ -62,8 +62,15 @@ class Outgoing:
 class Accumulator(Protocol):
     """A streamed answer while it arrives."""
 
-    is_done: bool
-    """Nothing more is to come."""
+    @property
+    def is_done(self) -> bool:
+        """Whether nothing more is to come."""
+        ...
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the answer is complete, though more may come, such as its usage."""
+        ...
 
     def feed(self, event: str, data: Any) -> list[Delta]:
         """Take one event and return what it adds.
@@ -167,6 +174,21 @@ def parse_json(text: str, provider: str) -> Any:
     except ValueError:
         pass
     raise ModelResponseError(f"{provider} answered {problem}.", provider=provider)
+
+
+def encoded(body: Any, *, sort_keys: bool = False) -> bytes:
+    """Return the JSON *body* as it is sent.
+
+    Raises:
+        InvalidInputError: Something in it has no JSON form.
+    """
+    try:
+        return json.dumps(
+            body, ensure_ascii=False, allow_nan=False, separators=(",", ":"), sort_keys=sort_keys
+        ).encode()
+    except (TypeError, ValueError, RecursionError):
+        pass
+    raise InvalidInputError("A setting, a tool or a message has no JSON form.")
 
 
 def _refuse_constant(name: str) -> None:
