@@ -2,11 +2,13 @@
 
 import asyncio
 import inspect
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 
 from tests.agent.talking import model, require_valid, said, verbs, while_asked
 from tract import (
@@ -441,6 +443,23 @@ def test_replies_are_kept_byte_for_byte() -> None:
         t.chat("Hi!")
 
         assert t.show("HEAD") == turn
+
+
+class Weather(BaseModel):
+    city: str
+
+
+def test_an_option_may_be_a_model_class() -> None:
+    """It goes to the client as it is; what is kept of it is its schema."""
+    llm = model("{}", "{}")
+    with Tract.open(llm=llm) as t:
+        response = t.chat("Weather in Rome?", response_format=Weather, odd=object())
+
+        assert llm.requests[0].settings["response_format"] is Weather
+        assert "city" in json.dumps(response.generation_config["response_format"])
+        assert "odd" not in response.generation_config
+        with pytest.raises(InvalidInputError):
+            t.configure_operations(chat={"response_format": Weather})
 
 
 def test_the_async_methods_take_what_the_sync_ones_take() -> None:

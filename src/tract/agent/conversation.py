@@ -8,10 +8,11 @@ repeat it.
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from tract.agent.requests import Definitions, Moment, encode_tools, moment_of, moment_on, request_for
 from tract.agent.settings import Use
@@ -32,6 +33,7 @@ from tract.formats.repair import derived_id
 from tract.formats.report import Loss, Repair
 from tract.llm.protocol import FinishReason, Reply, Request
 from tract.objects.commit import CommitInfo
+from tract.objects.config import encode_config
 from tract.objects.content import DialogueContent, invalid_content
 from tract.objects.hashing import blob_hash
 from tract.objects.message import AnyPart, ToolCall
@@ -214,7 +216,7 @@ def commit_reply(asking: Asking, begun: Moment, reply: object) -> ChatResponse:
     assert begun.head is not None
     reply = replace(reply, content=_with_ids(reply.content, begun.head))
     tools = encode_tools(asking.tools)
-    config = {**reply.settings, **({"model": reply.model} if reply.model else {})}
+    config = {**_plain_settings(reply.settings), **({"model": reply.model} if reply.model else {})}
     sent = {"format": reply.format, "model": reply.model, "operation": asking.operation}
     if tools is not None:
         sent["tools"] = blob_hash(tools).hex()
@@ -245,6 +247,21 @@ def commit_reply(asking: Asking, begun: Moment, reply: object) -> ChatResponse:
     )
 
 
+def _plain_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return *settings* as they can be kept: a model class as its schema, without what has no JSON form.
+
+    A reply that was paid for is not lost for an option nobody can write down.
+    """
+    out: dict[str, Any] = {}
+    for name, value in settings.items():
+        is_model = isinstance(value, type) and issubclass(value, BaseModel)
+        plain = value.model_json_schema() if is_model else value
+        with suppress(TractError):
+            encode_config({name: plain})
+            out[name] = plain
+    return out
+
+
 def keep_partial(asking: Asking, begun: Moment, error: StreamBrokenError) -> None:
     """Commit what arrived of a stream that broke, marked `interrupted`; calls that may be half are left out."""
     partial = error.partial
@@ -254,7 +271,7 @@ def keep_partial(asking: Asking, begun: Moment, error: StreamBrokenError) -> Non
     if not partial.text and not parts:
         return
     kept = partial.model_copy(update={"tool_calls": (), "reasoning": (), "parts": parts, "interrupted": True})
-    config = {**asking.use.settings, **({"model": asking.use.model} if asking.use.model else {})}
+    config = {**_plain_settings(asking.use.settings), **({"model": asking.use.model} if asking.use.model else {})}
     remarks = Remarks(generation_config=config or None, reply_to=_answered(begun))
     turn = Turn(content=kept, branch=begun.branch, follows=begun.head, landing=asking.on_conflict, remarks=remarks)
     try:

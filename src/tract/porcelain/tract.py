@@ -1123,7 +1123,7 @@ class Tract:
     # --- inside ------------------------------------------------------------------------------------
 
     def _asking(self, operation: str, call: Mapping[str, Any], tools: Iterable[Any] | None, **how: Any) -> Asking:
-        use = self._models.use("chat", parse_llm_config("chat", call))
+        use = self._models.use("chat", parse_llm_config("chat", call, is_kept=False))
         definitions = offered(self._tools, tools)
         return Asking(self._store, self._compiler, operation, use, definitions, **how).checked()
 
