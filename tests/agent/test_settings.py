@@ -216,3 +216,26 @@ def test_a_key_goes_to_its_own_provider_alone(monkeypatch: pytest.MonkeyPatch) -
 
         assert getattr(mine, "api_key", None) is not None
         assert getattr(elsewhere, "api_key", None) is None
+
+
+@pytest.mark.parametrize("address", ["http://elsewhere.example/v1", "http://127.elsewhere.example/v1"])
+def test_an_address_only_the_store_names_gets_no_key(
+    address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A store may come from anywhere, and whoever wrote it would like a key; this process has to name the address."""
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-canary-0123456789")
+
+    def key_of(t: Tract) -> str:
+        return str(getattr(t._models.use("chat", LLMConfig()).llm, "api_key").reveal())  # noqa: B009 - not of every client
+
+    with Tract.open(tmp_path / "a.db") as t:
+        t.configure_operations(chat={"provider": "openai", "base_url": address, "model": "m"})
+        assert key_of(t) == "sk-canary-0123456789"
+    with Tract.open(tmp_path / "a.db") as t:
+        assert key_of(t) == "not-sent"
+    with Tract.open(tmp_path / "a.db", provider="openai", base_url=address) as t:
+        assert key_of(t) == "sk-canary-0123456789"
+    with Tract.open(tmp_path / "a.db") as t:
+        t.configure_operations(chat={"provider": "openai", "base_url": "http://127.0.0.1:9/v1", "model": "m"})
+    with Tract.open(tmp_path / "a.db") as t:
+        assert key_of(t) == "sk-canary-0123456789"

@@ -1118,7 +1118,7 @@ class Tract:
         Raises:
             OperationNotFoundError: There is no such operation.
         """
-        return type(self)(self._store.view(self.operations[number].number), self._compiler)
+        return type(self)(self._store.view(self.operations[number].number), self._compiler, self._models)
 
     # --- inside ------------------------------------------------------------------------------------
 
