@@ -8,10 +8,11 @@ repeat it.
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from tract.agent.requests import Definitions, Moment, encode_tools, moment_of, moment_on, request_for, sent_with
 from tract.agent.settings import Use
@@ -32,6 +33,7 @@ from tract.formats.repair import derived_id
 from tract.formats.report import Loss, Repair
 from tract.llm.protocol import FinishReason, Reply, Request
 from tract.objects.commit import CommitInfo
+from tract.objects.config import encode_config
 from tract.objects.content import DialogueContent, invalid_content
 from tract.objects.message import AnyPart, ToolCall
 from tract.objects.usage import Usage
@@ -157,8 +159,11 @@ def as_question(question: Question) -> DialogueContent:
 
     Raises:
         InvalidContentError: It is neither text nor parts.
+        InvalidInputError: It says nothing.
     """
     is_text = isinstance(question, str)
+    if isinstance(question, str) and not question.strip():
+        raise InvalidInputError("The question is empty.", hint="`t.generate()` answers what is committed already.")
     fields: dict[str, Any] = {"text": question} if is_text else {"parts": question}
     try:
         return DialogueContent(role="user", **fields)
@@ -210,7 +215,7 @@ def commit_reply(asking: Asking, begun: Moment, request: Request, reply: object)
     assert begun.head is not None
     reply = replace(reply, content=_with_ids(reply.content, begun.head))
     tools = encode_tools(asking.tools)
-    config = {**reply.settings, **({"model": reply.model} if reply.model else {})}
+    config = {**_plain_settings(reply.settings), **({"model": reply.model} if reply.model else {})}
     sent = {**sent_with(request, reply), "operation": asking.operation}
     turn = Turn(
         content=reply.content,
@@ -239,6 +244,21 @@ def commit_reply(asking: Asking, begun: Moment, request: Request, reply: object)
     )
 
 
+def _plain_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return *settings* as they can be kept: a model class as its schema, without what has no JSON form.
+
+    A reply that was paid for is not lost for an option nobody can write down.
+    """
+    out: dict[str, Any] = {}
+    for name, value in settings.items():
+        is_model = isinstance(value, type) and issubclass(value, BaseModel)
+        plain = value.model_json_schema() if is_model else value
+        with suppress(TractError):
+            encode_config({name: plain})
+            out[name] = plain
+    return out
+
+
 def keep_partial(asking: Asking, begun: Moment, error: StreamBrokenError) -> None:
     """Commit what arrived of a stream that broke, marked `interrupted`; calls that may be half are left out."""
     partial = error.partial
@@ -248,7 +268,7 @@ def keep_partial(asking: Asking, begun: Moment, error: StreamBrokenError) -> Non
     if not partial.text and not parts:
         return
     kept = partial.model_copy(update={"tool_calls": (), "reasoning": (), "parts": parts, "interrupted": True})
-    config = {**asking.use.settings, **({"model": asking.use.model} if asking.use.model else {})}
+    config = {**_plain_settings(asking.use.settings), **({"model": asking.use.model} if asking.use.model else {})}
     remarks = Remarks(generation_config=config or None, reply_to=_answered(begun))
     turn = Turn(content=kept, branch=begun.branch, follows=begun.head, landing=asking.on_conflict, remarks=remarks)
     try:

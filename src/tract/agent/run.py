@@ -142,7 +142,7 @@ class Run:
             raise InvalidInputError("`on_event` is a function of one event.", hint="Such as `on_event=print`.")
         if not (self.should_pause is None or callable(self.should_pause) or hasattr(self.should_pause, "is_set")):
             raise InvalidInputError("`should_pause` is a function or an event.", hint="Such as a `threading.Event`.")
-        if self.on_interrupted not in {"report", "rerun"}:
+        if self.on_interrupted not in ("report", "rerun"):
             raise InvalidInputError(f"`on_interrupted` is report or rerun, not {shown(self.on_interrupted)}.")
         self.meter = Meter(self.budget or RunBudget())
 

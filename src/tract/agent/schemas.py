@@ -105,8 +105,9 @@ def signature_of(function: Callable[..., Any]) -> Signature:
         _refuse(parameter, hints, name)
         field = f"argument_{index}"
         default = ... if parameter.default is parameter.empty else parameter.default
-        about = documented.get(parameter.name)
-        fields[field] = (hints[parameter.name], Field(default, alias=parameter.name, description=about))
+        # Only where the docstring says something: the annotation may have a description of its own.
+        about: dict[str, Any] = {"description": documented[parameter.name]} if parameter.name in documented else {}
+        fields[field] = (hints[parameter.name], Field(default, alias=parameter.name, **about))
         names[field] = (parameter.name, parameter.kind is parameter.POSITIONAL_ONLY)
     try:
         model = create_model("Arguments", __config__=ConfigDict(extra="forbid"), **fields)

@@ -6,9 +6,11 @@ name, a key or an option only it knows counts only if nothing nearer names anoth
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from tract.errors import InvalidInputError, NoModelError, NotFoundError, ReadOnlyError, shown
 from tract.llm.adapt import as_llm
@@ -21,6 +23,9 @@ from tract.store import Store
 
 _SHARED: Final = frozenset(GenerationConfig.model_fields) - {"model"}
 """Parameters that mean the same to every provider."""
+
+_NO_KEY: Final = "not-sent"
+"""Goes in the place of a key where none may go."""
 
 _CLIENT: Final = ("llm", "provider", "base_url")
 
@@ -79,7 +84,9 @@ class Models(Mapping[str, ModelChoice]):
         self._defaults = defaults
         # Clients cannot be kept in the store; each counts only while the settings it was given with do.
         self._clients: dict[str, LLMConfig] = {}
-        self._built: dict[tuple[str, str | None, str | None], HttpLLM] = {}
+        # A store may come from anywhere: a key is sent to an address it names only once this process has named it too.
+        self._named: set[str] = set() if defaults.base_url is None else {defaults.base_url}
+        self._built: dict[tuple[str, str | None, bool, bool], HttpLLM] = {}
 
     def __getitem__(self, operation: str) -> ModelChoice:
         if operation not in self:
@@ -120,6 +127,7 @@ class Models(Mapping[str, ModelChoice]):
             raise ReadOnlyError
         if keep and given:
             configure_operations(self._store, given)
+        self._named.update(config.base_url for config in given.values() if config is not None and config.base_url)
         for name, config in given.items():
             self._clients.pop(name, None)
             if config is not None and (config.llm is not None or not keep):
@@ -178,11 +186,22 @@ class Models(Mapping[str, ModelChoice]):
         base_url = None if choice.base_url is None else choice.base_url.value
         is_same = is_ours or (provider, base_url) == (self._defaults.provider, self._defaults.base_url)
         key = self._defaults.api_key if is_same else None
+        if (
+            choice.base_url is not None
+            and choice.base_url.source == "operation"
+            and self._is_strange(choice.base_url.value)
+        ):
+            key, is_same = _NO_KEY, False
         with self._store.lock:
-            place = (provider, base_url, key)
+            place = (provider, base_url, key is None, is_same)
             if place not in self._built:
                 self._built[place] = HttpLLM(provider, api_key=key, base_url=base_url)
             return self._built[place]
+
+    def _is_strange(self, base_url: str) -> bool:
+        """Tell whether only the store names this address, and it is not on this machine."""
+        host = urlsplit(base_url).hostname or ""
+        return base_url not in self._named and not _is_here(host)
 
     def _levels(self, operation: str, call: LLMConfig | None) -> list[tuple[Source, LLMConfig]]:
         """Return the settings of each level that has some, the nearest to the call first."""
@@ -201,6 +220,13 @@ class Models(Mapping[str, ModelChoice]):
         if given is None or (not self._store.read_only and _fields(given) != _fields(kept)):
             return kept
         return given
+
+
+def _is_here(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _fields(config: LLMConfig | None) -> dict[str, Any]:

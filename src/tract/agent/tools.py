@@ -10,7 +10,7 @@ import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, TypeVar, overload
+from typing import Any, Final, TypeVar
 
 import pydantic_core
 
@@ -182,21 +182,15 @@ class Toolbox(Mapping[str, Tool]):
         """Return what a model is told of each, in OpenAI's shape."""
         return [tool.definition() for tool in tuple(self._tools.values())]
 
-    @overload
-    def tool(self, function: F) -> F: ...
-    @overload
-    def tool(self, function: None = None, **options: Any) -> Callable[[F], F]: ...
-    def tool(self, function: F | None = None, **options: Any) -> F | Callable[[F], F]:
-        """Add a function, as a decorator with or without options; the function stays as it is."""
-        if function is not None:
-            self.add(function, **options)
-            return function
 
-        def decorate(decorated: F) -> F:
-            self.add(decorated, **options)
-            return decorated
+def decorated(tools: Toolbox, function: F | None, options: Mapping[str, Any]) -> F | Callable[[F], F]:
+    """Add *function* to *tools* and return it as it is; without one, return what does so with the next."""
 
-        return decorate
+    def add(given: F) -> F:
+        tools.add(given, **options)
+        return given
+
+    return add if function is None else add(function)
 
 
 def _listed(tools: object) -> list[object]:

@@ -35,6 +35,7 @@ def commit_json(info: CommitInfo) -> dict[str, Any]:
         "reply_to": info.reply_to,
         "created_at": info.created_at.isoformat(),
         "generation": info.generation,
+        "sent": info.sent,
         "metadata": dict(info.metadata),
         "generation_config": None if info.generation_config is None else dict(info.generation_config),
     }

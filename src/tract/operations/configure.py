@@ -104,8 +104,8 @@ def _read_operations(store: Store, kept: str) -> dict[str, LLMConfig]:
         raise CorruptStoreError(f"The model settings of `{store.tract}` cannot be read.") from error
 
 
-def parse_llm_config(operation: str, value: object) -> LLMConfig:
-    """Return *value* as the model settings of *operation*.
+def parse_llm_config(operation: str, value: object, *, is_kept: bool = True) -> LLMConfig:
+    """Return *value* as the model settings of *operation*; those to be kept must have a JSON form.
 
     Raises:
         InvalidInputError: There is no such operation, or a setting has a value it cannot have.
@@ -116,7 +116,8 @@ def parse_llm_config(operation: str, value: object) -> LLMConfig:
         raise InvalidInputError(f"The settings of `{operation}` are an LLMConfig or a mapping.", hint=_EXAMPLE)
     try:
         config = value if isinstance(value, LLMConfig) else LLMConfig.model_validate(dict(value))
-        canonical_json(config.model_dump(mode="json", exclude_none=True))
+        if is_kept:
+            canonical_json(config.model_dump(mode="json", exclude_none=True))
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(step) for step in (operation, *first["loc"]))

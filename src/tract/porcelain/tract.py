@@ -19,7 +19,7 @@ from tract.agent.run import OnInterrupted, Run, RunResult, Signal, loop
 from tract.agent.running import run_async, run_sync
 from tract.agent.settings import Defaults, Models
 from tract.agent.streams import AsyncTextStream, TextStream
-from tract.agent.tools import offered, runnable
+from tract.agent.tools import F, decorated, offered, runnable
 from tract.compile.bisect import BisectResult, ContextTest, bisect
 from tract.compile.blame import BlameResult, blame
 from tract.compile.compare import diff, diff_commit
@@ -618,7 +618,11 @@ class Tract:
         run = self._run(tools, options, on_conflict, on_interrupted=on_interrupted, **limits)
         return await run_async(run, loop(run, prompt), stream=stream)
 
-    def tool(self, function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
+    @overload
+    def tool(self, function: F, **options: Any) -> F: ...
+    @overload
+    def tool(self, function: None = None, **options: Any) -> Callable[[F], F]: ...
+    def tool(self, function: F | None = None, **options: Any) -> F | Callable[[F], F]:
         """Let the model call *function*, which stays as it is; a decorator, with or without options.
 
         The schema comes from its annotations, the descriptions from its docstring.
@@ -640,7 +644,7 @@ class Tract:
             ...     t.tools["add"].description
             'Add two numbers.'
         """
-        return self._tools.tool(function, **options)
+        return decorated(self._tools, function, options)
 
     def configure_operations(self, **operations: LLMConfig | Mapping[str, Any] | None) -> Models:
         """Let `chat`, `merge`, `compress` or `orchestrate` ask another model, or ask otherwise; kept in the store.
@@ -1148,12 +1152,12 @@ class Tract:
         Raises:
             OperationNotFoundError: There is no such operation.
         """
-        return type(self)(self._store.view(self.operations[number].number), self._compiler)
+        return type(self)(self._store.view(self.operations[number].number), self._compiler, self._models)
 
     # --- inside ------------------------------------------------------------------------------------
 
     def _asking(self, operation: str, call: Mapping[str, Any], tools: Iterable[Any] | None, **how: Any) -> Asking:
-        use = self._models.use("chat", parse_llm_config("chat", call))
+        use = self._models.use("chat", parse_llm_config("chat", call, is_kept=False))
         definitions = offered(self._tools, tools)
         return Asking(self._store, self._compiler, operation, use, definitions, **how).checked()
 
