@@ -18,6 +18,8 @@ from tract.objects.commit import SHORT_HASH
 from tract.objects.message import Message
 from tract.tokens.message import REPLY_PRIMING_TOKENS
 
+StrategyName: TypeAlias = Literal["newest", "window", "importance"]
+
 Why: TypeAlias = Literal["older", "less_important", "not_chosen", "too_large"]
 
 

@@ -19,7 +19,7 @@ from tract.compile.context import CompiledContext
 from tract.compile.counts import counted
 from tract.compile.diff import DiffResult
 from tract.compile.find import Wanted, find, query_by_config
-from tract.compile.fit import FitStrategy
+from tract.compile.fit import FitStrategy, StrategyName
 from tract.compile.fitted import fitted
 from tract.errors import InvalidInputError
 from tract.formats.calls import read_tool_calls
@@ -421,7 +421,7 @@ class Tract:
         *,
         as_of: datetime | None = None,
         order: Iterable[str | CommitInfo] | None = None,
-        strategy: Literal["newest", "window", "importance"] | FitStrategy | None = None,
+        strategy: StrategyName | FitStrategy | None = None,
         budget: int | TokenBudget | None = None,
         mark_edits: bool = False,
         verify: bool = False,
