@@ -118,8 +118,8 @@ def _tokens(groups: Sequence[MessageGroup], indexes: Iterable[int]) -> int:
 
 
 def _indexes(chosen: object, count: int) -> frozenset[int]:
-    found = tuple(chosen) if isinstance(chosen, Iterable) else (chosen,)
-    if not all(type(index) is int and 0 <= index < count for index in found):
+    found = tuple(chosen) if isinstance(chosen, Iterable) else None
+    if found is None or not all(type(index) is int and 0 <= index < count for index in found):
         raise InvalidInputError("The strategy returned something else than indexes of groups.")
     return cast("frozenset[int]", frozenset(found))
 
@@ -159,16 +159,18 @@ def window(groups: Sequence[MessageGroup], room_tokens: int, /) -> list[int]:
     for index in loose:
         before.append(total)
         total += groups[index].tokens
+    if total <= room:
+        return loose
     cut = -((room - total) // step) * step
     inside = [index for index, tokens in zip(loose, before, strict=True) if tokens >= cut]
     # What was said last is behind the first three quarters, so a turn that begins in the first one began
     # before the window was cut: a later one never moves it.
     turns = (i for i, tokens in zip(loose, before, strict=True) if cut <= tokens < cut + step and groups[i].starts_turn)
     start = next(turns, inside[0] if inside else len(groups))
-    anyway = sum(group.tokens for index, group in enumerate(groups) if group.is_newest and index < start)
     kept = [index for index in inside if index >= start]
     # A newest message that says nothing keeps an earlier one, which may stand before the window.
-    while anyway and kept and anyway + _tokens(groups, kept) > room:
+    earlier = sum(group.tokens for group in groups[:start] if group.is_newest and not group.is_pinned)
+    while earlier and kept and earlier + _tokens(groups, kept) > room:
         kept.pop(0)
     return kept
 

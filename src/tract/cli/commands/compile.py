@@ -44,7 +44,7 @@ _FORMATS: Final[Mapping[str, Callable[[CompiledContext], Any]]] = {
 )
 @json_option
 @click.pass_obj
-def command(app: App, kind: str, revision: str | None, budget: int | None, strategy: StrategyName | None) -> None:
+def command(app: App, kind: str, revision: str | None, *, budget: int | None, strategy: StrategyName | None) -> None:
     """Print the messages to send next.
 
     As `text`, when piped, one line each: commit, role and what it says. What a provider's format cannot
