@@ -235,3 +235,11 @@ def _named(part: AnyPart) -> AnyPart:
 
 
 _FORMATS: Mapping[str, Callable[..., Rendered[Any]]] = {"openai": to_openai, "anthropic": to_anthropic}
+
+PROVIDERS = tuple(_FORMATS)
+"""The formats a context can be sent in."""
+
+
+def is_sent(messages: Sequence[Message], provider: str) -> bool:
+    """Tell whether a provider's format has anything to send for *messages*, none of which is an instruction."""
+    return any(_FORMATS[provider](messages).sources)

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from tract.compile.compiler import context_tokens, count_warnings, source_of, tokens_of
-from tract.compile.context import CompiledContext
+from tract.compile.context import PROVIDERS, CompiledContext, is_sent
 from tract.compile.fit import FitStrategy, LeftOut, MessageGroup, Why, decide, strategy_named
 from tract.compile.fold import Entry
 from tract.errors import InvalidInputError, shown
 from tract.formats.repair import exchanges
 from tract.history.replies import replies
 from tract.objects.config import TokenBudget
-from tract.objects.message import Message, TextPart
+from tract.objects.message import Message
 from tract.store import Store
 
 _BY_PLACE = frozenset({"newest", "window"})
@@ -110,21 +111,14 @@ def _answered(store: Store, context: CompiledContext, sized: Iterable[_Sized]) -
 # --- groups --------------------------------------------------------------------------------------
 
 
-def _places(sized: Sequence[_Sized]) -> list[list[int]]:
-    """Return the indexes of the messages of each group: exchanges, with the reasoning that led to them."""
-    groups: list[list[int]] = []
-    reasoning: list[int] = []
-    for exchange in exchanges([one.message for one in sized]):
-        first = sized[exchange[0]]
-        if reasoning and first.message.role != "assistant":
-            groups.append(reasoning)
-            reasoning = []
-        if len(exchange) == 1 and _is_reasoning(first):
-            reasoning = [*reasoning, *exchange]
-        else:
-            groups.append(sorted((*reasoning, *exchange)))
-            reasoning = []
-    return [*groups, reasoning] if reasoning else groups
+def _places(sized: Sequence[_Sized]) -> list[tuple[int, ...]]:
+    """Return the indexes of the messages of each group: exchanges, and reasoning with the reply behind it."""
+    followed = [
+        (index, index + 1)
+        for index, (one, following) in enumerate(pairwise(sized))
+        if following.message.role == "assistant" and _is_reasoning(one)
+    ]
+    return exchanges([one.message for one in sized], followed)
 
 
 def _is_reasoning(one: _Sized) -> bool:
@@ -163,25 +157,22 @@ def _is_instruction(message: Message) -> bool:
 
 
 def _newest(sized: Sequence[_Sized], places: Sequence[Sequence[int]]) -> set[int]:
-    """Return the last group that is more than instructions, and the last that says something in every format.
+    """Return the last group that is more than instructions, and for each format the last it has anything to send for.
 
-    Mostly they are one. Without the other a request could be left without any message, which is refused.
+    Mostly they are one. But formats leave out blank texts, or results without a call: without an earlier
+    group a request could be left without any message, which providers refuse.
     """
     newest: set[int] = set()
+    silent = set(PROVIDERS)
     for index in reversed(range(len(places))):
-        held = [sized[place].message for place in places[index]]
-        if not newest and not all(map(_is_instruction, held)):
+        held = [message for place in places[index] if not _is_instruction(message := sized[place].message)]
+        sent = {provider for provider in silent if held and is_sent(held, provider)}
+        if sent or (held and not newest):
             newest.add(index)
-        if any(map(_says_something, held)):
-            return newest | {index}
+        silent -= sent
+        if not silent:
+            break
     return newest
-
-
-def _says_something(message: Message) -> bool:
-    if message.role == "assistant" and message.tool_calls:
-        return True
-    has_text = any(isinstance(part, TextPart) and part.text.strip() for part in message.parts)
-    return message.role in {"user", "assistant"} and has_text
 
 
 # --- what is left --------------------------------------------------------------------------------
