@@ -53,8 +53,8 @@ def fitted(
     """
     if budget is None and strategy is None:
         return context
-    limit = _limit(store, budget)
     name, choose, why = strategy_named("newest" if strategy is None else strategy)
+    limit = _limit(store, budget)
     pairs = zip(context.messages, context.shown, strict=True)
     sized = [_Sized(message, entry, tokens_of(store, message, entry)) for message, entry in pairs]
     if _total(sized) <= limit:
