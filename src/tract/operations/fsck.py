@@ -130,7 +130,7 @@ def _log(database: Database) -> Iterator[Finding]:
         changes = c.changes(database, tract_id)
         for number, row in enumerate(c.operations(database, tract_id), start=1):
             header = OperationHeader(
-                row.no, previous, tract, row.verb, row.args, row.actor, row.created_at, row.undoes,
+                row.no, previous, tract, row.verb, row.hashed_args, row.actor, row.created_at, row.undoes,
                 tuple(changes.pop(row.no, ())),
             )  # fmt: skip
             if row.no != number or header_hash(header) != row.hash:

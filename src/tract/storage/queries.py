@@ -132,7 +132,12 @@ ADD_CHANGE: Final = Query(
 ADD_BLOB: Final = Query(
     insert(s.blobs)
     .values(hash=_p("hash"), kind=_p("kind"), size=_p("size"), codec=literal_column("0"), data=_p("data"))
-    .on_conflict_do_nothing()
+    # Bytes that were collected or erased and are said again are stored again.
+    .on_conflict_do_update(
+        index_elements=["hash"],
+        set_={"data": _p("data", s.blobs.c.data), "erased_at": null()},
+        where=s.blobs.c.data.is_(null()),
+    )
     .returning(s.blobs.c.id)
 )
 BLOB_ID: Final = Query(select(s.blobs.c.id).where(s.blobs.c.hash == _p("hash")))
@@ -174,7 +179,7 @@ LANE_MERGED: Final = Query(
 )
 ADD_COMMIT: Final = Query(
     insert(s.commits)
-    .values({column.name: _p(column.name) for column in s.commits.c if column.name != "id"})
+    .values({column.name: _p(column.name) for column in s.commits.c if column.name not in {"id", "collected_at"}})
     .on_conflict_do_nothing()
     .returning(s.commits.c.id)
 )
@@ -373,6 +378,7 @@ OPERATIONS: Final = Query(
         s.operations.c.created_at,
         s.operations.c.undoes,
         s.operations.c.hash,
+        s.operations.c.args_hash,
     )
     .where(s.operations.c.tract_id == _p("tract_id"), s.operations.c.no.between(_p("low"), _p("high")))
     .order_by(s.operations.c.no)
