@@ -135,7 +135,12 @@ def _back_to(state: State, lane: int, generation: int) -> State:
 
 
 def states_of(store: Store) -> States:
-    """Return the state cache of *store*'s handle."""
+    """Return the state cache of *store*'s handle; a new one after something was erased."""
+    store.notice_erasures()
+    return _known_states(store)
+
+
+def _known_states(store: Store) -> States:
     known: States | None = store.memo.get("states")
     if known is None:
         known = store.memo["states"] = States(store)
@@ -150,11 +155,13 @@ def compile_head(store: Store) -> CompiledContext:
     """
     if store.head.branch is None or store.at_operation is not None:
         return compile_commit(store, store.head_hash())
-    states = states_of(store)
     row = store.one(q.HEAD_CHECK, tract_id=store.tract_id, name=BRANCH_PREFIX + store.head.branch)
     if row is None:
         return compile_commit(store, store.head_hash())
-    tip, usage = Tip(*row[:-1]), row[-1]
+    *columns, usage, erasures = row
+    tip = Tip(*columns)
+    store.notice_erasures(erasures or "")
+    states = _known_states(store)
     latest = states.latest
     if latest is not None and latest[0] == tip.hash and latest[1] == usage:
         return latest[2]

@@ -41,6 +41,7 @@ from tract.operations.cherry_pick import CherryPickResult, cherry_pick
 from tract.operations.commit import Remarks, annotate, append, edit
 from tract.operations.configure import configure
 from tract.operations.fsck import Finding, fsck
+from tract.operations.gc import GCOptions, GCResult, gc
 from tract.operations.merge import (
     MergeOptions,
     Strategy,
@@ -58,6 +59,7 @@ from tract.operations.reorder import ReorderResult, compile_in_order, reorder
 from tract.operations.reset import reset
 from tract.operations.revert import revert
 from tract.operations.review import Reviewer
+from tract.operations.stats import Stats, stats
 from tract.operations.tag import Tag
 from tract.operations.undo import UndoResult, redo, undo
 from tract.operations.usage import record_usage
@@ -669,6 +671,40 @@ class Tract:
             O(everything stored): each byte is read and hashed.
         """
         return fsck(self._store)
+
+    def stats(self) -> Stats:
+        """Return how much the store holds, of all its tracts: bytes by kind, duplicates, age, what gc could take.
+
+        Cost:
+            O(commits), plus the bytes of all contents.
+        """
+        return stats(self._store)
+
+    def gc(
+        self,
+        *,
+        keep_days: float = 30,
+        keep_pinned: bool = True,
+        archived_days: float | None = None,
+        dry_run: bool = False,
+    ) -> GCResult:
+        """Drop what nothing reaches any more, in all tracts of the store, and give its space back.
+
+        A commit is kept for *keep_days* after the operation that took the last way to it; until then
+        `undo` brings it back. Collected commits keep their headers and hashes.
+
+        Args:
+            keep_days: How long to keep what became unreachable.
+            keep_pinned: Keep the contents that were pinned when their history became unreachable.
+            archived_days: Also drop originals that summaries have covered for longer than this, and
+                for longer than *keep_days*; `None` keeps them for ever.
+            dry_run: Tell what would be dropped, and drop nothing.
+
+        Raises:
+            OperationOpenError: A batch is open.
+            BusyError: Others held the store past the deadline; nothing was done.
+        """
+        return gc(self._store, GCOptions(keep_days, keep_pinned, archived_days), dry_run=dry_run)
 
     @property
     def head(self) -> str | None:

@@ -51,9 +51,13 @@ REF: Final = Query(
     .select_from(s.refs.outerjoin(s.commits, s.commits.c.id == s.refs.c.commit_id))
     .where(s.refs.c.tract_id == _p("tract_id"), s.refs.c.name == _p("name"))
 )
-# One statement answers "has anything changed since I compiled?": the branch and the recorded usage.
+ERASURES: Final = "erasures"
+"""The setting that changes with each erasure, so that nobody goes on showing what they remember."""
+
+_erasures = select(s.meta.c.value).where(s.meta.c.key == literal_column(f"'{ERASURES}'")).scalar_subquery()
+# One statement answers "has anything changed since I compiled?": the branch, the recorded usage, what was erased.
 HEAD_CHECK: Final = Query(
-    select(*_TIP, select(func.max(s.usage.c.id)).scalar_subquery())
+    select(*_TIP, select(func.max(s.usage.c.id)).scalar_subquery(), _erasures)
     .select_from(s.refs.join(s.commits, s.commits.c.id == s.refs.c.commit_id))
     .where(s.refs.c.tract_id == _p("tract_id"), s.refs.c.name == _p("name"))
 )
@@ -100,8 +104,10 @@ _tip = (
     .subquery("tip")
 )
 _one = select(literal_column("1").label("one")).subquery("one")
-# The last operation and the tip of the current branch, either of which may be missing, in one statement.
-GATE: Final = Query(select(*_last.c, *_tip.c).select_from(_one.outerjoin(_last, true()).outerjoin(_tip, true())))
+# The last operation, the tip of the current branch and what was erased, each of which may be missing, in one statement.
+GATE: Final = Query(
+    select(*_last.c, *_tip.c, _erasures).select_from(_one.outerjoin(_last, true()).outerjoin(_tip, true()))
+)
 TIP: Final = Query(select(*_TIP).where(s.commits.c.hash == _p("hash")))
 ADD_OPERATION: Final = Query(
     s.operations.insert().values(
@@ -183,6 +189,13 @@ ADD_COMMIT: Final = Query(
     .on_conflict_do_nothing()
     .returning(s.commits.c.id)
 )
+# The same commit is written again.
+KEEP_COMMIT: Final = Query(
+    update(s.commits)
+    .where(s.commits.c.hash == _p("of_hash", s.commits.c.hash), s.commits.c.collected_at.is_not(null()))
+    .values(collected_at=null())
+)
+COLLECTED_AT: Final = Query(select(s.commits.c.collected_at).where(s.commits.c.id == _p("id")))
 ADD_PARENT: Final = Query(
     s.commit_parents.insert().values(commit_id=_p("commit_id"), position=_p("position"), parent_id=_p("parent_id"))
 )

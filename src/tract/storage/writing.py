@@ -111,6 +111,7 @@ def _insert(database: Database, values: dict[str, Any], parents: tuple[Tip, ...]
             return tip, True
         existing = database.one(q.TIP, hash=values["hash"])
         if existing is not None:
+            database.execute(q.KEEP_COMMIT, {"of_hash": values["hash"]})
             return Tip(*existing), False
         lane = None
 
