@@ -205,7 +205,7 @@ def compile_commit(
     source = _source(store)
     if has_usage and compiler is None and not mark_edits:
         total, source = _by_usage(states, state, total, source)
-    return CompiledContext(commit.hex(), messages, total, source, _warnings(store, source), shown, states.config)
+    return CompiledContext(commit.hex(), messages, total, source, _warnings(store, source, state), shown, states.config)
 
 
 def compile_state(
@@ -220,7 +220,7 @@ def compile_state(
     """Return the context of *state*, made of that of *commit* without being written; counted by the tokenizer."""
     messages, shown, tokens = _rendered(store, state, compiler, mark_edits=mark_edits)
     source = _source(store)
-    said = (*_warnings(store, source), *warnings)
+    said = (*_warnings(store, source, state), *warnings)
     total = context_tokens(tokens, is_empty=not messages)
     return CompiledContext(commit.hex(), messages, total, source, said, shown, states_of(store).config)
 
@@ -314,10 +314,13 @@ def _by_usage(states: States, state: State, total: int, source: str) -> tuple[in
     return total, source
 
 
-def _warnings(store: Store, source: str) -> tuple[str, ...]:
+def _warnings(store: Store, source: str, state: State) -> tuple[str, ...]:
+    said = []
     if source == store.counter.name:
-        return (f"Token counts are estimates: the tokenizer `{source}` is approximate.",)
-    return ()
+        said.append(f"Token counts are estimates: the tokenizer `{source}` is approximate.")
+    if state.holes:
+        said.append(f"Left out because their content was erased or collected: {state.holes} messages.")
+    return tuple(said)
 
 
 def _compare(cached: State, fresh: State) -> None:

@@ -124,10 +124,10 @@ def _kinds(database: Database) -> tuple[KindStats, ...]:
     uses: Counter[int] = Counter()
     kinds: dict[int, str] = {}
     for commit in w.holdings(database):
-        for blob, kind in ((commit.blob_id, commit.content_type), (commit.note_id, "note")):
+        for blob, said in ((commit.blob_id, commit.content_type), (commit.note_id, "note")):
             if blob in blobs and blob is not None:
                 uses[blob] += 1
-                kinds.setdefault(blob, kind or "")
+                kinds.setdefault(blob, said or "")
         for file in named.get(commit.blob_id or 0, ()):
             if file in by_hash:
                 uses[by_hash[file]] += 1
@@ -135,11 +135,11 @@ def _kinds(database: Database) -> tuple[KindStats, ...]:
     counts: Counter[str] = Counter()
     stored: Counter[str] = Counter()
     logical: Counter[str] = Counter()
-    for id_, blob in blobs.items():
-        kind = kinds.get(id_, blob.kind)
+    for one in blobs.values():
+        kind = kinds.get(one.id, one.kind)
         counts[kind] += 1
-        stored[kind] += blob.size
-        logical[kind] += blob.size * max(1, uses[id_])
+        stored[kind] += one.size
+        logical[kind] += one.size * max(1, uses[one.id])
     return tuple(KindStats(kind, counts[kind], size, logical[kind]) for kind, size in stored.most_common())
 
 

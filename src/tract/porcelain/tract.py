@@ -40,6 +40,7 @@ from tract.operations.branch import Branch
 from tract.operations.cherry_pick import CherryPickResult, cherry_pick
 from tract.operations.commit import Remarks, annotate, append, edit
 from tract.operations.configure import configure
+from tract.operations.erase import EraseResult, erase
 from tract.operations.fsck import Finding, fsck
 from tract.operations.gc import GCOptions, GCResult, gc
 from tract.operations.merge import (
@@ -67,6 +68,7 @@ from tract.porcelain.arguments import (
     build,
     diff_ends,
     edited,
+    erase_wanted,
     listed,
     log_ends,
     merge_result,
@@ -705,6 +707,35 @@ class Tract:
             BusyError: Others held the store past the deadline; nothing was done.
         """
         return gc(self._store, GCOptions(keep_days, keep_pinned, archived_days), dry_run=dry_run)
+
+    def erase(
+        self,
+        commit: str | CommitInfo | Iterable[str | CommitInfo] | None = None,
+        *,
+        reason: str,
+        text: str | None = None,
+        include_derived: bool = False,
+        dry_run: bool = False,
+    ) -> EraseResult:
+        """Erase what commits say for good: in every branch and tract, the log, the write-ahead log and free pages.
+
+        The commits stay as tombstones that say when, why and by whom; their hashes and all links verify.
+        It cannot be undone. Compiling leaves the message out, and says so in `warnings`.
+
+        Args:
+            commit: One or several commits. The same content elsewhere goes too: it is stored once.
+            reason: Why; it is kept.
+            text: Instead of commits: every content, note and file in which this text stands.
+            include_derived: Also erase the edits, summaries and quotes of it, which else are listed.
+            dry_run: Tell what would be erased, and erase nothing.
+
+        Raises:
+            InvalidInputError: Neither commits nor a text, both, too short a text, or no reason.
+            OperationOpenError: A batch is open.
+            BusyError: Others held the store past the deadline; nothing was done.
+        """
+        wanted = erase_wanted(self._store, commit, text, include_derived=include_derived)
+        return erase(self._store, wanted, reason, dry_run=dry_run)
 
     @property
     def head(self) -> str | None:
