@@ -319,7 +319,8 @@ def _warnings(store: Store, source: str, state: State) -> tuple[str, ...]:
     if source == store.counter.name:
         said.append(f"Token counts are estimates: the tokenizer `{source}` is approximate.")
     if state.holes:
-        said.append(f"Left out because their content was erased or collected: {state.holes} messages.")
+        count = "1 message" if state.holes == 1 else f"{state.holes} messages"
+        said.append(f"Left out because the content was erased or collected: {count}.")
     return tuple(said)
 
 

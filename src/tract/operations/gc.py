@@ -114,17 +114,17 @@ def gc(store: Store, options: GCOptions, *, dry_run: bool = False) -> GCResult:
     if plan.is_empty:
         return plan.result(before)
     result = plan.result(before, operation=operation.number)
-    return replace(result, unfinished=_shrunk(store), size_after=store.database.size()[0])
+    return _shrunk(store, result)
 
 
-def _shrunk(store: Store) -> str:
+def _shrunk(store: Store, result: GCResult) -> GCResult:
     """Give the space back; what was taken is taken already, so a failure is told, not raised."""
     with store.lock:
         try:
             store.database.shrink(thoroughly=False)
+            return replace(result, size_after=store.database.size()[0])
         except StorageError as error:
-            return error.message
-    return ""
+            return replace(result, unfinished=error.message)
 
 
 def _check(options: GCOptions) -> None:

@@ -161,10 +161,12 @@ def _apply(store: Store, verb: Verb, choose: Callable[[], _Plan]) -> UndoResult:
         if store.is_writing:
             raise OperationOpenError(verb)
         seen = store.last_operation()
+    store.notice_erasures()
     plan = choose()
     numbers = [done.number for done in plan.operations]
     store.pause(verb)
     with store.operation(verb, {"operations": numbers}, undoes=numbers[0]) as gate:
+        gate.require_nothing_erased()
         if gate.number != seen + 1:
             _require_same(choose, verb, numbers)
         waiting = _waiting(gate)
