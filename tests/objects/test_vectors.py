@@ -98,8 +98,8 @@ def test_operations_hash_as_published(vector: dict[str, str]) -> None:
     for name, *values in fields["changes"]:
         read = str.encode if name == "HEAD" else bytes.fromhex
         changes.append(RefChange(name, *(None if value is None else read(value) for value in values)))
-    read = {"args": bytes.fromhex(fields["args"]), "previous": unhex(fields["previous"]), "changes": tuple(changes)}
-    header = operation.OperationHeader(**{**fields, **read})
+    known = {"args": bytes.fromhex(fields["args"]), "previous": unhex(fields["previous"]), "changes": tuple(changes)}
+    header = operation.OperationHeader(**{**fields, **known})
 
     assert operation.encode_header(header) == data
     assert operation.header_hash(header).hex() == vector["hash"]

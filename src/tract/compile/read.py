@@ -197,9 +197,9 @@ class Reader:
                 message, priority = None, _priority_of_erased(database, content_type, content, erased_at)
             else:
                 message, priority = _read(database, content_type, data)
-            tokens = stored_tokens
-            if tokens is None or counter_id != counter:
-                tokens = 0 if message is None else message_tokens(message, self._store.counter)
+            tokens = 0 if message is None else stored_tokens
+            if message is not None and (tokens is None or counter_id != counter):
+                tokens = message_tokens(message, self._store.counter)
             event = Event(
                 id_, hash_, generation, run.lane, op, target_ids, content_type, config_id,
                 message, priority, tokens, origin, author, created_at, content,

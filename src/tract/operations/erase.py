@@ -99,7 +99,8 @@ def erase(store: Store, wanted: Wanted, reason: str, *, dry_run: bool = False) -
         erasing = _Erasing(store, database, find(database, wanted))
         erasing.carry_out(operation)
         result = erasing.result(reason, operation.now, operation=operation.number if operation.has_values else None)
-    store.forget()
+    with store.lock:
+        store.memo.clear()
     return replace(result, unfinished=_overwritten(store))
 
 
@@ -196,8 +197,7 @@ class _Erasing:
         for key in self.settings:
             database.execute(q.SET_META, {"key": key, "value": ""})
         self._forget_sizes()
-        count = int(operation.meta(q.ERASURES) or 0) + 1
-        database.execute(q.SET_META, {"key": q.ERASURES, "value": str(count)})
+        operation.note_erasure()
         operation.args.update(
             commits=sorted(self._commits),
             blobs=sorted(one.hash.hex() for one in found.blobs.values()),

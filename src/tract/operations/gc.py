@@ -108,9 +108,13 @@ def gc(store: Store, options: GCOptions, *, dry_run: bool = False) -> GCResult:
         w.drop(database, plan.blobs, operation.now)
         w.collect(database, (one.id for one in plan.collected), operation.now)
         operation.args.update(
-            commits=len(plan.collected), archived=len(plan.archived), blobs=len(plan.blobs), bytes=plan.bytes
+            collected=len(plan.collected), archived=len(plan.archived), dropped=len(plan.blobs), bytes=plan.bytes
         )
         operation.has_values = not plan.is_empty
+        if plan.archived:
+            operation.note_erasure()  # other handles remember contexts that could show them
+    with store.lock:
+        store.memo.clear()
     if plan.is_empty:
         return plan.result(before)
     result = plan.result(before, operation=operation.number)
