@@ -596,11 +596,6 @@ class Operation:
         noted[key] = [noted[key][0] if key in noted else self.meta(key), value]
         self._database.execute(q.SET_META, {"key": key, "value": value})
 
-    def note_erasure(self) -> None:
-        """Let every handle drop what it remembers: contents in use are gone. Not a setting, so undo leaves it."""
-        count = int(self.meta(q.ERASURES) or 0) + 1
-        self._database.execute(q.SET_META, {"key": q.ERASURES, "value": str(count)})
-
     def add_usage(self, values: dict[str, Any]) -> None:
         """Record the token usage a provider reported for a commit."""
         self.has_values = True

@@ -19,6 +19,7 @@ from tract.storage import erasing as e
 from tract.storage import queries as q
 from tract.storage import sweeping as w
 from tract.storage.database import Database
+from tract.storage.writing import note_erasure
 from tract.store import Operation, Store
 
 _SHORTEST_TEXT: Final = 4
@@ -197,7 +198,7 @@ class _Erasing:
         for key in self.settings:
             database.execute(q.SET_META, {"key": key, "value": ""})
         self._forget_sizes()
-        operation.note_erasure()
+        note_erasure(database)
         operation.args.update(
             commits=sorted(self._commits),
             blobs=sorted(one.hash.hex() for one in found.blobs.values()),

@@ -194,7 +194,11 @@ def _with_notes_and_files(scan: _Scan, found: Found, contents: set[int], *, name
     """Add the notes of the commits *named*, and the files of *contents*, unless others use them."""
     going = {one.id for one in found.commits}
     notes = {one.note_id for one in scan.commits if one.id in named and one.note_id is not None}
-    shared = {one.note_id for one in scan.commits if one.id not in going and one.note_id in notes}
+    # A commit that lost its content has no use for its note either.
+    others = (
+        one for one in scan.commits if one.id not in going and (one.blob_id is None or one.blob_id in scan.stored)
+    )
+    shared = {one.note_id for one in others if one.note_id in notes}
     blobs = contents | (notes - shared)
     files = {hash_ for blob in contents for hash_ in scan.files.get(blob, ())}
     in_use = {hash_ for blob, hashes in scan.files.items() if blob not in blobs for hash_ in hashes}

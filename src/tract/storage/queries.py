@@ -138,15 +138,13 @@ ADD_CHANGE: Final = Query(
 ADD_BLOB: Final = Query(
     insert(s.blobs)
     .values(hash=_p("hash"), kind=_p("kind"), size=_p("size"), codec=literal_column("0"), data=_p("data"))
-    # Bytes that were collected or erased and are said again are stored again.
-    .on_conflict_do_update(
-        index_elements=["hash"],
-        set_={"data": _p("data", s.blobs.c.data), "erased_at": null()},
-        where=s.blobs.c.data.is_(null()),
-    )
+    .on_conflict_do_nothing()
     .returning(s.blobs.c.id)
 )
-BLOB_ID: Final = Query(select(s.blobs.c.id).where(s.blobs.c.hash == _p("hash")))
+BLOB_ID: Final = Query(select(s.blobs.c.id, s.blobs.c.erased_at).where(s.blobs.c.hash == _p("hash")))
+RESTORE_BLOB: Final = Query(
+    update(s.blobs).where(s.blobs.c.id == _p("of_id")).values(data=_p("data", s.blobs.c.data), erased_at=null())
+)
 BLOB: Final = Query(select(s.blobs.c.data, s.blobs.c.erased_at).where(s.blobs.c.hash == _p("hash")))
 ADD_CONFIG: Final = Query(
     insert(s.configs).values(hash=_p("hash"), json=_p("json")).on_conflict_do_nothing().returning(s.configs.c.id)
