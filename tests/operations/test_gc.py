@@ -248,6 +248,9 @@ def test_what_was_pinned_when_it_became_unreachable_stays(t: Tract, clock: Clock
     assert (looked.collected, looked.pinned, looked.bytes) == (kept.collected, kept.pinned, kept.bytes)
     assert {unpinned.hash, plain.hash} <= set(kept.collected)
     assert t.show(edit).model_dump()["text"] == "pinned and edited"
+    with pytest.raises(CommitCollectedError):
+        t.branch("back", at=edit)
+    assert t.gc().blob_count == 0
     assert set(t.gc(keep_pinned=False).collected) == {pinned.hash, edit.hash}
     with pytest.raises(ContentErasedError):
         t.show(edit)

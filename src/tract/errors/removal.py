@@ -38,7 +38,7 @@ class ContentErasedError(StateError):
 
 
 class CommitCollectedError(StateError):
-    """Nothing reached the commit for long enough, and gc has taken what only it said; no ref can go back to it.
+    """Nothing reached the commit for long enough, and gc has taken its history; no ref can go back to it.
 
     Attributes:
         commit: Hash of the commit.
@@ -51,8 +51,8 @@ class CommitCollectedError(StateError):
         self.commit = commit
         self.collected_at = datetime.fromtimestamp(collected_at / 1_000_000, UTC)
         super().__init__(
-            f"The commit {commit[:12]} was collected on {self.collected_at:%Y-%m-%d}: what it said is gone.",
-            hint="Keep unreachable commits for longer with `t.gc(keep_days=...)`, or name them with `t.tag(name)`.",
+            f"The commit {commit[:12]} was collected on {self.collected_at:%Y-%m-%d}: no ref can go back to it.",
+            hint="Copy what was pinned with `t.cherry_pick(commit)`; keep more with `t.gc(keep_days=...)`.",
         )
 
 

@@ -107,7 +107,7 @@ def gc(store: Store, options: GCOptions, *, dry_run: bool = False) -> GCResult:
         # Decided again: what was named, committed or undone meanwhile is in use now.
         plan = _Sweep(store, database, folds, options).plan(operation.now)
         w.drop(database, plan.blobs, operation.now)
-        w.collect(database, (one.id for one in plan.collected), operation.now)
+        w.collect(database, (one.id for one in plan.unmarked), operation.now)
         operation.args.update(
             collected=len(plan.collected), archived=len(plan.archived), dropped=len(plan.blobs), bytes=plan.bytes
         )
@@ -159,16 +159,17 @@ def _now(store: Store, database: Database) -> int:
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """What is to be dropped."""
+    """What is to be dropped, and which commits no ref may go back to from then on (the pinned ones as well)."""
 
     collected: list[Holding]
     archived: list[Holding]
     pinned: list[Holding]
+    unmarked: list[Holding]
     blobs: dict[int, int]
 
     @property
     def is_empty(self) -> bool:
-        return not self.collected and not self.blobs
+        return not self.unmarked and not self.blobs
 
     @property
     def bytes(self) -> int:
@@ -243,29 +244,34 @@ class _Sweep:
         alive = self._graph.reach(held)
         dead = self._dead(alive)
         pinned = self._pinned(dead, alive) if self._options.keep_pinned else frozenset()
-        archived = self._archived(now)
-        collected = [one for one in dead if one.id not in pinned]
-        gone = [one for one in archived if contains(alive, Place(one.lane, one.generation))]
-        blobs = droppable(self._database, collected, gone)
+        losing = [one for one in dead if one.id not in pinned]
+        archived = [one for one in self._archived(now) if contains(alive, Place(one.lane, one.generation))]
+        blobs = droppable(self._database, losing, archived)
         return _Plan(
-            collected,
-            [one for one in gone if one.blob_id in blobs],
+            [one for one in losing if one.collected_at is None or one.blob_id in blobs],
+            [one for one in archived if one.blob_id in blobs],
             [one for one in dead if one.id in pinned],
+            [one for one in dead if one.collected_at is None],
             blobs,
         )
 
     def _dead(self, alive: Reach) -> list[Holding]:
-        """Return the commits that were in use once, are not, and have not been collected."""
-        found = []
+        """Return the commits that were in use once and are not, those collected before included.
+
+        Of these, some still have a content: it was pinned, or something in use said it too.
+        """
+        found: list[Holding] = []
         for lane, high in ever_held(self._database, self._graph).items():
             low = max(alive.get(lane, 0) + 1, self._graph.lane_of(lane).start)
             if low <= high:
-                found += [one for one in w.in_run(self._database, lane, low, high) if one.collected_at is None]
+                found += w.in_run(self._database, lane, low, high)
         return found
 
     def _pinned(self, dead: list[Holding], alive: Reach) -> frozenset[int]:
         """Return what was pinned in a history when a ref left it."""
-        first = {one.lane: one.generation for one in reversed(dead)}
+        stored = {blob.id for blob in w.all_stored(self._database)} if dead else set()
+        telling = [one for one in dead if one.blob_id in stored and one.content_type != ANNOTATION]
+        first = {one.lane: one.generation for one in reversed(telling)}
         kept: set[int] = set()
         for end in self._left():
             if contains(alive, end):
@@ -273,7 +279,7 @@ class _Sweep:
             behind = self._graph.reach({end})
             if any(behind.get(lane, 0) >= generation for lane, generation in first.items()):
                 kept |= self._folds.pinned(end)
-        return frozenset(kept)
+        return frozenset(kept & {one.id for one in telling})
 
     def _left(self) -> set[Place]:
         """Return what refs pointed to before they went to something that does not lie ahead."""
