@@ -11,6 +11,19 @@ from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from tract.errors.base import StateError, TractError, nearest, shown
+from tract.errors.llm import (
+    AuthenticationError,
+    ContextTooLongError,
+    ModelConnectionError,
+    ModelError,
+    ModelRequestError,
+    ModelResponseError,
+    ModelTimeoutError,
+    ModelUnavailableError,
+    NoModelError,
+    RateLimitedError,
+    StreamBrokenError,
+)
 from tract.errors.removal import CommitCollectedError, ContentErasedError, IrreversibleError
 from tract.errors.storage import (
     BusyError,
@@ -28,6 +41,7 @@ from tract.errors.storage import (
 __all__ = [
     "AbortedError",
     "AmbiguousRevisionError",
+    "AuthenticationError",
     "BranchNotFoundError",
     "BudgetExceededError",
     "BusyError",
@@ -35,6 +49,7 @@ __all__ = [
     "CommitCollectedError",
     "ContentErasedError",
     "ContentTooLargeError",
+    "ContextTooLongError",
     "CorruptGraphError",
     "CorruptObjectError",
     "CorruptRanksError",
@@ -53,7 +68,14 @@ __all__ = [
     "MergeConflictError",
     "MigrationError",
     "MissingTargetError",
+    "ModelConnectionError",
+    "ModelError",
+    "ModelRequestError",
+    "ModelResponseError",
+    "ModelTimeoutError",
+    "ModelUnavailableError",
     "NoMergeError",
+    "NoModelError",
     "NotAStoreError",
     "NotCanonicalError",
     "NotFoundError",
@@ -61,6 +83,7 @@ __all__ = [
     "OperationConflictError",
     "OperationNotFoundError",
     "OperationOpenError",
+    "RateLimitedError",
     "ReadOnlyError",
     "RefConflictError",
     "RefExistsError",
@@ -70,6 +93,7 @@ __all__ = [
     "StateError",
     "StorageError",
     "StoreNotFoundError",
+    "StreamBrokenError",
     "TagNotFoundError",
     "TractError",
     "TractNotFoundError",
