@@ -30,25 +30,21 @@ if TYPE_CHECKING:
         ToolResultContent,
     )
     from tract.objects.decision import AutonomyLevel, Resolution, Resolver
-    from tract.objects.message import (
-        FilePart,
-        ImagePart,
-        Message,
-        Reasoning,
-        TextPart,
-        ToolCall,
-        ToolResultPart,
-    )
+    from tract.objects.message import FilePart, ImagePart, Message, Reasoning, TextPart, ToolCall, ToolResultPart
     from tract.objects.operation import OperationInfo
     from tract.objects.usage import Usage
     from tract.operations.branch import Branch, Divergence
     from tract.operations.cherry_pick import CherryPickResult
     from tract.operations.choices import MissingTarget
+    from tract.operations.erase import EraseResult
+    from tract.operations.erasure import Derived
     from tract.operations.fsck import Finding
+    from tract.operations.gc import GCResult
     from tract.operations.merge_result import Conflict, MergeResult
     from tract.operations.rebase import RebaseResult
     from tract.operations.reorder import ReorderResult
     from tract.operations.review import Brought, Concern, Review
+    from tract.operations.stats import KindStats, Stats
     from tract.operations.tag import Tag
     from tract.operations.undo import UndoResult
     from tract.porcelain.tract import Tract
@@ -73,21 +69,25 @@ _HOME = {
     "Compiler": "tract.compile.compiler",
     "Concern": "tract.operations.review",
     "Conflict": "tract.operations.merge_result",
+    "Derived": "tract.operations.erasure",
     "DialogueContent": "tract.objects.content",
     "DiffResult": "tract.compile.diff",
     "DiffSide": "tract.compile.diff",
     "DiffStat": "tract.compile.diff",
     "Divergence": "tract.operations.branch",
     "Entry": "tract.compile.fold",
+    "EraseResult": "tract.operations.erase",
     "FieldChange": "tract.compile.diff",
     "FilePart": "tract.objects.message",
     "Finding": "tract.operations.fsck",
     "FitStrategy": "tract.compile.fit",
     "FreeformContent": "tract.objects.content",
+    "GCResult": "tract.operations.gc",
     "GenerationConfig": "tract.objects.config",
     "GraphRow": "tract.history.log",
     "ImagePart": "tract.objects.message",
     "InstructionContent": "tract.objects.content",
+    "KindStats": "tract.operations.stats",
     "LeftOut": "tract.compile.fit",
     "MergeResult": "tract.operations.merge_result",
     "Message": "tract.objects.message",
@@ -107,6 +107,7 @@ _HOME = {
     "Review": "tract.operations.review",
     "SafetyWarning": "tract.compile.safety",
     "SessionContent": "tract.objects.content",
+    "Stats": "tract.operations.stats",
     "Status": "tract.history.status",
     "Tag": "tract.operations.tag",
     "TextPart": "tract.objects.message",
@@ -139,21 +140,25 @@ __all__ = [
     "Compiler",
     "Concern",
     "Conflict",
+    "Derived",
     "DialogueContent",
     "DiffResult",
     "DiffSide",
     "DiffStat",
     "Divergence",
     "Entry",
+    "EraseResult",
     "FieldChange",
     "FilePart",
     "Finding",
     "FitStrategy",
     "FreeformContent",
+    "GCResult",
     "GenerationConfig",
     "GraphRow",
     "ImagePart",
     "InstructionContent",
+    "KindStats",
     "LeftOut",
     "MergeResult",
     "Message",
@@ -173,6 +178,7 @@ __all__ = [
     "Review",
     "SafetyWarning",
     "SessionContent",
+    "Stats",
     "Status",
     "Tag",
     "TextPart",
