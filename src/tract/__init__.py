@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tract.compile.compiler import Compiler
     from tract.compile.context import CompiledContext, Provenance
     from tract.compile.diff import DiffResult, DiffSide, DiffStat, FieldChange, MessageChange
+    from tract.compile.fit import FitStrategy, LeftOut, MessageGroup
     from tract.compile.fold import Entry
     from tract.compile.safety import SafetyWarning
     from tract.errors import TractError
@@ -54,11 +55,15 @@ if TYPE_CHECKING:
     from tract.operations.branch import Branch, Divergence
     from tract.operations.cherry_pick import CherryPickResult
     from tract.operations.choices import MissingTarget
+    from tract.operations.erase import EraseResult
+    from tract.operations.erasure import Derived
     from tract.operations.fsck import Finding
+    from tract.operations.gc import GCResult
     from tract.operations.merge_result import Conflict, MergeResult
     from tract.operations.rebase import RebaseResult
     from tract.operations.reorder import ReorderResult
     from tract.operations.review import Brought, Concern, Review
+    from tract.operations.stats import KindStats, Stats
     from tract.operations.tag import Tag
     from tract.operations.undo import UndoResult
     from tract.porcelain.tract import Tract
@@ -88,28 +93,35 @@ _HOME = {
     "Compiler": "tract.compile.compiler",
     "Concern": "tract.operations.review",
     "Conflict": "tract.operations.merge_result",
+    "Derived": "tract.operations.erasure",
     "DialogueContent": "tract.objects.content",
     "DiffResult": "tract.compile.diff",
     "DiffSide": "tract.compile.diff",
     "DiffStat": "tract.compile.diff",
     "Divergence": "tract.operations.branch",
     "Entry": "tract.compile.fold",
+    "EraseResult": "tract.operations.erase",
     "FallbackLLM": "tract.llm.fallback",
     "FieldChange": "tract.compile.diff",
     "FilePart": "tract.objects.message",
     "Finding": "tract.operations.fsck",
+    "FitStrategy": "tract.compile.fit",
     "FreeformContent": "tract.objects.content",
+    "GCResult": "tract.operations.gc",
     "GenerationConfig": "tract.objects.config",
     "GraphRow": "tract.history.log",
     "HttpLLM": "tract.llm.http",
     "ImagePart": "tract.objects.message",
     "InstructionContent": "tract.objects.content",
+    "KindStats": "tract.operations.stats",
     "LLM": "tract.llm.protocol",
     "LLMConfig": "tract.objects.config",
+    "LeftOut": "tract.compile.fit",
     "MemoryCache": "tract.llm.cached",
     "MergeResult": "tract.operations.merge_result",
     "Message": "tract.objects.message",
     "MessageChange": "tract.compile.diff",
+    "MessageGroup": "tract.compile.fit",
     "MissingTarget": "tract.operations.choices",
     "ModelChoice": "tract.objects.config",
     "OperationInfo": "tract.objects.operation",
@@ -132,6 +144,7 @@ _HOME = {
     "RunResult": "tract.agent.run",
     "SafetyWarning": "tract.compile.safety",
     "SessionContent": "tract.objects.content",
+    "Stats": "tract.operations.stats",
     "Status": "tract.history.status",
     "Tag": "tract.operations.tag",
     "TextDelta": "tract.llm.protocol",
@@ -177,28 +190,35 @@ __all__ = [
     "Compiler",
     "Concern",
     "Conflict",
+    "Derived",
     "DialogueContent",
     "DiffResult",
     "DiffSide",
     "DiffStat",
     "Divergence",
     "Entry",
+    "EraseResult",
     "FallbackLLM",
     "FieldChange",
     "FilePart",
     "Finding",
+    "FitStrategy",
     "FreeformContent",
+    "GCResult",
     "GenerationConfig",
     "GraphRow",
     "HttpLLM",
     "ImagePart",
     "InstructionContent",
+    "KindStats",
     "LLM",
     "LLMConfig",
+    "LeftOut",
     "MemoryCache",
     "MergeResult",
     "Message",
     "MessageChange",
+    "MessageGroup",
     "MissingTarget",
     "ModelChoice",
     "OperationInfo",
@@ -221,6 +241,7 @@ __all__ = [
     "RunResult",
     "SafetyWarning",
     "SessionContent",
+    "Stats",
     "Status",
     "Tag",
     "TextDelta",

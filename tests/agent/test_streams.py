@@ -106,12 +106,12 @@ def test_a_stream_that_breaks_keeps_what_arrived_only_if_asked(
 
 def test_what_the_client_says_arrived_is_what_is_kept() -> None:
     """Without calls that may be half."""
-    partial = DialogueContent(role="assistant", text="Hel", tool_calls=(ToolCall("a", "f", "{"),), interrupted=True)
+    partial = DialogueContent(role="assistant", text="Hello w", tool_calls=(ToolCall("a", "f", "{"),), interrupted=True)
     with Tract.open(llm=Breaking("Hello", 1, StreamBrokenError("Gone.", partial=partial))) as t:
         with pytest.raises(StreamBrokenError):
             list(t.stream("Hi!", keep_partial=True))
 
-        assert said(t)[-1] == ("assistant", "Hel")
+        assert said(t)[-1] == ("assistant", "Hello w")
         require_valid(t)
 
 

@@ -103,4 +103,6 @@ def test_real_clients_get_a_reply_to_each(stored: Stored, url: str) -> None:
                 t.record_usage(generated.usage_metadata)
                 counted = generated.usage_metadata
                 assert counted is not None
-                assert t.compile().token_count == counted.prompt_token_count + counted.candidates_token_count
+                assert t.compile().token_count == (counted.prompt_token_count or 0) + (
+                    counted.candidates_token_count or 0
+                )

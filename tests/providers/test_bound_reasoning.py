@@ -20,7 +20,8 @@ from tract.llm.retry import RetryPolicy
 
 FORMATS = ["anthropic", "openai_responses", "gemini"]
 
-TOOLS = [{"type": "function", "function": {"name": "look", "parameters": {"type": "object", "properties": {}}}}]
+LOOK: dict[str, Any] = {"name": "look", "parameters": {"type": "object", "properties": {}}}
+TOOLS: list[dict[str, Any]] = [{"type": "function", "function": LOOK}]
 
 ONCE = RetryPolicy(max_attempts=1)
 
@@ -56,7 +57,8 @@ class _Story:
         elif step == "look":
             self.look()
         elif step == "tools":
-            self.tools = [*self.tools, {**TOOLS[0], "function": {**TOOLS[0]["function"], "name": f"more{number}"}}]
+            function: dict[str, Any] = {**LOOK, "name": f"more{number}"}
+            self.tools = [*self.tools, {"type": "function", "function": function}]
         else:
             with contextlib.suppress(TractError):  # a change that is refused changes nothing
                 getattr(self, f"_{step}")(number)

@@ -48,7 +48,9 @@ _CALLS: dict[str, dict[str, Any]] = {
     "configure": {},
     "diff": {},
     "edit": {"target": "HEAD", "content": "Changed."},
+    "erase": {"commit": "HEAD", "reason": "a test"},
     "find": {},
+    "gc": {},
     "get": {"commit": "HEAD"},
     "log": {},
     "merge": {"branch": "other"},
@@ -78,7 +80,7 @@ _CALLED = {("bisect", "test"), ("chat", "llm")} | {
     (method, name) for method in ("run", "arun") for name in ("on_event", "should_pause")
 }
 _OPEN_ENDED = {inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL}
-_NO_ARGUMENTS = {"abort_merge", "batch", "close", "fsck", "open", "status"}
+_NO_ARGUMENTS = {"abort_merge", "batch", "close", "fsck", "open", "stats", "status"}
 
 
 class _Odd:

@@ -147,6 +147,9 @@ WRITES: Final[dict[str, Write]] = {
     "delete a tag": lambda t: t.tags.delete(max(t.tags)) if t.tags else t.tag("release"),
     "reply": _reply,
     "configure_operations": lambda t: t.configure_operations(chat={"model": "m-4", "seed": next(_numbers)}),
+    "gc": lambda t: t.gc(keep_days=0),
+    "erase": lambda t: t.erase(contents(t)[0], reason="a test"),
+    "erase a text": lambda t: t.erase(text="Green and black", reason="a test"),
     "configure": lambda t: t.configure(cached_states=t.config.cached_states + 1),
 }
 

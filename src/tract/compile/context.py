@@ -11,6 +11,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any, Protocol
 
+from tract.compile.fit import LeftOut
 from tract.compile.fold import Entry, Event
 from tract.compile.proof import PrefixProof, Sent, prove
 from tract.errors import InvalidInputError
@@ -76,7 +77,8 @@ class CompiledContext:
         token_count: Tokens of all of them, reply priming included.
         token_source: `api:<model>` when a provider's recorded usage covers the prefix, else
             `tokenizer:<name>`, or the bare name of a counter that estimates.
-        warnings: What a reader should know: messages without content, approximate counts.
+        warnings: What a reader should know: approximate counts, what an order breaks, that something was left out.
+        left_out: What `t.compile(budget=...)` left out, in order.
     """
 
     head: str | None
@@ -86,6 +88,7 @@ class CompiledContext:
     warnings: tuple[str, ...]
     shown: Sequence[Entry] = field(repr=False)
     recorded: Recorded = field(repr=False, compare=False)
+    left_out: tuple[LeftOut, ...] = ()
 
     @property
     def commit_count(self) -> int:
@@ -280,7 +283,8 @@ class CompiledContext:
 
     def __repr__(self) -> str:
         head = "empty" if self.head is None else self.head[:8]
-        return f"<CompiledContext {head} messages={len(self.messages)} tokens={self.token_count}>"
+        left_out = f" left_out={len(self.left_out)}" if self.left_out else ""
+        return f"<CompiledContext {head} messages={len(self.messages)} tokens={self.token_count}{left_out}>"
 
     def _repr_html_(self) -> str:
         rows = "".join(

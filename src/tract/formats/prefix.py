@@ -97,8 +97,8 @@ def _turns(
     origins: Sequence[Sequence[int | None]],
     blocks_of: Callable[[Mapping[str, Any]], Sequence[Mapping[str, Any]]],
 ) -> _Blocks:
-    for turn, froms in zip(turns, origins, strict=True):
-        for block, origin in zip(blocks_of(turn), froms, strict=True):
+    for turn, places in zip(turns, origins, strict=True):
+        for block, origin in zip(blocks_of(turn), places, strict=True):
             yield origin, [turn["role"], _unmarked(block)]
 
 
@@ -156,7 +156,7 @@ def _signature(extra: Extra, wire: str) -> object:
 
 
 def _plain(part: AnyPart, wire: str) -> AnyPart:
-    """Return *part* without its signature; an OpenAI item without its id, which it may not have without its reasoning."""
+    """Return *part* without its signature; an OpenAI item without its id, not allowed without its reasoning."""
     fields = dict(part.extra.get(wire, {}))
     name = "thought_signature" if wire == "gemini" else "id"
     if name in fields and wire != "anthropic":

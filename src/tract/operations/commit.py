@@ -32,6 +32,7 @@ class Remarks:
     Attributes:
         expected_head: Hash the branch must be at, or `None` for wherever it is.
         sent: Of a model's reply, what the model was sent; see `CommitInfo.sent`.
+        is_derived: Whether the content was made of others, and must not outlive them if they are erased.
     """
 
     message: str | None = None
@@ -42,6 +43,7 @@ class Remarks:
     reply_to: bytes | None = None
     expected_head: bytes | None = None
     sent: Mapping[str, Any] | None = None
+    is_derived: bool = False
 
 
 def append(store: Store, content: BaseModel, remarks: Remarks) -> CommitInfo:
@@ -201,6 +203,8 @@ class Plan:
         """Write the commit on the current branch, if the budget lets it, and return what is known of it."""
         if self.remarks.expected_head is not None:
             operation.require_tip(self.remarks.expected_head)
+        if self.remarks.is_derived:
+            operation.require_nothing_erased()
         check_budget(self.store, sizes)
         parent, draft = operation.tip, self.draft(targets, sizes)
         return self.info(draft, operation.commit(draft), parent)
