@@ -28,10 +28,10 @@ def read_tool_calls(calls: Iterable[Any]) -> tuple[ToolCall, ...]:
     """
     if isinstance(calls, (str, Mapping)) or not isinstance(calls, Iterable):
         raise FormatError("Tool calls are a list.", path="tool_calls")
-    return tuple(_read(call, f"tool_calls[{index}]") for index, call in enumerate(calls))
+    return tuple(_read(call, f"tool_calls[{index}]", is_first=not index) for index, call in enumerate(calls))
 
 
-def _read(call: Any, path: str) -> ToolCall:
+def _read(call: Any, path: str, *, is_first: bool) -> ToolCall:
     if isinstance(call, ToolCall):
         return call
     dump = getattr(call, "model_dump", None)
@@ -43,9 +43,10 @@ def _read(call: Any, path: str) -> ToolCall:
     if "call_id" in fields:
         return read_function_call(fields, path)
     if "function_call" in fields or "functionCall" in fields:
-        return read_gemini_call(as_read(fields), path)
+        return read_gemini_call(as_read(fields), path, is_first=is_first)
     if "args" in fields:
-        return read_gemini_call({"function_call": as_read(fields)}, path)
+        # A signature is on the part around a call, so a call alone does not say that it has none.
+        return read_gemini_call({"function_call": as_read(fields)}, path, is_first=False)
     if "input" in fields:
         return read_tool_use(fields, path)
     return _plain(fields, path)

@@ -129,7 +129,7 @@ class _Writer:
             return
         parts = self._parts(message, source)
         if message.role == "assistant":
-            self._sign(parts, message, source)
+            self._sign(parts, message)
         self._append("model" if message.role == "assistant" else "user", parts, source)
 
     def finish(self) -> Rendered[dict[str, Any]]:
@@ -148,11 +148,11 @@ class _Writer:
         origins = [tuple(turn.origins) for turn in self.turns]
         return Rendered(value, tuple(self.notes.losses), tuple(self.notes.repairs), sources, origins)
 
-    def _sign(self, parts: list[dict[str, Any]], message: Message, source: int | None) -> None:
+    def _sign(self, parts: list[dict[str, Any]], message: Message) -> None:
         """Sign the first of the calls made at once if it is not: newer models refuse one that never was.
 
         Always, since what is sent now is to stay the beginning of what is sent later; but what came from Gemini
-        without a signature goes back without one.
+        without a signature goes back without one. It changes nothing of what is said, so it is no repair.
         """
         at = next((at for at, part in enumerate(parts) if "function_call" in part), None)
         if at is None or "thought_signature" in parts[at]:
@@ -160,7 +160,6 @@ class _Writer:
         if UNSIGNED in _words(known_to(PROVIDER, message.tool_calls[0].extra)):
             return
         parts[at] = {**parts[at], "thought_signature": NO_SIGNATURE}
-        self.notes.repair("thought_signature", source, "a call made elsewhere is signed as such")
 
     def _arrange(self, turn: _Turn) -> None:
         """Put responses that only name their tool in the order of the calls, which is how Gemini tells them apart."""
