@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from tract.compile.compiler import Compiler
     from tract.compile.context import CompiledContext, Provenance
     from tract.compile.diff import DiffResult, DiffSide, DiffStat, FieldChange, MessageChange
+    from tract.compile.fit import FitStrategy, LeftOut, MessageGroup
     from tract.compile.fold import Entry
     from tract.compile.safety import SafetyWarning
     from tract.errors import TractError
@@ -29,15 +30,7 @@ if TYPE_CHECKING:
         ToolResultContent,
     )
     from tract.objects.decision import AutonomyLevel, Resolution, Resolver
-    from tract.objects.message import (
-        FilePart,
-        ImagePart,
-        Message,
-        Reasoning,
-        TextPart,
-        ToolCall,
-        ToolResultPart,
-    )
+    from tract.objects.message import FilePart, ImagePart, Message, Reasoning, TextPart, ToolCall, ToolResultPart
     from tract.objects.operation import OperationInfo
     from tract.objects.usage import Usage
     from tract.operations.branch import Branch, Divergence
@@ -87,6 +80,7 @@ _HOME = {
     "FieldChange": "tract.compile.diff",
     "FilePart": "tract.objects.message",
     "Finding": "tract.operations.fsck",
+    "FitStrategy": "tract.compile.fit",
     "FreeformContent": "tract.objects.content",
     "GCResult": "tract.operations.gc",
     "GenerationConfig": "tract.objects.config",
@@ -94,9 +88,11 @@ _HOME = {
     "ImagePart": "tract.objects.message",
     "InstructionContent": "tract.objects.content",
     "KindStats": "tract.operations.stats",
+    "LeftOut": "tract.compile.fit",
     "MergeResult": "tract.operations.merge_result",
     "Message": "tract.objects.message",
     "MessageChange": "tract.compile.diff",
+    "MessageGroup": "tract.compile.fit",
     "MissingTarget": "tract.operations.choices",
     "OperationInfo": "tract.objects.operation",
     "OutputContent": "tract.objects.content",
@@ -155,6 +151,7 @@ __all__ = [
     "FieldChange",
     "FilePart",
     "Finding",
+    "FitStrategy",
     "FreeformContent",
     "GCResult",
     "GenerationConfig",
@@ -162,9 +159,11 @@ __all__ = [
     "ImagePart",
     "InstructionContent",
     "KindStats",
+    "LeftOut",
     "MergeResult",
     "Message",
     "MessageChange",
+    "MessageGroup",
     "MissingTarget",
     "OperationInfo",
     "OutputContent",

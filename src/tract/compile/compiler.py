@@ -196,13 +196,13 @@ def compile_commit(
     require_logged(store)
     states = states_of(store)
     if commit is None:
-        return CompiledContext(None, (), 0, _source(store), (), (), states.config)
+        return CompiledContext(None, (), 0, source_of(store), (), (), states.config)
     state = states.get(commit)
     if verify:
         _compare(state, states.fresh(commit))
     messages, shown, tokens = _rendered(store, state, compiler, mark_edits=mark_edits)
     total = context_tokens(tokens, is_empty=not messages)
-    source = _source(store)
+    source = source_of(store)
     if has_usage and compiler is None and not mark_edits:
         total, source = _by_usage(states, state, total, source)
     return CompiledContext(commit.hex(), messages, total, source, _warnings(store, source, state), shown, states.config)
@@ -219,7 +219,7 @@ def compile_state(
 ) -> CompiledContext:
     """Return the context of *state*, made of that of *commit* without being written; counted by the tokenizer."""
     messages, shown, tokens = _rendered(store, state, compiler, mark_edits=mark_edits)
-    source = _source(store)
+    source = source_of(store)
     said = (*_warnings(store, source, state), *warnings)
     total = context_tokens(tokens, is_empty=not messages)
     return CompiledContext(commit.hex(), messages, total, source, said, shown, states_of(store).config)
@@ -291,7 +291,8 @@ def tokens_of(store: Store, message: Message, entry: Entry) -> int:
     return unchanged or message_tokens(message, store.counter)
 
 
-def _source(store: Store) -> str:
+def source_of(store: Store) -> str:
+    """Return the `token_source` of counts by the tokenizer in force."""
     name = store.counter.name
     return name if store.counter.is_approximate else f"tokenizer:{name}"
 
@@ -314,14 +315,19 @@ def _by_usage(states: States, state: State, total: int, source: str) -> tuple[in
     return total, source
 
 
-def _warnings(store: Store, source: str, state: State) -> tuple[str, ...]:
-    said = []
+def count_warnings(store: Store, source: str) -> tuple[str, ...]:
+    """Return what a reader of counts from *source* should know."""
     if source == store.counter.name:
-        said.append(f"Token counts are estimates: the tokenizer `{source}` is approximate.")
-    if state.holes:
-        count = "1 message" if state.holes == 1 else f"{state.holes} messages"
-        said.append(f"Left out because the content was erased or collected: {count}.")
-    return tuple(said)
+        return (f"Token counts are estimates: the tokenizer `{source}` is approximate.",)
+    return ()
+
+
+def _warnings(store: Store, source: str, state: State) -> tuple[str, ...]:
+    said = count_warnings(store, source)
+    if not state.holes:
+        return said
+    count = "1 message" if state.holes == 1 else f"{state.holes} messages"
+    return (*said, f"Left out because the content was erased or collected: {count}.")
 
 
 def _compare(cached: State, fresh: State) -> None:

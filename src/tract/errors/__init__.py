@@ -511,18 +511,18 @@ class RefExistsError(StateError):
 
 
 class BudgetExceededError(StateError):
-    """The commit would take the compiled context over its token budget.
+    """The compiled context would be larger than its token budget.
 
     Attributes:
-        tokens: Compiled size after the commit.
+        tokens: Compiled size after the commit; of `t.compile(budget=...)`, what it cannot leave out.
         limit_tokens: Largest compiled size allowed.
     """
 
     code = "budget_exceeded"
 
-    def __init__(self, tokens: int, limit_tokens: int) -> None:
+    def __init__(self, tokens: int, limit_tokens: int, *, what: str = "The context") -> None:
         super().__init__(
-            f"The context would hold {tokens:,} tokens; the budget is {limit_tokens:,}.",
+            f"{what} would hold {tokens:,} tokens; the budget is {limit_tokens:,}.",
             hint="Leave something out with `t.skip(commit)`, or raise the `TokenBudget`.",
         )
         self.tokens = tokens
