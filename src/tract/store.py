@@ -587,18 +587,12 @@ class Operation:
         return written
 
     def add(self, draft: Draft, parents: tuple[Tip, ...]) -> Tip:
-        """Write *draft* as a child of *parents*, moving no ref.
-
-        The same commit written twice is one commit.
-        """
+        """Write *draft* as a child of *parents*, moving no ref; the same commit written twice is one."""
         for parent in parents:
             if parent != self.tip and parent.id not in self._written:
                 require_kept(self._database, parent)
-        written = write_commit(self._database, draft, parents, self._counter())
-        self._written.add(written.id)
-        return written
-
-    def _counter(self) -> int:
         if self.store.counter_id is None:
             self.store.counter_id = counter_id(self._database, self.store.counter.name)
-        return self.store.counter_id
+        written = write_commit(self._database, draft, parents, self.store.counter_id)
+        self._written.add(written.id)
+        return written

@@ -30,7 +30,10 @@ PART = types.Part(function_call=CALL, thought_signature=b"\xfb\xff")
         (CUSTOM, ToolCall("c1", "sql", "select 1", extra={"openai": {"type": "custom"}})),
         (CALL, ToolCall("c1", "f", '{"a_b":1}')),
         (PART, ToolCall("c1", "f", '{"a_b":1}', extra={"gemini": {"thought_signature": "+/8="}})),
-        ({"functionCall": {"id": "c1", "name": "f", "args": {}}}, ToolCall("c1", "f", "{}", extra={"gemini": {"content": "unsigned"}})),
+        (
+            {"functionCall": {"id": "c1", "name": "f", "args": {}}},
+            ToolCall("c1", "f", "{}", extra={"gemini": {"content": "unsigned"}}),
+        ),
     ],
 )
 def test_calls_of_a_reply_are_read(given: Any, expected: ToolCall) -> None:
