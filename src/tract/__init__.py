@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from tract.compile.diff import DiffResult, DiffSide, DiffStat, FieldChange, MessageChange
     from tract.compile.fit import FitStrategy, LeftOut, MessageGroup
     from tract.compile.fold import Entry
+    from tract.compile.preview import Preview, Prices
+    from tract.compile.proof import PrefixProof, ReasoningLife
     from tract.compile.safety import SafetyWarning
     from tract.errors import TractError
     from tract.history.log import GraphRow
@@ -126,11 +128,15 @@ _HOME = {
     "ModelChoice": "tract.objects.config",
     "OperationInfo": "tract.objects.operation",
     "OutputContent": "tract.objects.content",
+    "PrefixProof": "tract.compile.proof",
+    "Preview": "tract.compile.preview",
     "Price": "tract.agent.limits",
+    "Prices": "tract.compile.preview",
     "Provenance": "tract.compile.context",
     "Reasoning": "tract.objects.message",
     "ReasoningContent": "tract.objects.content",
     "ReasoningDelta": "tract.llm.protocol",
+    "ReasoningLife": "tract.compile.proof",
     "RebaseResult": "tract.operations.rebase",
     "ReorderResult": "tract.operations.reorder",
     "Reply": "tract.llm.protocol",
@@ -223,11 +229,15 @@ __all__ = [
     "ModelChoice",
     "OperationInfo",
     "OutputContent",
+    "PrefixProof",
+    "Preview",
     "Price",
+    "Prices",
     "Provenance",
     "Reasoning",
     "ReasoningContent",
     "ReasoningDelta",
+    "ReasoningLife",
     "RebaseResult",
     "ReorderResult",
     "Reply",
