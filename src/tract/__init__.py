@@ -65,6 +65,7 @@ if TYPE_CHECKING:
     from tract.operations.rebase import RebaseResult
     from tract.operations.reorder import ReorderResult
     from tract.operations.review import Brought, Concern, Review
+    from tract.operations.search import SearchHit
     from tract.operations.stats import KindStats, Stats
     from tract.operations.tag import Tag
     from tract.operations.undo import UndoResult
@@ -149,6 +150,7 @@ _HOME = {
     "RunBudget": "tract.agent.limits",
     "RunResult": "tract.agent.run",
     "SafetyWarning": "tract.compile.safety",
+    "SearchHit": "tract.operations.search",
     "SessionContent": "tract.objects.content",
     "Stats": "tract.operations.stats",
     "Status": "tract.history.status",
@@ -250,6 +252,7 @@ __all__ = [
     "RunBudget",
     "RunResult",
     "SafetyWarning",
+    "SearchHit",
     "SessionContent",
     "Stats",
     "Status",

@@ -15,6 +15,7 @@ from tract.objects.hashing import blob_hash, canonical_json
 from tract.objects.operation import args_hash
 from tract.operations.erasure import Derived, Found, Wanted, find, written_forms
 from tract.operations.roots import Graph
+from tract.search.index import forget
 from tract.storage import erasing as e
 from tract.storage import queries as q
 from tract.storage import sweeping as w
@@ -191,6 +192,7 @@ class _Erasing:
         operation.has_values = bool(found.blobs or redactions or self.usages or self.settings)
         if not operation.has_values:
             return
+        forget(database, set(found.blobs), thoroughly=True)
         w.drop(database, found.blobs, operation.now)
         e.drop_usage_texts(database, self.usages)
         for _, place, old, new in self.operations:

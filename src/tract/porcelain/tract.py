@@ -74,6 +74,7 @@ from tract.operations.reply_cache import ReplyCache
 from tract.operations.reset import reset
 from tract.operations.revert import revert
 from tract.operations.review import Reviewer
+from tract.operations.search import SearchHit, search
 from tract.operations.stats import Stats, stats
 from tract.operations.tag import Tag
 from tract.operations.undo import UndoResult, redo, undo
@@ -93,6 +94,7 @@ from tract.porcelain.arguments import (
 )
 from tract.porcelain.collections import Branches, Operations, Tags, Tools
 from tract.porcelain.opening import Place, open_models, open_store
+from tract.search.scope import Scope, Where
 from tract.store import Store
 from tract.tokens import TokenCounter
 
@@ -690,6 +692,7 @@ class Tract:
         order: Iterable[str | CommitInfo] | None = None,
         strategy: StrategyName | FitStrategy | None = None,
         budget: int | TokenBudget | None = None,
+        query: str | None = None,
         mark_edits: bool = False,
         verify: bool = False,
     ) -> CompiledContext:
@@ -700,17 +703,19 @@ class Tract:
             as_of: Compile where the branch pointed at this time (with a time zone).
             order: Commits whose messages trade the places they hold among themselves, as `t.reorder`
                 would make them, for this call alone; nothing is left out, and `warnings` tells what it breaks.
-            strategy: What to keep if not everything fits: `newest` (the default), `window`, `importance` or a
-                `FitStrategy` of your own. Instructions, pins and what was said last are always kept, and a
-                tool call with its results or not at all. `left_out` tells what is missing.
+            strategy: What to keep if not everything fits: `newest` (the default), `window`, `importance`,
+                `relevant` with a *query*, or a `FitStrategy` of your own. Instructions, pins and what was said
+                last are always kept, and a tool call with its results or not at all. `left_out` tells what is
+                missing.
             budget: Largest `token_count`, counted by the tokenizer; with *strategy* the tract's own by default.
+            query: With the strategy `relevant`, what the messages to keep have to do with: a question, or words.
             mark_edits: Begin each edited message with `[edited] `.
             verify: Fold the whole history once more and compare.
 
         Raises:
             BudgetExceededError: What is always kept is larger than the budget.
             CorruptObjectError: Stored data is damaged; nothing damaged is ever returned.
-            InvalidInputError: A commit is named twice in *order*, or there is no such strategy or budget.
+            InvalidInputError: A commit is named twice in *order*, or there is no such strategy, budget or query.
             InvalidTargetError: One is not in the history compiled.
 
         Cost:
@@ -718,13 +723,14 @@ class Tract:
         """
         is_plain = at is None and as_of is None and order is None and self._compiler is None
         if is_plain and not (mark_edits or verify):
-            return fitted(self._store, compile_head(self._store), budget, strategy)
+            return fitted(self._store, compile_head(self._store), budget, strategy, query=query)
         commit, named = self._moment(at, as_of), [] if order is None else resolve_all(self._store, order)
         return fitted(
             self._store,
             compile_in_order(self._store, commit, named, compiler=self._compiler, mark_edits=mark_edits, verify=verify),
             budget,
             strategy,
+            query=query,
         )
 
     def preview(
@@ -916,6 +922,45 @@ class Tract:
             until=until,
         )
         return find(self._store, self._moment(at, None), wanted, limit)
+
+    def search(
+        self,
+        query: str,
+        *,
+        scope: Scope = "tract",
+        at: str | CommitInfo | None = None,
+        limit: int = 20,
+        rebuild: bool = False,
+    ) -> list[SearchHit]:
+        """Return the commits whose texts hold what is asked for, best first; also what was undone, covered or skipped.
+
+        What was committed before the call is found, by whichever handle. Nothing erased or collected is.
+
+        Args:
+            query: Words and "phrases" that must all occur, in any case and within words; `-word` for what must
+                not. `role: type: branch: tract: tag: before: after:` narrow it down, such as `role:user after:7d`.
+                No text is a wrong query: what is no operator is looked for as it stands.
+            scope: `tract` for everything this tract ever held, `branch` for what the current branch did,
+                `ancestry` for HEAD's history, `store` for all tracts. `tract:name` looks in that tract instead.
+            at: With `ancestry`, look in the history of this commit instead of HEAD's.
+            limit: How many at most.
+            rebuild: Make the index anew first; never needed unless the file was damaged.
+
+        Raises:
+            InvalidInputError: A query that is no text, another scope or limit, or *at* without `ancestry`.
+            CorruptObjectError: A content that was looked at is damaged.
+
+        Cost:
+            O(commits that hold the rarest three letters asked for), whatever other tracts hold; O(scope)
+            without a text. First, once, whatever was committed since the last search is indexed.
+
+        Example:
+            >>> with Tract.open() as t:
+            ...     _ = t.user("Call retry_request() twice.")
+            ...     [hit.snippet for hit in t.search("RETRY_req -never role:user")]
+            ['Call retry_request() twice.']
+        """
+        return search(self._store, query, self._where(scope, at), limit=limit, is_anew=rebuild)
 
     def query_by_config(
         self, *conditions: Any, at: str | CommitInfo | None = None, limit: int | None = None
@@ -1255,6 +1300,9 @@ class Tract:
                 "`as_of` is a time with a time zone, given without `at`.", hint="Use `datetime.now(UTC)`."
             )
         return head_at(self._store, to_microseconds(as_of))
+
+    def _where(self, scope: Scope, at: str | CommitInfo | None) -> Where:
+        return Where(scope, self._resolve(at) if at is not None else None)
 
     def _remarks(self, **said: Any) -> Remarks:
         return remarks(self._store, **said)
