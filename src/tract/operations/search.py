@@ -79,17 +79,17 @@ def search(store: Store, query: str, where: Where, *, limit: int = 20, is_anew: 
     try:
         return _found(store, parsed, where, limit)
     except CorruptStoreError:
-        # The index is damaged, or more than that: the second time that shows.
-        if is_anew or store.read_only or store.is_writing:
-            raise
-        rebuild(store)
-        return _found(store, parsed, where, limit)
+        # The index is damaged, or more than that: without it that shows.
+        if not store.database.read_only and not store.is_writing:
+            rebuild(store)
+        return _found(store, parsed, where, limit, is_indexed=False)
 
 
-def _found(store: Store, query: Query, where: Where, limit: int) -> list[SearchHit]:
-    catch_up(store)
+def _found(store: Store, query: Query, where: Where, limit: int, *, is_indexed: bool = True) -> list[SearchHit]:
+    if is_indexed:
+        catch_up(store)
     with store.reading() as database:
-        matches = find(store, database, query, where, limit=limit)
+        matches = find(store, database, query, where, limit=limit, is_indexed=is_indexed)
     return [_hit(store, match) for match in matches]
 
 

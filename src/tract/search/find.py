@@ -62,10 +62,12 @@ class _Ranked(NamedTuple):
     hash: bytes
 
 
-def find(store: Store, database: Database, query: Query, where: Where, *, limit: int) -> list[Match]:
+def find(
+    store: Store, database: Database, query: Query, where: Where, *, limit: int, is_indexed: bool = True
+) -> list[Match]:
     """Return the *limit* best of the commits *query* finds, in the snapshot that is open.
 
-    Equals are newest first. Without a text to find all are equal.
+    Equals are newest first. Without a text to find all are equal. If not *is_indexed*, everything is read.
 
     Raises:
         CorruptObjectError: A content that was looked at is damaged.
@@ -74,6 +76,7 @@ def find(store: Store, database: Database, query: Query, where: Where, *, limit:
         O(commits that hold the rarest three letters of the query, and lanes of the scope), else O(scope).
     """
     search = _Search(store, database, query, where)
+    search.words = words_for(query.wanted.terms) if is_indexed else None
     chosen: list[tuple[_Ranked, Found, str]] = []
     for found, text, folded in search.matches(limit):
         ranked = _Ranked(score(folded, query.wanted.terms), found.created_at, found.generation, found.hash)
@@ -97,6 +100,7 @@ class _Search:
         self._standing = Standing(store)
         self._looked_in = self._tracts(where.scope)
         self._inside = self._ranges(where.scope, where.at)
+        self.words: f.Words | None = None
         self._tests = list(self._asked(query.wanted, query.excluded))
 
     # --- where -----------------------------------------------------------------------------------
@@ -190,7 +194,7 @@ class _Search:
     def _candidates(self) -> Iterator[Found]:
         """Yield every commit that may fit, and others; some of them twice."""
         database = self._database
-        words = words_for(self._query.wanted.terms)
+        words = self.words
         state, seen = f.state(database), f.snapshot(database)
         if words is None or not state.version:
             yield from self._all()

@@ -36,16 +36,15 @@ _MOST_TAKEN: Final = 2_000
 # Letters and digits are words to both databases; for each other ASCII character stands one from a private area.
 _PRIVATE: Final = 0xE000
 _WRITTEN: Final = {code: chr(_PRIVATE + code) for code in range(128) if not chr(code).isalnum()}
-_END: Final = chr(_PRIVATE + 128) * (_LENGTH - 1)
 _WHATEVER: Final = "whatever"  # longer than any word of a text, as the names of lanes are
 
 
 def words_of(folded: str) -> set[str]:
-    """Return the words of a folded text, one for each place something can begin.
+    """Return the words of a folded text, one for each place something can begin; at its end they are shorter.
 
     A text of megabytes that has too many gets one that every query looks at.
     """
-    written = folded.translate(_WRITTEN) + _END
+    written = folded.translate(_WRITTEN)
     words = {written[at : at + _LENGTH] for at in range(len(folded))}
     return words if len(words) <= _MOST_WORDS else {_WHATEVER}
 
@@ -55,6 +54,8 @@ def words_for(terms: Iterable[str]) -> Words | None:
     exact: dict[str, None] = {}
     beginnings: list[str] = []
     for term in terms:
+        if not _is_storable(term):
+            continue  # and found nowhere
         written = term.translate(_WRITTEN)
         if len(written) >= _LENGTH:
             exact.update(dict.fromkeys(written[at : at + _LENGTH] for at in range(len(written) - _LENGTH + 1)))
@@ -63,6 +64,11 @@ def words_for(terms: Iterable[str]) -> Words | None:
     if exact:
         return Words(_some(list(exact)), (), _WHATEVER)
     return Words((), _some(beginnings), _WHATEVER) if beginnings else None
+
+
+def _is_storable(term: str) -> bool:
+    """Tell whether a database takes *term*: half of a surrogate pair it does not."""
+    return not any("\ud800" <= char <= "\udfff" for char in term)
 
 
 def _some(words: Sequence[str]) -> Sequence[str]:
@@ -98,7 +104,7 @@ def rebuild(store: Store) -> None:
         BusyError: Others held the store past the deadline.
     """
     with store.lock:
-        _write(store, f.empty)
+        _write(store, f.renew)
         _catch_up(store)
 
 
@@ -112,6 +118,7 @@ def _catch_up(store: Store) -> None:
     after = start_of(state, seen)
     while chosen := _next(store, after):
         words = _words(store, chosen)
+        store.pause("index")
         _write(store, partial(_add, chosen=chosen, words=words))
         after = chosen[-1].id
     reached = _reached(state, seen)

@@ -311,6 +311,14 @@ def empty(database: Database) -> None:
     set_state(database, State(epoch=secrets.randbits(48)))
 
 
+def renew(database: Database) -> None:
+    """Drop the whole index, also one that is damaged or missing."""
+    if database.dialect == "sqlite":
+        database.run_text("DROP TABLE IF EXISTS search")
+        database.run_text(s.SEARCH_SQLITE)
+    empty(database)
+
+
 def compact(database: Database) -> None:
     """Write the index anew, so that nothing is left in it of what was taken out."""
     if database.dialect == "sqlite":

@@ -41,19 +41,29 @@ _FORMATS: Final[Mapping[str, Callable[[CompiledContext], Any]]] = {
 @click.option("--budget", type=click.IntRange(min=1), metavar="N", help="Leave out what N tokens have no room for.")
 @click.option(
     "--strategy",
-    type=click.Choice(["newest", "window", "importance"]),
+    type=click.Choice(["newest", "window", "importance", "relevant"]),
     help="What to keep; without --budget, of the tract's own.",
 )
+@click.option("--query", metavar="TEXT", help="With --strategy relevant: what to keep has to do with this.")
 @json_option
 @click.pass_obj
-def command(app: App, kind: str, revision: str | None, *, budget: int | None, strategy: StrategyName | None) -> None:
+def command(
+    app: App,
+    /,
+    *,
+    kind: str,
+    revision: str | None,
+    budget: int | None,
+    strategy: StrategyName | None,
+    query: str | None,
+) -> None:
     """Print the messages to send next.
 
     As `text`, when piped, one line each: commit, role and what it says. What a provider's format cannot
     carry, or had to change, is said on stderr, and so is what was left out to fit a budget.
     """
     with app.read() as t:
-        context = t.compile(at=revision, budget=budget, strategy=strategy)
+        context = t.compile(at=revision, budget=budget, strategy=strategy, query=query)
     for warning in context.warnings:
         say("warning", warning)
     for one in context.left_out:
