@@ -231,10 +231,11 @@ def forget(database: Database, blobs: set[int], *, thoroughly: bool) -> None:
     Cost:
         O(commits of the store + bytes of these contents), and with *thoroughly* O(index).
     """
-    gone = f.saying(database, blobs)
+    version = f.state(database).version
+    gone = f.saying(database, blobs) if version else []
     if not gone:
         return
-    if f.state(database).version != VERSION or len(gone) > _MOST_TAKEN:
+    if version != VERSION or len(gone) > _MOST_TAKEN:
         f.empty(database)
         return
     places = {commit: (place, content_type) for commit, place, content_type in gone}

@@ -288,7 +288,7 @@ _SAYING: Final = Query(
 
 def _values(database: Database, commit: int, place: tuple[int, int], words: Iterable[str]) -> dict[str, Any]:
     if database.dialect == "sqlite":
-        return {"id": commit, "rowid": place[0] << _LANE_SHIFT | place[1], "words": " ".join(sorted(words))}
+        return {"id": commit, "rowid": place[0] << _LANE_SHIFT | place[1], "words": " ".join(words)}
     return {"id": commit, "words": [*words, lane_word(place[0])]}
 
 

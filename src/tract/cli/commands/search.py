@@ -37,8 +37,8 @@ _SPACE = {ord(char): " " for char in "\n\t\r"}
 def command(app: App, /, *, query: tuple[str, ...], scope: Scope, at: str | None, limit: int, rebuild: bool) -> None:
     """Show the commits whose texts hold what QUERY asks for, best first; what was undone or covered as well.
 
-    Words and "phrases" must all occur, in any case and within words; -word must not, and needs a `--` before QUERY
-    if it comes first. role: type: branch: tract: tag: before: after: narrow it down, as in
+    Words and "phrases" must all occur, in any case and within words; -word must not (with `--` before QUERY).
+    role: type: branch: tract: tag: before: after: narrow it down, as in
     `tract search -- retry -timeout role:assistant after:7d`. The columns are commit, tract, score, whether a branch
     or tag leads to it, and a piece of the text. The exit code is 0 as well if nothing is found.
     """
