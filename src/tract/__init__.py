@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         OutputContent,
         ReasoningContent,
         SessionContent,
+        SummaryContent,
         ToolResultContent,
     )
     from tract.objects.decision import AutonomyLevel, Resolution, Resolver
@@ -43,11 +44,15 @@ if TYPE_CHECKING:
     from tract.operations.branch import Branch, Divergence
     from tract.operations.cherry_pick import CherryPickResult
     from tract.operations.choices import MissingTarget
+    from tract.operations.compress import CompressResult, GroupSummary
+    from tract.operations.expand import Expansion
     from tract.operations.fsck import Finding
     from tract.operations.merge_result import Conflict, MergeResult
+    from tract.operations.proposal import Proposal
     from tract.operations.rebase import RebaseResult
     from tract.operations.reorder import ReorderResult
     from tract.operations.review import Brought, Concern, Review
+    from tract.operations.summary import SourceMessage, Summarizer, Summary, SummaryRequest, extractive
     from tract.operations.tag import Tag
     from tract.operations.undo import UndoResult
     from tract.porcelain.tract import Tract
@@ -70,6 +75,7 @@ _HOME = {
     "CommitInfo": "tract.objects.commit",
     "CompiledContext": "tract.compile.context",
     "Compiler": "tract.compile.compiler",
+    "CompressResult": "tract.operations.compress",
     "Concern": "tract.operations.review",
     "Conflict": "tract.operations.merge_result",
     "DialogueContent": "tract.objects.content",
@@ -78,12 +84,14 @@ _HOME = {
     "DiffStat": "tract.compile.diff",
     "Divergence": "tract.operations.branch",
     "Entry": "tract.compile.fold",
+    "Expansion": "tract.operations.expand",
     "FieldChange": "tract.compile.diff",
     "FilePart": "tract.objects.message",
     "Finding": "tract.operations.fsck",
     "FreeformContent": "tract.objects.content",
     "GenerationConfig": "tract.objects.config",
     "GraphRow": "tract.history.log",
+    "GroupSummary": "tract.operations.compress",
     "ImagePart": "tract.objects.message",
     "InstructionContent": "tract.objects.content",
     "MergeResult": "tract.operations.merge_result",
@@ -92,6 +100,7 @@ _HOME = {
     "MissingTarget": "tract.operations.choices",
     "OperationInfo": "tract.objects.operation",
     "OutputContent": "tract.objects.content",
+    "Proposal": "tract.operations.proposal",
     "Provenance": "tract.compile.context",
     "Reasoning": "tract.objects.message",
     "ReasoningContent": "tract.objects.content",
@@ -103,7 +112,12 @@ _HOME = {
     "Review": "tract.operations.review",
     "SafetyWarning": "tract.compile.safety",
     "SessionContent": "tract.objects.content",
+    "SourceMessage": "tract.operations.summary",
     "Status": "tract.history.status",
+    "Summarizer": "tract.operations.summary",
+    "Summary": "tract.operations.summary",
+    "SummaryContent": "tract.objects.content",
+    "SummaryRequest": "tract.operations.summary",
     "Tag": "tract.operations.tag",
     "TextPart": "tract.objects.message",
     "TokenBudget": "tract.objects.config",
@@ -117,6 +131,7 @@ _HOME = {
     "TractError": "tract.errors",
     "UndoResult": "tract.operations.undo",
     "Usage": "tract.objects.usage",
+    "extractive": "tract.operations.summary",
 }
 
 __all__ = [
@@ -133,6 +148,7 @@ __all__ = [
     "CommitInfo",
     "CompiledContext",
     "Compiler",
+    "CompressResult",
     "Concern",
     "Conflict",
     "DialogueContent",
@@ -141,12 +157,14 @@ __all__ = [
     "DiffStat",
     "Divergence",
     "Entry",
+    "Expansion",
     "FieldChange",
     "FilePart",
     "Finding",
     "FreeformContent",
     "GenerationConfig",
     "GraphRow",
+    "GroupSummary",
     "ImagePart",
     "InstructionContent",
     "MergeResult",
@@ -155,6 +173,7 @@ __all__ = [
     "MissingTarget",
     "OperationInfo",
     "OutputContent",
+    "Proposal",
     "Provenance",
     "Reasoning",
     "ReasoningContent",
@@ -166,7 +185,12 @@ __all__ = [
     "Review",
     "SafetyWarning",
     "SessionContent",
+    "SourceMessage",
     "Status",
+    "Summarizer",
+    "Summary",
+    "SummaryContent",
+    "SummaryRequest",
     "Tag",
     "TextPart",
     "TokenBudget",
@@ -180,6 +204,7 @@ __all__ = [
     "TractError",
     "UndoResult",
     "Usage",
+    "extractive",
 ]
 
 

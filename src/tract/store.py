@@ -550,10 +550,10 @@ class Operation:
         noted[key] = [noted[key][0] if key in noted else self.meta(key), value]
         self._database.execute(q.SET_META, {"key": key, "value": value})
 
-    def add_usage(self, values: dict[str, Any]) -> None:
-        """Record the token usage a provider reported for a commit."""
+    def put(self, query: Query, **values: Any) -> None:
+        """Write what is neither object nor ref, such as a usage; what undo needs to know belongs in `args`."""
         self.has_values = True
-        self._database.execute(q.ADD_USAGE, values)
+        self._database.execute(query, values)
 
     # --- objects -----------------------------------------------------------------------------------
 

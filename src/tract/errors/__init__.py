@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Protocol
 
-from tract.errors.base import TractError, nearest, shown
+from tract.errors.base import NotFoundError, StateError, TractError, nearest, shown
+from tract.errors.compressing import ProposalDecidedError, ProposalNotFoundError, ProposalStaleError, SummaryError
 from tract.errors.storage import (
     BusyError,
     CorruptGraphError,
@@ -57,6 +58,9 @@ __all__ = [
     "OperationConflictError",
     "OperationNotFoundError",
     "OperationOpenError",
+    "ProposalDecidedError",
+    "ProposalNotFoundError",
+    "ProposalStaleError",
     "ReadOnlyError",
     "RefConflictError",
     "RefExistsError",
@@ -66,6 +70,7 @@ __all__ = [
     "StateError",
     "StorageError",
     "StoreNotFoundError",
+    "SummaryError",
     "TagNotFoundError",
     "TractError",
     "TractNotFoundError",
@@ -76,12 +81,6 @@ __all__ = [
 ]
 
 # --- not found -----------------------------------------------------------------------------------
-
-
-class NotFoundError(TractError, KeyError):
-    """Something was named that does not exist."""
-
-    code = "not_found"
 
 
 class RevisionNotFoundError(NotFoundError):
@@ -276,12 +275,6 @@ class FormatError(InvalidInputError):
 
 
 # --- state ---------------------------------------------------------------------------------------
-
-
-class StateError(TractError):
-    """The call is fine but not in the state this handle or branch is in."""
-
-    code = "state"
 
 
 class ClosedHandleError(StateError):

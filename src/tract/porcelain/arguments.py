@@ -109,6 +109,11 @@ def resolve_all(store: Store, named: str | CommitInfo | Iterable[str | CommitInf
     return [resolve(store, one) for one in named]
 
 
+def resolve_some(store: Store, named: str | CommitInfo | Iterable[str | CommitInfo] | None) -> list[bytes]:
+    """Return the hashes of one, several or no revisions, in order."""
+    return [] if named is None else resolve_all(store, named)
+
+
 def log_ends(store: Store, branch: str | CommitInfo | None, *, all_branches: bool) -> tuple[list[bytes], bytes | None]:
     """Return the commits a log begins from, and the one behind which it stops."""
     if all_branches:

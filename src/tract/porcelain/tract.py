@@ -6,6 +6,7 @@ import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
+from re import Pattern
 from types import TracebackType
 from typing import Any, Literal, Self, overload
 
@@ -39,7 +40,9 @@ from tract.operations import branch as branching
 from tract.operations.branch import Branch
 from tract.operations.cherry_pick import CherryPickResult, cherry_pick
 from tract.operations.commit import Remarks, annotate, append, edit
+from tract.operations.compress import CompressOptions, CompressResult, compress
 from tract.operations.configure import configure
+from tract.operations.expand import Expansion, expand
 from tract.operations.fsck import Finding, fsck
 from tract.operations.merge import (
     MergeOptions,
@@ -53,11 +56,13 @@ from tract.operations.merge import (
 )
 from tract.operations.merge_result import MergeResult
 from tract.operations.prepare import as_content, with_text
+from tract.operations.proposal import Proposal
 from tract.operations.rebase import RebaseResult, rebase
 from tract.operations.reorder import ReorderResult, compile_in_order, reorder
 from tract.operations.reset import reset
 from tract.operations.revert import revert
 from tract.operations.review import Reviewer
+from tract.operations.summary import Summarizer
 from tract.operations.tag import Tag
 from tract.operations.undo import UndoResult, redo, undo
 from tract.operations.usage import record_usage
@@ -71,9 +76,10 @@ from tract.porcelain.arguments import (
     merged,
     remarks,
     resolve_all,
+    resolve_some,
     text_or_parts,
 )
-from tract.porcelain.collections import Branches, Operations, Tags
+from tract.porcelain.collections import Branches, Operations, Proposals, Tags
 from tract.porcelain.opening import Place, open_store
 from tract.store import Store
 from tract.tokens import TokenCounter
@@ -419,6 +425,7 @@ class Tract:
         *,
         as_of: datetime | None = None,
         order: Iterable[str | CommitInfo] | None = None,
+        expand: str | CommitInfo | Iterable[str | CommitInfo] = (),
         mark_edits: bool = False,
         verify: bool = False,
     ) -> CompiledContext:
@@ -429,6 +436,7 @@ class Tract:
             as_of: Compile where the branch pointed at this time (with a time zone).
             order: Commits whose messages trade the places they hold among themselves, as `t.reorder`
                 would make them, for this call alone; nothing is left out, and `warnings` tells what it breaks.
+            expand: Summaries, or messages behind one, to show in full for this call alone, through every level.
             mark_edits: Begin each edited message with `[edited] `.
             verify: Fold the whole history once more and compare.
 
@@ -440,13 +448,12 @@ class Tract:
         Cost:
             One small query when nothing is new; O(new commits) otherwise.
         """
-        is_plain = at is None and as_of is None and order is None and self._compiler is None
+        is_plain = at is None and as_of is None and order is None and self._compiler is None and expand == ()
         if is_plain and not (mark_edits or verify):
             return compile_head(self._store)
-        commit, named = self._moment(at, as_of), [] if order is None else resolve_all(self._store, order)
-        return compile_in_order(
-            self._store, commit, named, compiler=self._compiler, mark_edits=mark_edits, verify=verify
-        )
+        commit, named = self._moment(at, as_of), resolve_some(self._store, order)
+        options: dict[str, Any] = {"compiler": self._compiler, "mark_edits": mark_edits, "verify": verify}
+        return compile_in_order(self._store, commit, named, expand=resolve_some(self._store, expand), **options)
 
     def get(self, commit: str | CommitInfo) -> CommitInfo:
         """Return what is known of *commit*."""
@@ -820,6 +827,82 @@ class Tract:
     def merge_in_progress(self) -> MergeResult | None:
         """The merge that waits for decisions, or `None`."""
         return merge_in_progress(self._store)
+
+    # --- compressing -------------------------------------------------------------------------------
+
+    def compress(
+        self,
+        commits: str | CommitInfo | Iterable[str | CommitInfo] | None = None,
+        *,
+        start: str | CommitInfo | None = None,
+        end: str | CommitInfo | None = None,
+        target_tokens: int | None = None,
+        content: str | Sequence[str] | None = None,
+        summarizer: Summarizer | None = None,
+        instructions: str | None = None,
+        system_prompt: str | None = None,
+        preserve: str | CommitInfo | Iterable[str | CommitInfo] = (),
+        must_keep: str | Pattern[str] | Iterable[str | Pattern[str]] = (),
+        autonomy: AutonomyLevel | str | None = None,
+        dry_run: bool = False,
+    ) -> CompressResult | Proposal:
+        """Cover messages with summaries; what they say comes back with `revert`, and `expand` shows it.
+
+        Pinned messages stay, and what stands between them gets one summary each. A tool call and its
+        results are covered together or not at all. Nothing behind them moves.
+
+        Args:
+            commits: The messages to cover, summaries included; by default all that have normal priority.
+            start: Cover from this message on, instead of naming each.
+            end: Cover up to this message.
+            target_tokens: Most tokens all summaries together may have; by default a quarter is aimed at.
+            content: The summary, written by you; a text for each group if there are several.
+            summarizer: Called with a `SummaryRequest`, returns a text or a `Summary`; by default
+                `extractive`, which picks sentences and needs no model.
+            instructions: What to tell the summarizer besides.
+            system_prompt: Replaces the summarizer's own prompt.
+            preserve: Messages that stay this time.
+            must_keep: Texts, and compiled patterns whose matches have to be in the summaries.
+            autonomy: `autonomous` (the default) writes; `collaborative` returns a `Proposal` to approve,
+                also after a restart; `manual` needs *content*.
+            dry_run: Say what would be written, and write nothing.
+
+        Raises:
+            InvalidInputError: There is nothing to compress, or *content* does not fit the groups.
+            SummaryError: A summary is empty, too long or a refusal, also when asked for again.
+            RefConflictError: What was to be covered changed while the summarizer ran.
+
+        Cost:
+            O(messages), and a call of the summarizer for each group; no transaction is open meanwhile.
+        """
+        options = CompressOptions(
+            None if commits is None else resolve_all(self._store, commits),
+            None if start is None else self._resolve(start),
+            None if end is None else self._resolve(end),
+            resolve_some(self._store, preserve),
+            target_tokens=target_tokens,
+            content=content,
+            summarizer=summarizer,
+            instructions=instructions,
+            system_prompt=system_prompt,
+            must_keep=must_keep,
+            autonomy=autonomy,
+            dry_run=dry_run,
+        )
+        return compress(self._store, options)
+
+    def expand(self, commit: str | CommitInfo) -> Expansion:
+        """Return what a summary, merge or squash stands for, through every level, down to the original messages.
+
+        Raises:
+            InvalidTargetError: *commit* is an annotation, a reorder or a revert.
+        """
+        return expand(self._store, self._resolve(commit))
+
+    @property
+    def proposals(self) -> Proposals:
+        """What waits to be approved or rejected, and what was: by number, the oldest first."""
+        return Proposals(self._store)
 
     # --- operations --------------------------------------------------------------------------------
 

@@ -184,3 +184,19 @@ usage: Final = _table(
     Column("cache_write_tokens", _Int, nullable=False),
     Column("raw", Text, nullable=False),
 )
+
+proposals: Final = _table(
+    "proposals",
+    _id(),
+    Column("tract_id", _Int, ForeignKey("tracts.id"), nullable=False),
+    Column("number", _Int, nullable=False),
+    # An edit adds a revision; of a row only the state changes, so undo has nothing else to put back.
+    Column("revision", _Int, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("head_id", _Int, ForeignKey("commits.id"), nullable=False),
+    Column("payload", Text, nullable=False),
+    Column("hash", LargeBinary, nullable=False),
+    Column("created_at", _Int, nullable=False),
+    Column("state", Text, nullable=False),
+    UniqueConstraint("tract_id", "number", "revision", name="proposals_number"),
+)
