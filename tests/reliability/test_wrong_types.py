@@ -28,9 +28,11 @@ _CALLS: dict[str, dict[str, Any]] = {
     "cherry_pick": {"commits": "other", "allow": "duplicate_content"},
     "commit": {"content": "Hello."},
     "compile": {},
+    "compress": {"content": "S"},
     "configure": {},
     "diff": {},
     "edit": {"target": "HEAD", "content": "Changed."},
+    "expand": {"commit": "HEAD"},
     "find": {},
     "get": {"commit": "HEAD"},
     "log": {},
@@ -80,7 +82,7 @@ def _cases() -> Iterator[tuple[str, str]]:
         assert call is not None
 
 
-# The same for the collections: `t.branches`, `t.tags`, `t.operations`.
+# The same for the collections: `t.branches`, `t.tags`, `t.proposals`, `t.operations`.
 _COLLECTIONS: dict[str, dict[str, dict[str, Any]]] = {
     "branches": {
         "create": {"name": "new"},
@@ -98,6 +100,14 @@ _COLLECTIONS: dict[str, dict[str, dict[str, Any]]] = {
         "get": {"key": "release"},
         "__getitem__": {"name": "release"},
         "__contains__": {"name": "release"},
+    },
+    "proposals": {
+        "approve": {"number": 1},
+        "reject": {"number": 1},
+        "edit": {"number": 1, "drafts": "Said."},
+        "get": {"key": 1},
+        "__getitem__": {"number": 1},
+        "__contains__": {"number": 1},
     },
     "operations": {"for_ref": {"name": "main"}, "__getitem__": {"number": 1}},
 }

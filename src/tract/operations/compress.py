@@ -157,7 +157,8 @@ def compress(store: Store, options: CompressOptions) -> CompressResult | Proposa
     if options.dry_run:
         return CompressResult(tuple([_group_summary(draft, None) for draft in drafts]), kept, None)
     if level is AutonomyLevel.COLLABORATIVE:
-        return propose(store, COMPRESSION, tip, {"branch": branch, **_payload(drafts, kept)})
+        payload = {"branch": branch, **_payload(drafts, kept)}
+        return propose(store, COMPRESSION, tip, payload, holds=lambda now: _is_same_ground(store, now, drafts))
     return _write(store, tip, drafts, kept=kept)
 
 
@@ -310,7 +311,7 @@ def _write(
         if operation.tip is None:
             operation.require_tip(head.hash)
         elif operation.tip.hash != head.hash:
-            if not _is_same_ground(states_of(store).get(operation.tip.hash), drafts):
+            if not _is_same_ground(store, operation.tip.hash, drafts):
                 raise _moved(store, head, operation.tip, proposal)
             chain = _chain(store, operation.tip, commits)
         if proposal is not None:
@@ -364,11 +365,11 @@ def _group_summary(draft: _Draft, commit: str | None) -> GroupSummary:
     )  # fmt: skip
 
 
-def _is_same_ground(state: State, drafts: Sequence[_Draft]) -> bool:
-    """Tell whether *state* still shows what *drafts* cover as they were made for it, in the same groups."""
+def _is_same_ground(store: Store, commit: bytes, drafts: Sequence[_Draft]) -> bool:
+    """Tell whether *commit* still shows what *drafts* cover as they were made for it, in the same groups."""
     known = [[(entry.placed.id, entry.shown.id) for entry in draft.group.entries] for draft in drafts]
     wanted = {place for group in known for place, _ in group}
-    plan = plan_compress(state, wanted=wanted)
+    plan = plan_compress(states_of(store).get(commit), wanted=wanted)
     return known == [[(entry.placed.id, entry.shown.id) for entry in group.entries] for group in plan.groups]
 
 
@@ -431,7 +432,7 @@ def _carry_out(store: Store, proposal: Proposal) -> CompressResult:
         for group, text, told in zip(groups, proposal.drafts, proposal.payload["groups"], strict=True)
         if group is not None
     ]
-    if not _is_same_ground(state, drafts):
+    if not _is_same_ground(store, tip.hash, drafts):
         raise ProposalStaleError(proposal.number, "what it covers has changed")
     return _write(store, tip, drafts, kept=tuple(proposal.payload["kept"]), proposal=proposal)
 

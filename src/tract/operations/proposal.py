@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final, Literal, TypeAlias, cast
 
-from tract.errors import CorruptObjectError, InvalidInputError, ProposalDecidedError, ProposalNotFoundError, shown
+from tract.errors import CorruptObjectError, InvalidInputError, ProposalDecidedError, ProposalNotFoundError
 from tract.objects.commit import SHORT_HASH, from_microseconds
 from tract.objects.hashing import blob_hash, canonical_json
 from tract.storage import proposals as q
@@ -95,11 +95,7 @@ class Proposal:
         Raises:
             ProposalDecidedError: It was decided or edited already.
         """
-        _require_open(self.number, self.state)
-        self._store.pause("proposal-reject")
-        with self._store.operation("proposal-reject", {"number": self.number}) as operation:
-            mark(operation, self, "rejected")
-            return find_proposal(self._store, self.number, [self._acts])
+        return _reject(self._store, self, self._acts)
 
     def edit(self, drafts: str | Sequence[str]) -> Proposal:
         """Replace the drafts: as many texts as there are, or one text where there is one.
@@ -111,23 +107,52 @@ class Proposal:
             InvalidInputError: Another number of drafts, or one that says nothing.
             ProposalDecidedError: It was decided or edited already.
         """
-        _require_open(self.number, self.state)
-        texts = _texts(drafts, len(self.drafts))
-        values = _values(self.kind, {**self.payload, "drafts": texts})
-        self._acts.check(self._store, replace(self, drafts=tuple(texts), payload={**self.payload, "drafts": texts}))
-        head = self._store.tip(bytes.fromhex(self.head))
-        self._store.pause("proposal-edit")
-        with self._store.operation("proposal-edit", {"number": self.number}) as operation:
-            mark(operation, self, "replaced")
-            _add(operation, self.number, head, values)
-            return find_proposal(self._store, self.number, [self._acts])
+        return _edit(self._store, self, self._acts, drafts)
 
 
-def propose(store: Store, kind: ProposalKind, head: Tip, payload: Mapping[str, Any]) -> Proposal:
-    """Keep what is proposed, made on the commit *head*; *payload* has `branch` and `drafts`."""
+def _reject(store: Store, proposal: Proposal, kind: ProposalKind) -> Proposal:
+    _require_open(proposal.number, proposal.state)
+    store.pause("proposal-reject")
+    with store.operation("proposal-reject", {"number": proposal.number}) as operation:
+        mark(operation, proposal, "rejected")
+        return find_proposal(store, proposal.number, [kind])
+
+
+def _edit(store: Store, proposal: Proposal, kind: ProposalKind, drafts: str | Sequence[str]) -> Proposal:
+    _require_open(proposal.number, proposal.state)
+    texts = _texts(drafts, len(proposal.drafts))
+    payload = {**proposal.payload, "drafts": texts}
+    values = _values(proposal.kind, payload)
+    kind.check(store, replace(proposal, drafts=tuple(texts), payload=payload))
+    head = store.tip(bytes.fromhex(proposal.head))
+    store.pause("proposal-edit")
+    with store.operation("proposal-edit", {"number": proposal.number}) as operation:
+        mark(operation, proposal, "replaced")
+        _add(operation, proposal.number, head, values)
+        return find_proposal(store, proposal.number, [kind])
+
+
+def propose(
+    store: Store, kind: ProposalKind, head: Tip, payload: Mapping[str, Any], *, holds: Callable[[bytes], bool]
+) -> Proposal:
+    """Keep what is proposed, made on the commit *head*; *payload* has `branch` and `drafts`.
+
+    Args:
+        store: The open store.
+        kind: What it is.
+        head: The commit it was made on.
+        payload: What it needs to be carried out.
+        holds: Tells whether it would be the same, made on the commit of this hash.
+
+    Raises:
+        RefConflictError: What it is for has changed meanwhile.
+    """
     values = _values(kind.name, payload)
     store.pause("propose")
     with store.operation("propose", {"kind": kind.name}) as operation:
+        tip = operation.tip
+        if tip is None or (tip.hash != head.hash and not holds(tip.hash)):
+            operation.require_tip(head.hash)
         number = (_last(store)[0] or 0) + 1
         _add(operation, number, head, values)
         return find_proposal(store, number, [kind])
@@ -141,9 +166,9 @@ def find_proposal(store: Store, number: int, kinds: Sequence[ProposalKind]) -> P
         ProposalNotFoundError: There is none.
         CorruptObjectError: It is damaged.
     """
-    if not isinstance(number, int) or isinstance(number, bool):
-        raise InvalidInputError(f"A proposal is named by its number, not {shown(number)}.", hint="See `t.proposals`.")
-    row = store.one(q.PROPOSAL, tract_id=store.tract_id, number=number) if 0 < number < _LARGEST else None
+    if not isinstance(number, int) or isinstance(number, bool) or not 0 < number < _LARGEST:
+        raise InvalidInputError("A proposal is named by its number.", hint="List them with `list(t.proposals)`.")
+    row = store.one(q.PROPOSAL, tract_id=store.tract_id, number=number)
     if row is None:
         raise ProposalNotFoundError(number)
     return _read(store, ProposalRow(*row), kinds)
