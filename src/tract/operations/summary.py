@@ -276,19 +276,19 @@ def _asked(request: SummaryRequest, summarizer: Summarizer) -> Summary:
     commits = tuple([one.commit for one in request.messages])
     try:
         answer: object = summarizer(request)
+        if isinstance(answer, str):
+            answer = Summary(str(answer))
+        if not (isinstance(answer, Summary) and isinstance(answer.text, str)):
+            raise SummaryError(f"the summarizer returned a `{type(answer).__name__}`, not a text", commits=commits)
+        if not (isinstance(answer.name, str) and isinstance(answer.settings, Mapping)):
+            raise SummaryError("the summarizer's `name` is no text, or its `settings` no mapping", commits=commits)
+        name = answer.name or str(getattr(summarizer, "__name__", type(summarizer).__name__))
+        name = "custom" if name == "<lambda>" else name[:_NAME_CHARACTERS]
+        return Summary(answer.text.strip(), name, dict(answer.settings))
     except TractError:
         raise
     except Exception as error:
         raise SummaryError(f"the summarizer raised {type(error).__name__}", commits=commits) from error
-    if isinstance(answer, str):
-        answer = Summary(answer)
-    if not (isinstance(answer, Summary) and isinstance(answer.text, str)):
-        raise SummaryError(f"the summarizer returned a `{type(answer).__name__}`, not a text", commits=commits)
-    if not (isinstance(answer.name, str) and isinstance(answer.settings, Mapping)):
-        raise SummaryError("the summarizer's `name` is no text, or its `settings` no mapping", commits=commits)
-    name = answer.name or str(getattr(summarizer, "__name__", type(summarizer).__name__))
-    name = "custom" if name == "<lambda>" else name[:_NAME_CHARACTERS]
-    return Summary(answer.text.strip(), name, dict(answer.settings))
 
 
 def _checked(request: SummaryRequest, summary: Summary, limit_tokens: int) -> _Attempt:
