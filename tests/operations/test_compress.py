@@ -262,7 +262,7 @@ def test_a_summary_longer_than_its_sources_is_refused() -> None:
         t.user("Ho.")
         for options in ({"content": LONG}, {"summarizer": lambda _: LONG}):
             with pytest.raises((SummaryError, InvalidInputError)):
-                t.compress(**options)  # type: ignore[arg-type]
+                t.compress(**options)
         assert len(t.log()) == 2
 
 
@@ -276,7 +276,7 @@ def test_must_keep_is_verified_asked_for_again_and_carried() -> None:
 
     with Tract.open() as t:
         t.user(f"Take ORD-12 from /srv/data/a.csv, then ORD-77. It is 123 {LONG} {LONG}")
-        must = ["123", re.compile(r"ORD-\d+"), "/srv/data/a.csv", "not there"]
+        must: list[str | re.Pattern[str]] = ["123", re.compile(r"ORD-\d+"), "/srv/data/a.csv", "not there"]
         result = done(t.compress(summarizer=careless, must_keep=must))
         text = result.summaries[0].text
         assert "lacks 123; ORD-12; ORD-77; /srv/data/a.csv" in str(reasons[1])

@@ -136,7 +136,9 @@ def test_what_ends_the_program_is_not_caught(path: Path, error: BaseException) -
         with pytest.raises(type(error)):
             t.compress(summarizer=_raise(error))
         assert dump(path) == before
-        assert t.compress(summarizer=lambda _: _Text("Trip to Porto."), dry_run=True)
+        t.compress(summarizer=lambda _: _Text("Trip to Porto."))
+        assert t.compile().messages[1].text == "[summary] Trip to Porto."
+        t.undo()
 
 
 def test_a_text_that_begins_as_the_conversation_does_is_no_refusal() -> None:

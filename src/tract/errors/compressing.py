@@ -28,7 +28,7 @@ class SummaryError(StateError):
         commits: tuple[str, ...] = (),
     ) -> None:
         super().__init__(
-            f"No usable summary of {len(commits)} commits: {reason}.",
+            f"No usable summary: {reason}.",
             hint="Raise `target_tokens`, pass another `summarizer`, or write it yourself: `t.compress(content=text)`.",
         )
         self.reason = reason

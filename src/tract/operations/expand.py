@@ -135,11 +135,10 @@ def _of(entry: Entry, items: tuple[Expansion, ...]) -> Expansion:
 
 
 def _brought_by(state: State, events: Sequence[Event]) -> tuple[Expansion, ...]:
-    """Return the messages among *events*, those a summary among them covers inside it."""
-    inside = {target for event in events if event.op == "compress" for target in event.targets}
-    places = [event.id for event in events if event.op in {"append", "compress"} and event.id not in inside]
-    entries = (state.entry(place) for place in places)
-    return tuple([_expansion(state, entry) for entry in entries if entry is not None])
+    """Return the messages among *events* in the order shown, those a summary among them covers inside it."""
+    own = {event.id for event in events}
+    entries = [entry for entry in state.order if entry.placed.id in own and not entry.is_off]
+    return tuple([_expansion(state, entry) for entry in entries if own.isdisjoint(entry.covers)])
 
 
 def _squashed(store: Store, entry: Entry) -> tuple[Expansion, ...] | None:

@@ -273,22 +273,24 @@ def summarized(request: SummaryRequest, summarizer: Summarizer, *, limit_tokens:
 
 def _asked(request: SummaryRequest, summarizer: Summarizer) -> Summary:
     """Return the answer of *summarizer*, which may be anything, as a `Summary`."""
-    commits = tuple([one.commit for one in request.messages])
     try:
-        answer: object = summarizer(request)
-        if isinstance(answer, str):
-            answer = Summary(str(answer))
-        if not (isinstance(answer, Summary) and isinstance(answer.text, str)):
-            raise SummaryError(f"the summarizer returned a `{type(answer).__name__}`, not a text", commits=commits)
-        if not (isinstance(answer.name, str) and isinstance(answer.settings, Mapping)):
-            raise SummaryError("the summarizer's `name` is no text, or its `settings` no mapping", commits=commits)
-        name = answer.name or str(getattr(summarizer, "__name__", type(summarizer).__name__))
-        name = "custom" if name == "<lambda>" else name[:_NAME_CHARACTERS]
-        return Summary(answer.text.strip(), name, dict(answer.settings))
+        return _read(summarizer(request), str(getattr(summarizer, "__name__", type(summarizer).__name__)))
     except TractError:
         raise
     except Exception as error:
+        commits = tuple([one.commit for one in request.messages])
         raise SummaryError(f"the summarizer raised {type(error).__name__}", commits=commits) from error
+
+
+def _read(answer: object, name: str) -> Summary:
+    if isinstance(answer, str):
+        answer = Summary(str(answer))
+    if not (isinstance(answer, Summary) and isinstance(answer.text, str)):
+        raise SummaryError(f"the summarizer returned a `{type(answer).__name__}`, not a text")
+    if not (isinstance(answer.name, str) and isinstance(answer.settings, Mapping)):
+        raise SummaryError("the summarizer's `name` is no text, or its `settings` no mapping")
+    name = answer.name or ("custom" if name == "<lambda>" else name)
+    return Summary(answer.text.strip(), name[:_NAME_CHARACTERS], dict(answer.settings))
 
 
 def _checked(request: SummaryRequest, summary: Summary, limit_tokens: int) -> _Attempt:
