@@ -32,7 +32,7 @@ def done(result: object) -> CompressResult:
     return result
 
 
-def compress(t: Tract, commits: Sequence[CommitInfo] | None = None, **options: Any) -> CompressResult:
+def compress(t: Tract, commits: Sequence[CommitInfo | str] | None = None, **options: Any) -> CompressResult:
     options.setdefault("summarizer", short)
     return done(t.compress(commits, **options))
 
