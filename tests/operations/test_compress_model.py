@@ -93,10 +93,10 @@ class Talk(History):
         context = self.t.compile(verify=True)
         assert [message.text for message in context.messages] == self.model.visible(self.head)
         assert self.t.status().context_tokens == context.token_count
-        if not context.messages:
-            return
-        request = context.to_anthropic()
-        assert validate_openai(context.to_openai()) == []
+        messages, request = context.to_openai(), context.to_anthropic()
+        if not messages:
+            return  # nothing is shown, or nothing but a result whose call was skipped
+        assert validate_openai(messages) == []
         assert validate_anthropic(request.get("system"), request["messages"]) == []
 
 
