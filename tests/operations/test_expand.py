@@ -5,9 +5,13 @@ from __future__ import annotations
 import pytest
 
 from tests.operations.test_compress import CALL, LONG, compress, done, said, texts
-from tract import Tract
+from tract import CommitInfo, DialogueContent, SummaryContent, Tract
+from tract.compile.fold import Event
 from tract.errors import InvalidInputError, InvalidTargetError
+from tract.objects.content import Content, to_message
+from tract.operations.chain import Chain, NewCommit
 from tract.operations.expand import Expansion, lookup
+from tract.operations.prepare import prepare
 
 
 def originals(expansion: Expansion) -> list[str]:
@@ -29,10 +33,52 @@ def test_a_summary_of_summaries_opens_level_by_level() -> None:
         assert originals(expansion) == [f"message {number}" for number in range(6)]
         assert expansion.items[0].text == "[summary] told 0 1"
         assert len(expansion) == 4
-        assert expansion.to_dicts()["items"][0]["items"][1]["commit"] == m[1].hash
+        assert [one["level"] for one in expansion.to_dicts()] == [0, 1, 2, 2, 1, 2, 2, 1, 1]
+        assert expansion.to_dicts()[3]["commit"] == m[1].hash
         assert "message" not in repr(expansion)
         assert "<pre>message 0" in expansion._repr_html_()
         assert originals(t.expand(m[0])) == ["message 0"]
+
+
+LEVELS = 1_100
+
+
+def nested(t: Tract) -> CommitInfo:
+    """Write a message, a summary of it, another message, a summary of both, and so on, in one operation."""
+    store = t._store
+    chain = Chain(store, store.tip(bytes.fromhex(t.user(f"the first {LONG}").hash)))
+    assert chain.state is not None
+    assert chain.state.head is not None
+    below: tuple[Event, ...] = (chain.state.head,)
+    for number in range(LEVELS):
+        summary = _new(t, SummaryContent(text=f"level {number}"), "compress", below)
+        below = (chain.add(summary), chain.add(_new(t, DialogueContent(role="user", text=f"turn {number}"), "append")))
+    with store.operation("compress") as operation:
+        chain.write(operation)
+    return t.get("HEAD~1")
+
+
+def _new(t: Tract, content: Content, op: str, targets: tuple[Event, ...] = ()) -> NewCommit:
+    ready = prepare(t._store, content)
+    return NewCommit(
+        op, targets, content_type=ready.content_type, payload=ready.payload, content=ready.content_hash,
+        message=to_message(ready.content_type, ready.fields), tokens=ready.tokens,
+    )  # fmt: skip
+
+
+def test_a_thousand_levels_open() -> None:
+    """An agent that compresses after every turn nests its summaries deeper than Python recurses."""
+    with Tract.open(durability="off") as t:
+        last = nested(t)
+        expansion = t.expand(last)
+        assert len(expansion.originals) == LEVELS
+        assert expansion.originals[0].text == f"the first {LONG}"
+        assert max(one["level"] for one in expansion.to_dicts()) == LEVELS
+        assert len(t.blame().messages[0].covers) == LEVELS
+        assert len(t.compile(expand=[last]).messages) == LEVELS + 1
+        assert lookup(t._store, "first")[0].summary == last.hash
+        t.compress([last], content="all")
+        assert texts(t) == ["[summary] all", f"turn {LEVELS - 1}"]
 
 
 def test_a_merge_and_a_squash_stand_for_what_the_other_branch_brought() -> None:

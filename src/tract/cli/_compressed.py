@@ -52,13 +52,12 @@ def compress_blocks(result: CompressResult) -> list[Block]:
     return blocks
 
 
-def expansion_rows(expansion: Expansion, depth: int = 0) -> Iterator[list[Cell]]:
+def expansion_rows(expansion: Expansion) -> Iterator[list[Cell]]:
     """Yield a row for a commit and each it stands for: level, commit, op, role, tokens, first line."""
-    role = "" if expansion.message is None else expansion.message.role
-    row: list[Cell] = [str(depth), (expansion.commit[:8], "yellow"), expansion.op, (role, "green")]
-    yield [*row, str(expansion.tokens), "  " * depth + shorten(expansion.text)]
-    for item in expansion.items:
-        yield from expansion_rows(item, depth + 1)
+    for level, one in expansion.walk():
+        role = "" if one.message is None else one.message.role
+        row: list[Cell] = [str(level), (one.commit[:8], "yellow"), one.op, (role, "green")]
+        yield [*row, str(one.tokens), "  " * min(level, 20) + shorten(one.text)]
 
 
 def proposal_json(proposal: Proposal) -> dict[str, Any]:

@@ -272,14 +272,27 @@ class _Lines:
             )
 
 
+def within(state: State, entry: Entry) -> list[Entry]:
+    """Return the entries a summary covers, each followed by those it covers itself; none for any other entry.
+
+    What is covered was there before what covers it, so there is no cycle; but there may be too many
+    levels for recursion.
+    """
+    found: list[Entry] = []
+    waiting = [entry]
+    while waiting:
+        one = waiting.pop()
+        if one is not entry:
+            found.append(one)
+        targets = one.placed.targets if one.placed.op == "compress" else ()
+        covered = (state.entry(target) for target in reversed(targets))
+        waiting += [child for child in covered if child is not None]
+    return found
+
+
 def originals(state: State, entry: Entry) -> list[Entry]:
     """Return the messages a summary stands for, through every level, in order; none for any other entry."""
-    found: list[Entry] = []
-    for target in entry.placed.targets if entry.placed.op == "compress" else ():
-        covered = state.entry(target)
-        if covered is not None:
-            found += originals(state, covered) if covered.placed.op == "compress" else [covered]
-    return found
+    return [one for one in within(state, entry) if one.placed.op != "compress"]
 
 
 def _all_text(entry: Entry) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from tract.compile.blame import within
 from tract.compile.compiler import states_of
 from tract.compile.fold import Entry, Event, State
 from tract.compile.text import readable
@@ -48,25 +49,36 @@ class Expansion:
     @property
     def originals(self) -> tuple[Expansion, ...]:
         """The messages at the bottom, in order; itself if it stands for nothing else."""
-        found = tuple(original for item in self.items for original in item.originals)
-        return found if self.items else (() if self.op == "merge" else (self,))
+        return tuple([one for _, one in self.walk() if not one.items and one.op != "merge"])
 
     @property
     def text(self) -> str:
         """What it says, as text for people; `""` for a merge."""
         return "" if self.message is None else readable(self.message)
 
-    def to_dicts(self) -> dict[str, Any]:
-        """Return it as JSON values, what it stands for inside."""
-        return {
-            "commit": self.commit,
-            "op": self.op,
-            "role": None if self.message is None else self.message.role,
-            "text": self.text,
-            "priority": self.priority,
-            "tokens": self.tokens,
-            "items": [item.to_dicts() for item in self.items],
-        }
+    def walk(self) -> Iterator[tuple[int, Expansion]]:
+        """Yield the level and expansion of itself (level 0) and of everything it stands for, in order."""
+        # Histories are compressed again and again, so levels are too many for recursion.
+        waiting: list[tuple[int, Expansion]] = [(0, self)]
+        while waiting:
+            level, one = waiting.pop()
+            yield level, one
+            waiting += [(level + 1, item) for item in reversed(one.items)]
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """Return a dict for itself and everything it stands for, in order, each with its `level`."""
+        return [
+            {
+                "level": level,
+                "commit": one.commit,
+                "op": one.op,
+                "role": None if one.message is None else one.message.role,
+                "text": one.text,
+                "priority": one.priority,
+                "tokens": one.tokens,
+            }
+            for level, one in self.walk()
+        ]
 
     def __len__(self) -> int:
         return len(self.items)
@@ -75,10 +87,12 @@ class Expansion:
         return f"<Expansion {self.commit[:SHORT_HASH]} {self.op} items={len(self.items)}>"
 
     def _repr_html_(self) -> str:
-        inside = "".join(f"<li>{item._repr_html_()}</li>" for item in self.items)
-        role = "" if self.message is None else self.message.role
-        said = f"<b>{html.escape(self.commit[:SHORT_HASH])}</b> {html.escape(role)}<pre>{html.escape(self.text)}</pre>"
-        return said + (f"<ol>{inside}</ol>" if inside else "")
+        rows = "".join(
+            f"<tr><td>{one['level']}</td><td>{html.escape(one['commit'][:SHORT_HASH])}</td>"
+            f"<td>{html.escape(one['role'] or '')}</td><td><pre>{html.escape(one['text'])}</pre></td></tr>"
+            for one in self.to_dicts()
+        )
+        return f"<table><caption>{html.escape(repr(self))}</caption>{rows}</table>"
 
 
 def expand(store: Store, commit: bytes) -> Expansion:
@@ -123,8 +137,13 @@ def _found(store: Store, commit: bytes) -> tuple[State, Event]:
 
 
 def _expansion(state: State, entry: Entry) -> Expansion:
-    covered = [state.entry(target) for target in entry.placed.targets] if entry.placed.op == "compress" else []
-    return _of(entry, tuple([_expansion(state, one) for one in covered if one is not None]))
+    """Return *entry* with what it covers inside, from the bottom up."""
+    inside = [entry, *within(state, entry)]
+    made: dict[int, Expansion] = {}
+    for one in reversed(inside):
+        targets = one.placed.targets if one.placed.op == "compress" else ()
+        made[one.placed.id] = _of(one, tuple([made[target] for target in targets if target in made]))
+    return made[entry.placed.id]
 
 
 def _of(entry: Entry, items: tuple[Expansion, ...]) -> Expansion:
@@ -182,22 +201,11 @@ def show_in_full(store: Store, chain: Chain, commits: Sequence[bytes]) -> None:
             )
         entry = state.entry(place)
         assert entry is not None
-        for one in (*standing_for(state, place), *_within(state, entry)):
+        for one in (*standing_for(state, place), *within(state, entry)):
             if one.placed.op == "compress" and not one.is_off:
                 off[one.placed.id] = one.placed
     if off:
         chain.add(NewCommit("revert", tuple(off.values())))
-
-
-def _within(state: State, entry: Entry) -> Iterator[Entry]:
-    """Yield the entries a summary covers, and those the summaries among them cover."""
-    if entry.placed.op != "compress":
-        return
-    for target in entry.placed.targets:
-        covered = state.entry(target)
-        if covered is not None:
-            yield covered
-            yield from _within(state, covered)
 
 
 # --- looking something up ------------------------------------------------------------------------

@@ -451,9 +451,10 @@ class Tract:
         is_plain = at is None and as_of is None and order is None and self._compiler is None and expand == ()
         if is_plain and not (mark_edits or verify):
             return compile_head(self._store)
-        commit, named = self._moment(at, as_of), resolve_some(self._store, order)
-        options: dict[str, Any] = {"compiler": self._compiler, "mark_edits": mark_edits, "verify": verify}
-        return compile_in_order(self._store, commit, named, expand=resolve_some(self._store, expand), **options)
+        commit, named, shown = self._moment(at, as_of), *[resolve_some(self._store, one) for one in (order, expand)]
+        return compile_in_order(
+            self._store, commit, named, expand=shown, compiler=self._compiler, mark_edits=mark_edits, verify=verify
+        )
 
     def get(self, commit: str | CommitInfo) -> CommitInfo:
         """Return what is known of *commit*."""
