@@ -23,6 +23,7 @@ _HEAD_LINES: Final = 12
 _TAIL_LINES: Final = 6
 _LONGEST_UNIT: Final = 240
 _RECENT_UNITS: Final = 3
+_FACT_WEIGHT: Final = 4.0
 _MUST_SHARE: Final = 0.6
 """The part of the budget sentences that must be kept may take; beyond it only the literals are kept."""
 
@@ -192,9 +193,9 @@ def _ranked(units: list[_Unit]) -> list[_Unit]:
         new = unit.facts - known
         known |= new
         cue = 1.5 if _CUE.search(unit.text) else 0.0
-        recency = 1 + unit.place / len(units) + (2.0 if unit.place >= len(units) - _RECENT_UNITS else 0.0)
+        recency = 1 + unit.place / len(units) + (0.5 if unit.place >= len(units) - _RECENT_UNITS else 0.0)
         weight = _ROLE_WEIGHT.get(unit.role, 1.0) * recency
-        unit.score = (central + 2.5 * len(new) + cue) * weight / math.sqrt(unit.tokens + 4)
+        unit.score = (central + _FACT_WEIGHT * len(new) + cue) * weight / math.sqrt(unit.tokens + 4)
     return sorted(units, key=lambda unit: (not unit.is_must, -unit.score, unit.place))
 
 
