@@ -44,7 +44,7 @@ class ProposalNotFoundError(NotFoundError):
     code = "proposal_not_found"
 
     def __init__(self, number: int) -> None:
-        super().__init__(f"No proposal {number}.", hint="List them with `list(t.proposals)`.")
+        super().__init__(f"No proposal {number}.", hint="Look at `t.proposals` for what exists.")
         self.number = number
 
 

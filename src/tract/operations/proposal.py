@@ -167,7 +167,7 @@ def find_proposal(store: Store, number: int, kinds: Sequence[ProposalKind]) -> P
         CorruptObjectError: It is damaged.
     """
     if not isinstance(number, int) or isinstance(number, bool) or not 0 < number < _LARGEST:
-        raise InvalidInputError("A proposal is named by its number.", hint="List them with `list(t.proposals)`.")
+        raise InvalidInputError("A proposal is named by its number.", hint="Look at `t.proposals` for what exists.")
     row = store.one(q.PROPOSAL, tract_id=store.tract_id, number=number)
     if row is None:
         raise ProposalNotFoundError(number)
