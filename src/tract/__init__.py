@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from tract.compile.compiler import Compiler
     from tract.compile.context import CompiledContext, Provenance
     from tract.compile.diff import DiffResult, DiffSide, DiffStat, FieldChange, MessageChange
+    from tract.compile.fit import FitStrategy, LeftOut, MessageGroup
     from tract.compile.fold import Entry
     from tract.compile.safety import SafetyWarning
     from tract.errors import TractError
@@ -88,15 +89,18 @@ _HOME = {
     "FieldChange": "tract.compile.diff",
     "FilePart": "tract.objects.message",
     "Finding": "tract.operations.fsck",
+    "FitStrategy": "tract.compile.fit",
     "FreeformContent": "tract.objects.content",
     "GenerationConfig": "tract.objects.config",
     "GraphRow": "tract.history.log",
     "GroupSummary": "tract.operations.compress",
     "ImagePart": "tract.objects.message",
     "InstructionContent": "tract.objects.content",
+    "LeftOut": "tract.compile.fit",
     "MergeResult": "tract.operations.merge_result",
     "Message": "tract.objects.message",
     "MessageChange": "tract.compile.diff",
+    "MessageGroup": "tract.compile.fit",
     "MissingTarget": "tract.operations.choices",
     "OperationInfo": "tract.objects.operation",
     "OutputContent": "tract.objects.content",
@@ -161,15 +165,18 @@ __all__ = [
     "FieldChange",
     "FilePart",
     "Finding",
+    "FitStrategy",
     "FreeformContent",
     "GenerationConfig",
     "GraphRow",
     "GroupSummary",
     "ImagePart",
     "InstructionContent",
+    "LeftOut",
     "MergeResult",
     "Message",
     "MessageChange",
+    "MessageGroup",
     "MissingTarget",
     "OperationInfo",
     "OutputContent",

@@ -189,16 +189,16 @@ def compile_commit(
     require_logged(store)
     states = states_of(store)
     if commit is None:
-        return CompiledContext(None, (), 0, _source(store), (), (), states.config)
+        return CompiledContext(None, (), 0, source_of(store), (), (), states.config)
     state = states.get(commit)
     if verify:
         _compare(state, states.fresh(commit))
     messages, shown, tokens = _rendered(store, state, compiler, mark_edits=mark_edits)
     total = context_tokens(tokens, is_empty=not messages)
-    source = _source(store)
+    source = source_of(store)
     if has_usage and compiler is None and not mark_edits:
         total, source = _by_usage(states, state, total, source)
-    return CompiledContext(commit.hex(), messages, total, source, _warnings(store, source), shown, states.config)
+    return CompiledContext(commit.hex(), messages, total, source, count_warnings(store, source), shown, states.config)
 
 
 def compile_state(
@@ -212,8 +212,8 @@ def compile_state(
 ) -> CompiledContext:
     """Return the context of *state*, made of that of *commit* without being written; counted by the tokenizer."""
     messages, shown, tokens = _rendered(store, state, compiler, mark_edits=mark_edits)
-    source = _source(store)
-    said = (*_warnings(store, source), *warnings)
+    source = source_of(store)
+    said = (*count_warnings(store, source), *warnings)
     total = context_tokens(tokens, is_empty=not messages)
     return CompiledContext(commit.hex(), messages, total, source, said, shown, states_of(store).config)
 
@@ -284,7 +284,8 @@ def tokens_of(store: Store, message: Message, entry: Entry) -> int:
     return unchanged or message_tokens(message, store.counter)
 
 
-def _source(store: Store) -> str:
+def source_of(store: Store) -> str:
+    """Return the `token_source` of counts by the tokenizer in force."""
     name = store.counter.name
     return name if store.counter.is_approximate else f"tokenizer:{name}"
 
@@ -307,7 +308,8 @@ def _by_usage(states: States, state: State, total: int, source: str) -> tuple[in
     return total, source
 
 
-def _warnings(store: Store, source: str) -> tuple[str, ...]:
+def count_warnings(store: Store, source: str) -> tuple[str, ...]:
+    """Return what a reader of counts from *source* should know."""
     if source == store.counter.name:
         return (f"Token counts are estimates: the tokenizer `{source}` is approximate.",)
     return ()

@@ -12,6 +12,19 @@ from typing import Protocol
 
 from tract.errors.base import NotFoundError, StateError, TractError, nearest, shown
 from tract.errors.compressing import ProposalDecidedError, ProposalNotFoundError, ProposalStaleError, SummaryError
+from tract.errors.llm import (
+    AuthenticationError,
+    ContextTooLongError,
+    ModelConnectionError,
+    ModelError,
+    ModelRequestError,
+    ModelResponseError,
+    ModelTimeoutError,
+    ModelUnavailableError,
+    NoModelError,
+    RateLimitedError,
+    StreamBrokenError,
+)
 from tract.errors.storage import (
     BusyError,
     CorruptGraphError,
@@ -28,12 +41,14 @@ from tract.errors.storage import (
 __all__ = [
     "AbortedError",
     "AmbiguousRevisionError",
+    "AuthenticationError",
     "BranchNotFoundError",
     "BudgetExceededError",
     "BusyError",
     "ClosedHandleError",
     "ContentErasedError",
     "ContentTooLargeError",
+    "ContextTooLongError",
     "CorruptGraphError",
     "CorruptObjectError",
     "CorruptRanksError",
@@ -50,7 +65,14 @@ __all__ = [
     "MergeConflictError",
     "MigrationError",
     "MissingTargetError",
+    "ModelConnectionError",
+    "ModelError",
+    "ModelRequestError",
+    "ModelResponseError",
+    "ModelTimeoutError",
+    "ModelUnavailableError",
     "NoMergeError",
+    "NoModelError",
     "NotAStoreError",
     "NotCanonicalError",
     "NotFoundError",
@@ -61,6 +83,7 @@ __all__ = [
     "ProposalDecidedError",
     "ProposalNotFoundError",
     "ProposalStaleError",
+    "RateLimitedError",
     "ReadOnlyError",
     "RefConflictError",
     "RefExistsError",
@@ -70,6 +93,7 @@ __all__ = [
     "StateError",
     "StorageError",
     "StoreNotFoundError",
+    "StreamBrokenError",
     "SummaryError",
     "TagNotFoundError",
     "TractError",
@@ -471,18 +495,18 @@ class RefExistsError(StateError):
 
 
 class BudgetExceededError(StateError):
-    """The commit would take the compiled context over its token budget.
+    """The compiled context would be larger than its token budget.
 
     Attributes:
-        tokens: Compiled size after the commit.
+        tokens: Compiled size after the commit; of `t.compile(budget=...)`, what it cannot leave out.
         limit_tokens: Largest compiled size allowed.
     """
 
     code = "budget_exceeded"
 
-    def __init__(self, tokens: int, limit_tokens: int) -> None:
+    def __init__(self, tokens: int, limit_tokens: int, *, what: str = "The context") -> None:
         super().__init__(
-            f"The context would hold {tokens:,} tokens; the budget is {limit_tokens:,}.",
+            f"{what} would hold {tokens:,} tokens; the budget is {limit_tokens:,}.",
             hint="Leave something out with `t.skip(commit)`, or raise the `TokenBudget`.",
         )
         self.tokens = tokens

@@ -20,6 +20,8 @@ from tract.compile.context import CompiledContext
 from tract.compile.counts import counted
 from tract.compile.diff import DiffResult
 from tract.compile.find import Wanted, find, query_by_config
+from tract.compile.fit import FitStrategy, StrategyName
+from tract.compile.fitted import fitted
 from tract.errors import InvalidInputError
 from tract.formats.calls import read_tool_calls
 from tract.history import info as history_info
@@ -27,7 +29,7 @@ from tract.history.log import GraphRow, LogFilter, log, with_graph
 from tract.history.revision import head_at, resolve
 from tract.history.status import RECENT, Status, status
 from tract.objects.commit import CommitInfo, to_microseconds
-from tract.objects.config import GenerationConfig, TractConfig
+from tract.objects.config import GenerationConfig, TokenBudget, TractConfig
 from tract.objects.content import (
     DialogueContent,
     InstructionContent,
@@ -426,6 +428,8 @@ class Tract:
         as_of: datetime | None = None,
         order: Iterable[str | CommitInfo] | None = None,
         expand: str | CommitInfo | Iterable[str | CommitInfo] = (),
+        strategy: StrategyName | FitStrategy | None = None,
+        budget: int | TokenBudget | None = None,
         mark_edits: bool = False,
         verify: bool = False,
     ) -> CompiledContext:
@@ -437,23 +441,33 @@ class Tract:
             order: Commits whose messages trade the places they hold among themselves, as `t.reorder`
                 would make them, for this call alone; nothing is left out, and `warnings` tells what it breaks.
             expand: Summaries, or messages behind one, to show in full for this call alone, through every level.
+            strategy: What to keep if not everything fits: `newest` (the default), `window`, `importance` or a
+                `FitStrategy` of your own. Instructions, pins and what was said last are always kept, and a
+                tool call with its results or not at all. `left_out` tells what is missing.
+            budget: Largest `token_count`, counted by the tokenizer; with *strategy* the tract's own by default.
             mark_edits: Begin each edited message with `[edited] `.
             verify: Fold the whole history once more and compare.
 
         Raises:
+            BudgetExceededError: What is always kept is larger than the budget.
             CorruptObjectError: Stored data is damaged; nothing damaged is ever returned.
-            InvalidInputError: A commit is named twice in *order*.
+            InvalidInputError: A commit is named twice in *order*, or there is no such strategy or budget.
             InvalidTargetError: One is not in the history compiled.
 
         Cost:
-            One small query when nothing is new; O(new commits) otherwise.
+            One small query when nothing is new; O(new commits) otherwise; with a budget O(messages) besides.
         """
         is_plain = at is None and as_of is None and order is None and self._compiler is None and expand == ()
         if is_plain and not (mark_edits or verify):
-            return compile_head(self._store)
-        commit, named, shown = self._moment(at, as_of), *[resolve_some(self._store, one) for one in (order, expand)]
-        return compile_in_order(
-            self._store, commit, named, expand=shown, compiler=self._compiler, mark_edits=mark_edits, verify=verify
+            return fitted(self._store, compile_head(self._store), budget, strategy)
+        commit, named, full = self._moment(at, as_of), *[resolve_some(self._store, one) for one in (order, expand)]
+        return fitted(
+            self._store,
+            compile_in_order(
+                self._store, commit, named, expand=full, compiler=self._compiler, mark_edits=mark_edits, verify=verify
+            ),
+            budget,
+            strategy,
         )
 
     def get(self, commit: str | CommitInfo) -> CommitInfo:
