@@ -31,28 +31,24 @@ if TYPE_CHECKING:
         ToolResultContent,
     )
     from tract.objects.decision import AutonomyLevel, Resolution, Resolver
-    from tract.objects.message import (
-        FilePart,
-        ImagePart,
-        Message,
-        Reasoning,
-        TextPart,
-        ToolCall,
-        ToolResultPart,
-    )
+    from tract.objects.message import FilePart, ImagePart, Message, Reasoning, TextPart, ToolCall, ToolResultPart
     from tract.objects.operation import OperationInfo
     from tract.objects.usage import Usage
     from tract.operations.branch import Branch, Divergence
     from tract.operations.cherry_pick import CherryPickResult
     from tract.operations.choices import MissingTarget
     from tract.operations.compress import CompressResult, GroupSummary
+    from tract.operations.erase import EraseResult
+    from tract.operations.erasure import Derived
     from tract.operations.expand import Expansion
     from tract.operations.fsck import Finding
+    from tract.operations.gc import GCResult
     from tract.operations.merge_result import Conflict, MergeResult
     from tract.operations.proposal import Proposal
     from tract.operations.rebase import RebaseResult
     from tract.operations.reorder import ReorderResult
     from tract.operations.review import Brought, Concern, Review
+    from tract.operations.stats import KindStats, Stats
     from tract.operations.summary import SourceMessage, Summarizer, Summary, SummaryRequest, extractive
     from tract.operations.tag import Tag
     from tract.operations.undo import UndoResult
@@ -79,23 +75,27 @@ _HOME = {
     "CompressResult": "tract.operations.compress",
     "Concern": "tract.operations.review",
     "Conflict": "tract.operations.merge_result",
+    "Derived": "tract.operations.erasure",
     "DialogueContent": "tract.objects.content",
     "DiffResult": "tract.compile.diff",
     "DiffSide": "tract.compile.diff",
     "DiffStat": "tract.compile.diff",
     "Divergence": "tract.operations.branch",
     "Entry": "tract.compile.fold",
+    "EraseResult": "tract.operations.erase",
     "Expansion": "tract.operations.expand",
     "FieldChange": "tract.compile.diff",
     "FilePart": "tract.objects.message",
     "Finding": "tract.operations.fsck",
     "FitStrategy": "tract.compile.fit",
     "FreeformContent": "tract.objects.content",
+    "GCResult": "tract.operations.gc",
     "GenerationConfig": "tract.objects.config",
     "GraphRow": "tract.history.log",
     "GroupSummary": "tract.operations.compress",
     "ImagePart": "tract.objects.message",
     "InstructionContent": "tract.objects.content",
+    "KindStats": "tract.operations.stats",
     "LeftOut": "tract.compile.fit",
     "MergeResult": "tract.operations.merge_result",
     "Message": "tract.objects.message",
@@ -117,6 +117,7 @@ _HOME = {
     "SafetyWarning": "tract.compile.safety",
     "SessionContent": "tract.objects.content",
     "SourceMessage": "tract.operations.summary",
+    "Stats": "tract.operations.stats",
     "Status": "tract.history.status",
     "Summarizer": "tract.operations.summary",
     "Summary": "tract.operations.summary",
@@ -155,23 +156,27 @@ __all__ = [
     "CompressResult",
     "Concern",
     "Conflict",
+    "Derived",
     "DialogueContent",
     "DiffResult",
     "DiffSide",
     "DiffStat",
     "Divergence",
     "Entry",
+    "EraseResult",
     "Expansion",
     "FieldChange",
     "FilePart",
     "Finding",
     "FitStrategy",
     "FreeformContent",
+    "GCResult",
     "GenerationConfig",
     "GraphRow",
     "GroupSummary",
     "ImagePart",
     "InstructionContent",
+    "KindStats",
     "LeftOut",
     "MergeResult",
     "Message",
@@ -193,6 +198,7 @@ __all__ = [
     "SafetyWarning",
     "SessionContent",
     "SourceMessage",
+    "Stats",
     "Status",
     "Summarizer",
     "Summary",

@@ -140,6 +140,9 @@ WRITES: Final[dict[str, Write]] = {
     "compress": lambda t: _compress(t, summarizer=lambda _: "Said."),
     "compress by sentences": _compress,
     "propose": lambda t: _compress(t, autonomy="collaborative"),
+    "gc": lambda t: t.gc(keep_days=0),
+    "erase": lambda t: t.erase(contents(t)[0], reason="a test"),
+    "erase a text": lambda t: t.erase(text="Green and black", reason="a test"),
     "configure": lambda t: t.configure(cached_states=t.config.cached_states + 1),
 }
 

@@ -135,7 +135,12 @@ def _back_to(state: State, lane: int, generation: int) -> State:
 
 
 def states_of(store: Store) -> States:
-    """Return the state cache of *store*'s handle."""
+    """Return the state cache of *store*'s handle; a new one after something was erased."""
+    store.notice_erasures()
+    return _known_states(store)
+
+
+def _known_states(store: Store) -> States:
     known: States | None = store.memo.get("states")
     if known is None:
         known = store.memo["states"] = States(store)
@@ -150,11 +155,13 @@ def compile_head(store: Store) -> CompiledContext:
     """
     if store.head.branch is None or store.at_operation is not None:
         return compile_commit(store, store.head_hash())
-    states = states_of(store)
     row = store.one(q.HEAD_CHECK, tract_id=store.tract_id, name=BRANCH_PREFIX + store.head.branch)
     if row is None:
         return compile_commit(store, store.head_hash())
-    tip, usage = Tip(*row[:-1]), row[-1]
+    *columns, usage, erasures = row
+    tip = Tip(*columns)
+    store.notice_erasures(erasures or "")
+    states = _known_states(store)
     latest = states.latest
     if latest is not None and latest[0] == tip.hash and latest[1] == usage:
         return latest[2]
@@ -198,7 +205,7 @@ def compile_commit(
     source = source_of(store)
     if has_usage and compiler is None and not mark_edits:
         total, source = _by_usage(states, state, total, source)
-    return CompiledContext(commit.hex(), messages, total, source, count_warnings(store, source), shown, states.config)
+    return CompiledContext(commit.hex(), messages, total, source, _warnings(store, source, state), shown, states.config)
 
 
 def compile_state(
@@ -213,7 +220,7 @@ def compile_state(
     """Return the context of *state*, made of that of *commit* without being written; counted by the tokenizer."""
     messages, shown, tokens = _rendered(store, state, compiler, mark_edits=mark_edits)
     source = source_of(store)
-    said = (*count_warnings(store, source), *warnings)
+    said = (*_warnings(store, source, state), *warnings)
     total = context_tokens(tokens, is_empty=not messages)
     return CompiledContext(commit.hex(), messages, total, source, said, shown, states_of(store).config)
 
@@ -313,6 +320,14 @@ def count_warnings(store: Store, source: str) -> tuple[str, ...]:
     if source == store.counter.name:
         return (f"Token counts are estimates: the tokenizer `{source}` is approximate.",)
     return ()
+
+
+def _warnings(store: Store, source: str, state: State) -> tuple[str, ...]:
+    said = count_warnings(store, source)
+    if not state.holes:
+        return said
+    count = "1 message" if state.holes == 1 else f"{state.holes} messages"
+    return (*said, f"Left out because the content was erased or collected: {count}.")
 
 
 def _compare(cached: State, fresh: State) -> None:

@@ -71,6 +71,12 @@ class Entry(NamedTuple):
         """Whether it becomes a message."""
         return self.priority != "skip" and self.shown.message is not None and not self.covers and not self.is_off
 
+    @property
+    def is_hole(self) -> bool:
+        """Whether it would become a message, had its content not been erased or collected."""
+        is_gone = self.shown.message is None and self.shown.content is not None
+        return is_gone and self.priority != "skip" and not self.covers and not self.is_off
+
 
 class Prefix(Sequence[T]):
     """The first `length` items of a list that may go on growing behind them; read-only."""
@@ -122,6 +128,7 @@ class State:
         length: Events in linear order.
         tokens: Tokens of all visible entries.
         changed_at: Position of the last event that was no append; -1 if all were.
+        has_holes: Whether the content of some message is gone, or was in a later state this was made from.
     """
 
     __slots__ = (
@@ -133,6 +140,7 @@ class State:
         "_shown",
         "_slots",
         "changed_at",
+        "has_holes",
         "head",
         "length",
         "sizes",
@@ -152,6 +160,7 @@ class State:
         self.sizes = (sizes[0], sizes[1])
         self.tokens = parts.tokens
         self.changed_at = parts.changed_at
+        self.has_holes = parts.has_holes
         self.head = head
 
     @property
@@ -183,6 +192,13 @@ class State:
         """Return the entry the commit with this row id placed, or `None` if it placed none here."""
         slot = self._slots.get(commit)
         return self._entries[slot] if slot is not None and slot < self.sizes[0] else None
+
+    @property
+    def holes(self) -> int:
+        """How many messages are left out because their content is gone."""
+        if not self.has_holes:
+            return 0
+        return sum(entry.is_hole for entry in self.entries)
 
     @property
     def order(self) -> Sequence[Entry]:
@@ -221,6 +237,7 @@ class _Parts:
             self.changes: list[int] = []
             self.tokens = 0
             self.changed_at = -1
+            self.has_holes = False
             self.owns_entries = self.owns_order = True
         else:
             self._share(state)
@@ -244,6 +261,7 @@ class _Parts:
         self.shown = state._shown if free else state._shown[: state.sizes[1]]  # noqa: SLF001
         self.tokens = state.tokens
         self.changed_at = state.changed_at
+        self.has_holes = state.has_holes
         self.owns_entries = self.owns_order = not last
 
     def place(self, entry: Entry, at: int | None = None) -> None:
@@ -256,6 +274,8 @@ class _Parts:
             self.order.append(slot)
         self.slots[entry.placed.id] = slot
         self.entries.append(entry)
+        if entry.shown.message is None and entry.shown.content is not None:
+            self.has_holes = True
         if entry.is_visible:
             self.tokens += entry.shown.tokens
             if not self.is_stale:
@@ -280,6 +300,8 @@ class _Parts:
         if not self.owns_entries:
             self.entries = self.entries[:]
             self.owns_entries = True
+        if entry.shown.message is None and entry.shown.content is not None:
+            self.has_holes = True
         before = self.entries[slot]
         self.tokens += _visible_tokens(entry) - _visible_tokens(before)
         self.entries[slot] = entry

@@ -25,6 +25,7 @@ from tract.errors.llm import (
     RateLimitedError,
     StreamBrokenError,
 )
+from tract.errors.removal import CommitCollectedError, ContentErasedError, IrreversibleError
 from tract.errors.storage import (
     BusyError,
     CorruptGraphError,
@@ -46,6 +47,7 @@ __all__ = [
     "BudgetExceededError",
     "BusyError",
     "ClosedHandleError",
+    "CommitCollectedError",
     "ContentErasedError",
     "ContentTooLargeError",
     "ContextTooLongError",
@@ -56,12 +58,14 @@ __all__ = [
     "CurrentBranchError",
     "DetachedHeadError",
     "DiskFullError",
+    "ErasedMeanwhileError",
     "ForkedHandleError",
     "FormatError",
     "InvalidContentError",
     "InvalidInputError",
     "InvalidRefNameError",
     "InvalidTargetError",
+    "IrreversibleError",
     "MergeConflictError",
     "MigrationError",
     "MissingTargetError",
@@ -375,6 +379,17 @@ class RefConflictError(StateError):
         self.actual = actual
 
 
+class ErasedMeanwhileError(RefConflictError):
+    """What this call was making holds contents that somebody has erased meanwhile; nothing was written."""
+
+    code = "erased_meanwhile"
+
+    def __init__(self, name: str, head: str | None) -> None:
+        super().__init__(name, head, head)
+        self.message = "Something was erased while this was being made of it; nothing was written."
+        self.hint = "Make the call again: it starts from what is left."
+
+
 class NothingToUndoError(StateError):
     """There is no operation left to undo, or none to redo."""
 
@@ -577,15 +592,3 @@ class AbortedError(StateError):
         super().__init__(f"The resolver aborted: {reason or issue.message}", hint="Nothing was written.")
         self.issue = issue
         self.reason = reason
-
-
-class ContentErasedError(StateError):
-    """The content was erased on purpose; only its tombstone is left."""
-
-    code = "content_erased"
-
-    def __init__(self, commit: str) -> None:
-        super().__init__(
-            f"The content of {commit[:12]} was erased.", hint="Its commit is still there: `t.get(commit)`."
-        )
-        self.commit = commit

@@ -23,6 +23,7 @@ def squash(store: Store, result: MergeResult) -> MergeResult:
         metadata={"squashed": {"head": result.theirs.hex(), "commits": commits}},
         origin=least_trusted(event.origin for event in added),
         expected_head=result.ours,
+        is_derived=True,
     )
     content = ArtifactContent(text=_digest(result.name, added), kind="summary", title=result.name)
     info = append(store, content, remarks)

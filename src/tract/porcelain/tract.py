@@ -44,8 +44,10 @@ from tract.operations.cherry_pick import CherryPickResult, cherry_pick
 from tract.operations.commit import Remarks, annotate, append, edit
 from tract.operations.compress import CompressOptions, CompressResult, compress
 from tract.operations.configure import configure
+from tract.operations.erase import EraseResult, erase
 from tract.operations.expand import Expansion, expand
 from tract.operations.fsck import Finding, fsck
+from tract.operations.gc import GCOptions, GCResult, gc
 from tract.operations.merge import (
     MergeOptions,
     Strategy,
@@ -64,6 +66,7 @@ from tract.operations.reorder import ReorderResult, compile_in_order, reorder
 from tract.operations.reset import reset
 from tract.operations.revert import revert
 from tract.operations.review import Reviewer
+from tract.operations.stats import Stats, stats
 from tract.operations.summary import Summarizer
 from tract.operations.tag import Tag
 from tract.operations.undo import UndoResult, redo, undo
@@ -72,6 +75,7 @@ from tract.porcelain.arguments import (
     build,
     diff_ends,
     edited,
+    erase_wanted,
     listed,
     log_ends,
     merge_result,
@@ -691,6 +695,69 @@ class Tract:
             O(everything stored): each byte is read and hashed.
         """
         return fsck(self._store)
+
+    def stats(self) -> Stats:
+        """Return how much the store holds, of all its tracts: bytes by kind, duplicates, age, what gc could take.
+
+        Cost:
+            O(commits), plus the bytes of all contents.
+        """
+        return stats(self._store)
+
+    def gc(
+        self,
+        *,
+        keep_days: float = 30,
+        keep_pinned: bool = True,
+        archived_days: float | None = None,
+        dry_run: bool = False,
+    ) -> GCResult:
+        """Drop what nothing reaches any more, in all tracts of the store, and give its space back.
+
+        A commit is kept for *keep_days* after the operation that took the last way to it; until then
+        `undo` brings it back. Collected commits keep their headers and hashes.
+
+        Args:
+            keep_days: How long to keep what became unreachable.
+            keep_pinned: Keep the contents that were pinned when their history became unreachable.
+            archived_days: Also drop originals that summaries have covered for longer than this, and
+                for longer than *keep_days*; `None` keeps them for ever.
+            dry_run: Tell what would be dropped, and drop nothing.
+
+        Raises:
+            OperationOpenError: A batch is open.
+            BusyError: Others held the store past the deadline; nothing was done.
+        """
+        return gc(self._store, GCOptions(keep_days, keep_pinned, archived_days), dry_run=dry_run)
+
+    def erase(
+        self,
+        commit: str | CommitInfo | Iterable[str | CommitInfo] | None = None,
+        *,
+        reason: str,
+        text: str | None = None,
+        include_derived: bool = False,
+        dry_run: bool = False,
+    ) -> EraseResult:
+        """Erase what commits say for good: in every branch and tract, the log, the write-ahead log and free pages.
+
+        The commits stay as tombstones that say when, why and by whom; their hashes and all links verify.
+        It cannot be undone. Compiling leaves the message out, and says so in `warnings`.
+
+        Args:
+            commit: One or several commits. The same content elsewhere goes too: it is stored once.
+            reason: Why; it is kept.
+            text: Instead of commits: every content, note and file in which this text stands.
+            include_derived: Also erase the edits, summaries and quotes of it, which else are listed.
+            dry_run: Tell what would be erased, and erase nothing.
+
+        Raises:
+            InvalidInputError: Neither commits nor a text, both, too short a text, or no reason.
+            OperationOpenError: A batch is open.
+            BusyError: Others held the store past the deadline; nothing was done.
+        """
+        wanted = erase_wanted(self._store, commit, text, include_derived=include_derived)
+        return erase(self._store, wanted, reason, dry_run=dry_run)
 
     @property
     def head(self) -> str | None:
