@@ -481,13 +481,13 @@ class Operation:
 
     # --- refs --------------------------------------------------------------------------------------
 
-    def require_nothing_erased(self) -> None:
-        """Refuse to write what was made of contents that somebody has erased since they were read.
+    def require_nothing_erased(self, since: str | None = None) -> None:
+        """Refuse to write what was made of erased contents; *since* is `Store.erasures` when they were read.
 
         Raises:
-            ErasedMeanwhileError: Something was.
+            ErasedMeanwhileError: Something was erased.
         """
-        if self._is_outdated:
+        if self._is_outdated or since not in {None, self.store.erasures}:
             head = None if self.tip is None else self.tip.hash.hex()
             raise ErasedMeanwhileError(self.store.head.branch or HEAD, head)
 

@@ -14,12 +14,13 @@ from tests.databases import Postgres
 from tests.operations.histories import compressed
 from tests.reliability.dump import connected, dump
 from tests.reliability.verbs import make_history, make_merges
-from tract import EraseResult, FilePart, TextPart, Tract
+from tract import EraseResult, FilePart, Proposal, SummaryRequest, TextPart, Tract
 from tract.errors import (
     ContentErasedError,
     ErasedMeanwhileError,
     IrreversibleError,
     OperationOpenError,
+    ProposalNotFoundError,
     TractError,
 )
 from tract.formats.validate import validate_anthropic, validate_openai
@@ -256,6 +257,54 @@ def test_a_merge_that_waits_forgets_what_it_was_told(path: Path) -> None:
         t.redo()
         assert hits(path, SECRET) == 0
         assert t.fsck() == []
+
+
+@pytest.mark.parametrize("named", [True, False], ids=["by commit", "by text"])
+def test_a_proposal_forgets_what_its_drafts_tell(path: Path, *, named: bool) -> None:
+    """Drafts made of what is erased, or that quote it, are gone, decided or not; others stay."""
+    with Tract.open(path) as t:
+        t.system("You keep secrets.")
+        said = t.user(SECRET)
+        t.assistant("The vault is told of and nobody else is told.")
+        first = t.compress(content=f"Told: {SECRET[:60]}", autonomy="collaborative")
+        t.pin(said)
+        second = t.compress(content="The vault.", autonomy="collaborative")
+        assert isinstance(first, Proposal)
+        assert isinstance(second, Proposal)
+        first = first.edit(f"He said {SECRET[:60]}")
+        assert hits(path, SECRET[:60]) > 0
+
+        erased = t.erase(said, reason="a test") if named else t.erase(text="4711-tango-whisky", reason="a test")
+
+        assert erased.redacted == 2  # both revisions of the first
+        assert erased.derived == ()
+        assert hits(path, SECRET[:60]) == 0
+        assert list(t.proposals) == [second.number]
+        for decide in (first.approve, first.reject, lambda: first.edit("x")):
+            with pytest.raises(TractError) as caught:
+                decide()
+            assert caught.value.code in {"proposal_decided", "proposal_stale"}
+        with pytest.raises(ProposalNotFoundError):
+            t.proposals.approve(first.number)
+        assert t.erase(said, reason="again").redacted == 0
+        assert t.fsck() == []
+
+
+def test_a_summary_made_meanwhile_does_not_bring_it_back(path: Path) -> None:
+    """What was erased while a summarizer read it is in no summary and in no proposal."""
+    with Tract.open(path) as t, Tract.open(path) as other:
+
+        def erasing(request: SummaryRequest) -> str:
+            other.erase(text="4711-tango-whisky", reason="a test")
+            return request.messages[0].text[:50]
+
+        for autonomy in ("autonomous", "collaborative"):
+            t.user(SECRET)
+            with pytest.raises(ErasedMeanwhileError):
+                t.compress(summarizer=erasing, autonomy=autonomy)
+            assert hits(path, SECRET) == 0
+        assert len(t.proposals) == 0
+        assert t.log(op="compress") == []
 
 
 def test_it_cannot_be_undone_and_says_so(open_tract: Open) -> None:

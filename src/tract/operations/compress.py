@@ -28,7 +28,7 @@ from tract.objects.refs import BRANCH_PREFIX
 from tract.operations.chain import Chain, NewCommit
 from tract.operations.compress_plan import CompressPlan, Group, plan_compress, standing_for
 from tract.operations.prepare import encode_note, prepare
-from tract.operations.proposal import Proposal, ProposalKind, mark, propose
+from tract.operations.proposal import Proposal, ProposalKind, Proposed, mark, propose
 from tract.operations.revert import event_at
 from tract.operations.summary import (
     LEAST_TOKENS,
@@ -151,6 +151,8 @@ def compress(store: Store, options: CompressOptions) -> CompressResult | Proposa
     if head is None:
         raise _nothing()
     tip = store.tip(head)
+    store.notice_erasures()
+    seen = store.erasures
     plan = _planned(store, tip, options)
     drafts = _drafts(store, plan.groups, options)
     kept = tuple([entry.placed.hash.hex() for entry in plan.kept])
@@ -158,8 +160,9 @@ def compress(store: Store, options: CompressOptions) -> CompressResult | Proposa
         return CompressResult(tuple([_group_summary(draft, None) for draft in drafts]), kept, None)
     if level is AutonomyLevel.COLLABORATIVE:
         payload = {"branch": branch, **_payload(drafts, kept)}
-        return propose(store, COMPRESSION, tip, payload, holds=lambda now: _is_same_ground(store, now, drafts))
-    return _write(store, tip, drafts, kept=kept)
+        proposed = Proposed(COMPRESSION, tip, payload, seen)
+        return propose(store, proposed, holds=lambda now: _is_same_ground(store, now, drafts))
+    return _write(store, tip, drafts, kept=kept, seen=seen)
 
 
 def _level(options: CompressOptions) -> AutonomyLevel:
@@ -300,14 +303,24 @@ def _limits(store: Store, groups: Sequence[Group], target_tokens: int | None) ->
 
 
 def _write(
-    store: Store, head: Tip, drafts: Sequence[_Draft], *, kept: tuple[str, ...], proposal: Proposal | None = None
+    store: Store,
+    head: Tip,
+    drafts: Sequence[_Draft],
+    *,
+    kept: tuple[str, ...],
+    proposal: Proposal | None = None,
+    seen: str | None = None,
 ) -> CompressResult:
-    """Write a compress commit for each of *drafts*; what others appended since *head* stays behind them."""
+    """Write a compress commit for each of *drafts*; what others appended since *head* stays behind them.
+
+    *seen* is what `Store.erasures` was before the sources were read.
+    """
     commits = [_commit(store, draft) for draft in drafts]
     chain = _chain(store, head, commits)
     args = {"groups": [[draft.group.commits[0], draft.group.commits[-1], len(draft.group.commits)] for draft in drafts]}
     store.pause("compress")
     with store.operation("compress", args) as operation:
+        operation.require_nothing_erased(seen)
         if operation.tip is None:
             operation.require_tip(head.hash)
         elif operation.tip.hash != head.hash:

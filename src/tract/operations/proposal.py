@@ -132,24 +132,40 @@ def _edit(store: Store, proposal: Proposal, kind: ProposalKind, drafts: str | Se
         return find_proposal(store, proposal.number, [kind])
 
 
-def propose(
-    store: Store, kind: ProposalKind, head: Tip, payload: Mapping[str, Any], *, holds: Callable[[bytes], bool]
-) -> Proposal:
-    """Keep what is proposed, made on the commit *head*; *payload* has `branch` and `drafts`.
+@dataclass(frozen=True, slots=True)
+class Proposed:
+    """What is to be kept until somebody decides.
 
-    Args:
-        store: The open store.
+    Attributes:
         kind: What it is.
         head: The commit it was made on.
-        payload: What it needs to be carried out.
-        holds: Tells whether it would be the same, made on the commit of this hash.
+        payload: What it needs to be carried out: `branch`, `drafts`, and `groups` with the `entries` they tell of.
+        seen: What `Store.erasures` was before what it is made of was read.
+    """
+
+    kind: ProposalKind
+    head: Tip
+    payload: Mapping[str, Any] = field(repr=False)
+    seen: str | None = None
+
+
+def sources_of(payload: Mapping[str, Any]) -> set[str]:
+    """Return the hashes of the commits the drafts of a proposal tell of."""
+    return {commit for group in payload.get("groups", ()) for entry in group["entries"] for commit in entry}
+
+
+def propose(store: Store, proposed: Proposed, *, holds: Callable[[bytes], bool]) -> Proposal:
+    """Keep what is *proposed*; *holds* tells whether it would be the same, made on the commit of a hash.
 
     Raises:
         RefConflictError: What it is for has changed meanwhile.
+        ErasedMeanwhileError: Something was erased meanwhile.
     """
+    kind, head, payload = proposed.kind, proposed.head, proposed.payload
     values = _values(kind.name, payload)
     store.pause("propose")
     with store.operation("propose", {"kind": kind.name}) as operation:
+        operation.require_nothing_erased(proposed.seen)
         tip = operation.tip
         if tip is None or (tip.hash != head.hash and not holds(tip.hash)):
             operation.require_tip(head.hash)

@@ -24,6 +24,9 @@ class ProposalRow(NamedTuple):
     state: str
 
 
+_GONE: Final = ("replaced", "withdrawn", "erased")
+"""What is listed no more: edited, its making undone, or erased."""
+
 _rows = (
     select(
         s.proposals.c.number,
@@ -38,8 +41,7 @@ _rows = (
     .select_from(s.proposals.join(s.commits, s.commits.c.id == s.proposals.c.head_id))
     .where(
         s.proposals.c.tract_id == _p("tract_id"),
-        s.proposals.c.state != literal_column("'replaced'"),
-        s.proposals.c.state != literal_column("'withdrawn'"),
+        s.proposals.c.state.not_in([literal_column(f"'{state}'") for state in _GONE]),
     )
 )
 PROPOSALS: Final = Query(_rows.order_by(s.proposals.c.number))
