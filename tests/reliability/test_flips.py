@@ -24,7 +24,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("whole") / "a.db"
     make_history(path)
     with Tract.open(path) as t:
-        t.compress(content="Said.", autonomy="collaborative")
+        t.compress(summarizer=lambda _: "Said.", autonomy="collaborative")
         _merge(t)
     with Tract.open(path, tract="second", actor="tester") as t:
         t.user("Another context.")
