@@ -5,9 +5,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-from tract import MergeResult, Tract
+from tract import DialogueContent, MergeResult, Tract, Usage
 from tract.compile.safety import WARNING_KINDS
 from tract.errors import InvalidInputError, NothingToUndoError
+from tract.objects.hashing import blob_hash
+from tract.operations.commit import Remarks
+from tract.operations.reply import Turn, commit_turn
 
 Write = Callable[[Tract], object]
 
@@ -106,6 +109,20 @@ def _compress(t: Tract, **options: Any) -> None:
         t.user("Tea is a drink made of the leaves of a plant, and of hot water. " * 2)
 
 
+def _reply(t: Tract) -> object:
+    """Commit what a model answered, as every conversation does once it has the answer."""
+    sent = {"format": "openai", "model": "m-4", "operation": "chat", "tools": blob_hash(b"[]").hex()}
+    turn = Turn(
+        content=DialogueContent(role="assistant", text="I am well."),
+        branch=t.current_branch or "",
+        follows=bytes.fromhex(t.head or ""),
+        remarks=Remarks(generation_config={"model": "m-4"}, sent=sent),
+        usage=Usage(40, 7),
+        tools=b"[]",
+    )
+    return commit_turn(t._store, "chat", turn)
+
+
 WRITES: Final[dict[str, Write]] = {
     "user": lambda t: t.user("Hello."),
     "user with note": lambda t: t.user("Hello.", message="greeting", metadata={"n": 1}),
@@ -140,6 +157,8 @@ WRITES: Final[dict[str, Write]] = {
     "compress": lambda t: _compress(t, summarizer=lambda _: "Said."),
     "compress by sentences": _compress,
     "propose": lambda t: _compress(t, autonomy="collaborative"),
+    "reply": _reply,
+    "configure_operations": lambda t: t.configure_operations(chat={"model": "m-4", "seed": next(_numbers)}),
     "gc": lambda t: t.gc(keep_days=0),
     "erase": lambda t: t.erase(contents(t)[0], reason="a test"),
     "erase a text": lambda t: t.erase(text="Green and black", reason="a test"),

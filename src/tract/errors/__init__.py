@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Protocol
 
+from tract.errors.agent import NothingToAnswerError, StreamOpenError, ToolNotFoundError, UnansweredCallsError
 from tract.errors.base import NotFoundError, StateError, TractError, nearest, shown
 from tract.errors.compressing import ProposalDecidedError, ProposalNotFoundError, ProposalStaleError, SummaryError
 from tract.errors.llm import (
@@ -80,6 +81,7 @@ __all__ = [
     "NotAStoreError",
     "NotCanonicalError",
     "NotFoundError",
+    "NothingToAnswerError",
     "NothingToUndoError",
     "OperationConflictError",
     "OperationNotFoundError",
@@ -99,9 +101,12 @@ __all__ = [
     "StoreNotFoundError",
     "StreamBrokenError",
     "SummaryError",
+    "StreamOpenError",
     "TagNotFoundError",
+    "ToolNotFoundError",
     "TractError",
     "TractNotFoundError",
+    "UnansweredCallsError",
     "UnknownContentTypeError",
     "UnknownTokenizerError",
     "UnmergedBranchError",

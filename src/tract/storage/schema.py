@@ -204,3 +204,11 @@ proposals: Final = _table(
     Column("state", Text, nullable=False),
     UniqueConstraint("tract_id", "number", "revision", name="proposals_number"),
 )
+
+# Answers of models by what was asked: a cache, no part of any history, and free to be emptied at any time.
+replies: Final = _table(
+    "replies",
+    Column("key", LargeBinary, primary_key=True),
+    Column("data", LargeBinary, nullable=False),
+    Column("created_at", _Int, nullable=False),
+)

@@ -22,6 +22,7 @@ def upgrade() -> None:
     _log()
     _usage()
     _proposals()
+    _replies()
 
 
 def _table(name: str, *items: Any, rowid: bool = True) -> None:
@@ -199,3 +200,7 @@ def _proposals() -> None:
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("tract_id", "number", "revision", name="proposals_number"),
     )
+
+
+def _replies() -> None:
+    _table("replies", _bytes("key"), _bytes("data"), _int("created_at"), sa.PrimaryKeyConstraint("key"))
