@@ -290,6 +290,19 @@ def test_a_proposal_forgets_what_its_drafts_tell(path: Path, *, named: bool) -> 
         assert t.fsck() == []
 
 
+def test_answers_kept_are_dropped(path: Path) -> None:
+    """Any of them may repeat what is erased, however it is named."""
+    with Tract.open(path) as t:
+        said = t.user(SECRET)
+        for wanted in ({"commit": said}, {"text": SECRET}):
+            t.reply_cache.put("asked", SECRET.encode())
+            assert hits(path, SECRET) > 0
+            t.erase(**wanted, reason="a test")
+            assert hits(path, SECRET) == 0
+            assert len(t.reply_cache) == 0
+        assert t.fsck() == []
+
+
 def test_a_summary_made_meanwhile_does_not_bring_it_back(path: Path) -> None:
     """What was erased while a summarizer read it is in no summary and in no proposal."""
     with Tract.open(path) as t, Tract.open(path) as other:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import pytest
 
 from tests.operations.test_compress import CALL, LONG, compress, done, said, texts
-from tract import CommitInfo, DialogueContent, SummaryContent, Tract
+from tract import CommitInfo, DialogueContent, SummaryContent, ToolCall, Tract
 from tract.compile.fold import Event
 from tract.errors import InvalidInputError, InvalidTargetError
 from tract.objects.content import Content, to_message
 from tract.operations.chain import Chain, NewCommit
 from tract.operations.expand import Expansion, lookup
 from tract.operations.prepare import prepare
+from tract.testing import ScriptedLLM
 
 
 def originals(expansion: Expansion) -> list[str]:
@@ -202,3 +203,27 @@ def test_an_agent_can_look_up_what_was_compressed() -> None:
                 lookup(t._store, wrong)  # type: ignore[arg-type]
     with Tract.open() as t:
         assert lookup(t._store, "port") == []
+
+
+def test_a_model_looks_up_what_was_compressed() -> None:
+    """It calls the tool in the loop; what it finds comes as a result, and a wrong call as a sentence."""
+    model = ScriptedLLM(
+        [
+            ToolCall(id="a", name="look_up_earlier", arguments='{"words": "booking code", "limit": 1}'),
+            ToolCall(id="b", name="look_up_earlier", arguments='{"words": "..."}'),
+            "It is RH-2041.",
+        ]
+    )
+    with Tract.open(llm=model) as t:
+        text = f"The booking code is RH-2041. {LONG * 20} It ends here."
+        said = t.user(text)
+        t.compress(content="A room was booked.")
+        result = t.run("Which code was it?", tools=[t.lookup_tool()])
+
+        assert result.text == "It is RH-2041."
+        found, refused = [message.text for message in t.compile().messages if message.role == "tool"]
+        assert "RH-2041" in found
+        assert said.hash in found
+        assert "Look up words" in refused
+        [whole] = t.lookup_tool()("booking code", in_full=True)
+        assert whole["text"] == text

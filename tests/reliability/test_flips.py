@@ -26,6 +26,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with Tract.open(path) as t:
         t.compress(summarizer=lambda _: "Said.", autonomy="collaborative")
         _merge(t)
+        t.reply_cache.put("asked", b"answered")
     with Tract.open(path, tract="second", actor="tester") as t:
         t.user("Another context.")
     with connected(path) as connection:

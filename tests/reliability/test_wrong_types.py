@@ -58,6 +58,7 @@ _CALLS: dict[str, dict[str, Any]] = {
     "merge": {"branch": "other"},
     "save_merge": {},
     "pin": {"target": "HEAD"},
+    "preview": {"provider": "openai"},
     "query_by_config": {},
     "rebase": {"onto": "other"},
     "record_usage": {"usage": {"input_tokens": 1, "output_tokens": 1}},
@@ -82,7 +83,7 @@ _CALLED = {("bisect", "test"), ("chat", "llm")} | {
     (method, name) for method in ("run", "arun") for name in ("on_event", "should_pause")
 }
 _OPEN_ENDED = {inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL}
-_NO_ARGUMENTS = {"abort_merge", "batch", "close", "fsck", "open", "stats", "status"}
+_NO_ARGUMENTS = {"abort_merge", "batch", "close", "fsck", "lookup_tool", "open", "stats", "status"}
 
 
 class _Odd:

@@ -13,7 +13,8 @@ from tract.compile.compiler import compile_commit, states_of
 from tract.compile.context import CompiledContext
 from tract.compile.fold import Entry, Event, State
 from tract.compile.proof import PrefixProof, ReasoningLife, Sent
-from tract.errors import InvalidInputError
+from tract.errors import InvalidInputError, shown
+from tract.formats.params import openai_tools
 from tract.formats.prefix import tools_digest
 from tract.formats.report import Loss, Repair
 from tract.history.info import commit_info
@@ -121,7 +122,9 @@ def preview(
     Cost:
         O(bytes) of both requests.
     """
-    tools, costs = list(tools), _prices(prices)
+    if not isinstance(context, CompiledContext):
+        raise InvalidInputError(f"`context` is what `t.compile()` returns, not {shown(context)}.")
+    tools, costs = openai_tools(tools), _prices(prices)
     proof = context.prove(wire, tools=tools)
     before = _request_before(store, context, wire, model)
     tokens = [entry.shown.tokens for entry in context.shown]

@@ -15,6 +15,7 @@ from tract.objects.hashing import blob_hash, canonical_json
 from tract.objects.operation import args_hash
 from tract.operations.erasure import Derived, Found, Wanted, find, written_forms
 from tract.operations.proposal import sources_of
+from tract.operations.reply_cache import forget_replies
 from tract.operations.roots import Graph
 from tract.storage import erasing as e
 from tract.storage import queries as q
@@ -198,7 +199,9 @@ class _Erasing:
         """Erase it, and say so in the log; do nothing if there is nothing."""
         found, database = self._found, self._database
         redactions = [[tract, place[1], blob_hash(new.encode()).hex()] for tract, place, _, new in self.operations]
-        operation.has_values = bool(found.blobs or redactions or self.usages or self.settings or self.proposals)
+        kept = (found.blobs, redactions, self.usages, self.settings, self.proposals)
+        # Any answer kept may repeat what goes, and each can be asked for again.
+        operation.has_values = any([forget_replies(database) > 0, *map(bool, kept)])
         if not operation.has_values:
             return
         w.drop(database, found.blobs, operation.now)

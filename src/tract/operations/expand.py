@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -259,6 +259,30 @@ def lookup(store: Store, words: str, *, limit: int = 5) -> list[Found]:
             ranked.append((len(places), place, found))
     ranked.sort(key=lambda one: one[:2], reverse=True)
     return [found for _, _, found in ranked[:limit]]
+
+
+def lookup_tool(store: Store) -> Callable[..., list[dict[str, str]]]:
+    """Return `lookup` as a function a model may call: annotated, described, with JSON values as its result."""
+
+    def look_up_earlier(words: str, limit: int = 5, in_full: bool = False) -> list[dict[str, str]]:  # noqa: FBT001, FBT002 - a model names its arguments
+        """Look up what was said earlier in this conversation and is only summarized now.
+
+        Args:
+            words: A name, a number or a few words of it; what has most of them comes first.
+            limit: How many messages to return at most.
+            in_full: Return whole messages instead of excerpts.
+        """
+        found = lookup(store, words, limit=limit)
+        return [
+            {"role": one.role, "text": _text_of(store, one) if in_full else one.excerpt, "commit": one.commit}
+            for one in found
+        ]
+
+    return look_up_earlier
+
+
+def _text_of(store: Store, found: Found) -> str:
+    return expand(store, bytes.fromhex(found.commit)).text
 
 
 def _visible(state: State, entry: Entry) -> Entry | None:

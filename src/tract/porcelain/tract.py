@@ -56,7 +56,7 @@ from tract.operations.commit import Remarks, annotate, append, edit
 from tract.operations.compress import CompressOptions, CompressResult, compress
 from tract.operations.configure import configure, parse_llm_config
 from tract.operations.erase import EraseResult, erase
-from tract.operations.expand import Expansion, expand
+from tract.operations.expand import Expansion, expand, lookup_tool
 from tract.operations.fsck import Finding, fsck
 from tract.operations.gc import GCOptions, GCResult, gc
 from tract.operations.merge import (
@@ -1270,6 +1270,20 @@ class Tract:
             InvalidTargetError: *commit* is an annotation, a reorder or a revert.
         """
         return expand(self._store, self._resolve(commit))
+
+    def lookup_tool(self) -> Callable[..., list[dict[str, str]]]:
+        """Return a function, to be called by a model, that looks up what was said and is only summarized now.
+
+        Hand it to `t.run` or `t.tool`, or to any other loop: it is annotated and describes itself.
+
+        Example:
+            >>> with Tract.open() as t:
+            ...     said = t.user("The booking code is RH-2041, for two nights, and breakfast is included in it.")
+            ...     _ = t.compress(content="A room was booked.")
+            ...     print(t.lookup_tool()("booking code")[0]["text"][:30])
+            The booking code is RH-2041, f
+        """
+        return lookup_tool(self._store)
 
     @property
     def proposals(self) -> Proposals:

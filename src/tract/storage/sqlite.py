@@ -216,7 +216,9 @@ def _cannot_open(path: str, error: Exception) -> TractError:
     if isinstance(error, TractError):
         return error
     original = getattr(error, "orig", None) or error
-    if getattr(original, "sqlite_errorname", "").startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
+    is_damaged = getattr(original, "sqlite_errorname", "").startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB"))
+    # A damaged schema makes SQLite complain in words that are no UTF-8.
+    if is_damaged or isinstance(original, UnicodeDecodeError):
         return CorruptStoreError(f"SQLite cannot read `{path}`: {original}.")
     return StorageError(f"Cannot open `{path}`: {original}.", hint="Look at the path and its permissions.")
 
