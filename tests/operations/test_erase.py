@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import LargeBinary, Text
 
 from tests.databases import Postgres
 from tests.operations.histories import compressed
@@ -23,6 +24,8 @@ from tract.errors import (
     TractError,
 )
 from tract.formats.validate import validate_anthropic, validate_openai
+from tract.storage.migrate import back_up
+from tract.storage.schema import metadata
 
 Open = Callable[..., Tract]
 
@@ -375,6 +378,45 @@ def test_where_it_remains_is_said(open_tract: Open) -> None:
         assert f"`{place}`" in said
     assert result.remains[-1].startswith("Backups")
     assert t.fsck() == []
+
+
+def test_copies_made_before_a_migration_are_named(path: Path) -> None:
+    """They stand beside the file and hold what was erased; whether to delete them is for people."""
+    with Tract.open(path) as t:
+        said = t.user(SECRET)
+        copy = back_up(str(path), 1)
+        Path(f"{path}x.backup-1").touch()
+
+        result = t.erase(said, reason="a test")
+
+    named = [one for one in result.remains if "backup-" in one]
+    assert named == [f"`{copy}`, a copy made before a migration: delete it."]
+    Path(copy).unlink()
+    assert hits(path, SECRET) == 0
+
+
+# What the columns that may hold text or bytes of a content are to `erase`. A column added later has to be thought of
+# here: searched and emptied, or held fast by a hash and told in the receipt.
+_SEARCHED = {"blobs.data", "operations.args", "usage.raw", "meta.value"}
+_TOLD = {
+    "blobs.kind", "commits.author", "commits.content_type", "commits.op", "commits.origin", "configs.json",
+    "counters.name", "meta.key", "operations.actor", "operations.verb", "ref_changes.name", "ref_changes.new_symbolic",
+    "ref_changes.old_symbolic", "refs.name", "refs.symbolic", "tracts.mode", "tracts.name", "tracts.purpose",
+    "usage.model",
+}  # fmt: skip
+_HASHES = {"blobs.hash", "commits.hash", "configs.hash", "operations.args_hash", "operations.hash"}
+
+
+def test_every_column_that_may_hold_a_text_is_thought_of() -> None:
+    """Also those of tables that come later."""
+    found = {
+        f"{table.name}.{column.name}"
+        for table in metadata.sorted_tables
+        for column in table.columns
+        if isinstance(column.type, (Text, LargeBinary))
+    }
+
+    assert found == _SEARCHED | _TOLD | _HASHES
 
 
 @pytest.mark.parametrize(

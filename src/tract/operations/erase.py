@@ -241,4 +241,5 @@ class _Erasing:
         }
         said = [f"`{place}` holds the text, and cannot be changed." for place in sorted(places)]
         is_server = self._database.dialect != "sqlite"
-        return (*said, *([_SERVER_LOG] if is_server else []), _ALWAYS_OUTSIDE)
+        copies = [f"`{path}`, a copy made before a migration: delete it." for path in self._database.copies()]
+        return (*said, *copies, *([_SERVER_LOG] if is_server else []), _ALWAYS_OUTSIDE)

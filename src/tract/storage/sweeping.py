@@ -16,7 +16,10 @@ Place = tuple[int, int]
 """Lane and generation of a commit."""
 
 _BATCH: Final = 500
-_NAMED_FILE: Final = re.compile(rb'"hash":"([0-9a-f]{64})"')
+# A content names files, and a note the tool definitions that were sent.
+_NAMED_FILE: Final = re.compile(rb'"(?:hash|tools)":"([0-9a-f]{64})"')
+
+_NAMERS: Final = frozenset({"content", "note"})
 
 _p = q.parameter
 
@@ -276,21 +279,21 @@ def contents(database: Database) -> Iterator[tuple[Stored, bytes]]:
 
 
 def files_named(database: Database) -> dict[int, frozenset[bytes]]:
-    """Return by content blob the hashes of the files it names.
+    """Return by blob of a content or note the hashes of the blobs it names.
 
     Cost:
         O(bytes of all contents).
     """
     found = {}
     for blob, data in contents(database):
-        named = named_in(data) if blob.kind != "file" else frozenset()
+        named = named_in(data) if blob.kind in _NAMERS else frozenset()
         if named:
             found[blob.id] = named
     return found
 
 
 def named_in(data: bytes) -> frozenset[bytes]:
-    """Return the hashes of the files a content names."""
+    """Return the hashes of the blobs a content or note names."""
     return frozenset(bytes.fromhex(one.decode()) for one in _NAMED_FILE.findall(data))
 
 
