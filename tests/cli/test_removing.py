@@ -27,7 +27,12 @@ def lines(run: Run, *arguments: str) -> list[list[str]]:
     """Return the cells of what a command that must succeed prints."""
     result = run(*arguments)
     assert (result.exit_code, result.stderr) == (0, "")
-    return [line.split("\t") for line in result.stdout.splitlines()]
+    return cells(result.stdout)
+
+
+def cells(text: str) -> list[list[str]]:
+    """Return what stands in each line between tabs."""
+    return [line.split("\t") for line in text.splitlines()]
 
 
 def test_gc_lists_asks_and_drops(store: Run) -> None:
@@ -83,6 +88,7 @@ def test_erase_prints_a_receipt(store: Run) -> None:
     assert done[-1][0] == "outside"
     shown = store("show", "HEAD~1")
     assert "leaked" in shown.output + shown.stderr
+    assert cells(store("compile", "--mark-erased").stdout)[0][1:] == ["user", "[erased]"]
     assert "4711" not in store("show", "HEAD~1").output
 
 

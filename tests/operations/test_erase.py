@@ -380,6 +380,39 @@ def test_where_it_remains_is_said(open_tract: Open) -> None:
     assert t.fsck() == []
 
 
+def test_what_is_gone_is_shown_only_when_asked_for(open_tract: Open) -> None:
+    """In its place, by who said it; budgets, orders and other marks work on it as on any message."""
+    t = open_tract()
+    gone = [
+        t.system(SECRET),
+        t.user(SECRET + "?"),
+        t.assistant(SECRET, tool_calls=[CALL]),
+        t.tool_result("call_1", SECRET),
+        t.skip(t.user(SECRET + " skipped")),
+    ]
+    edited = t.user("first")
+    last = t.user("last")
+    t.edit(edited, SECRET)
+
+    t.erase(text="4711-tango", reason="a test")
+
+    context = t.compile(mark_erased=True, verify=True)
+    said = [(message.role, message.text) for message in context.messages]
+    assert said == [
+        ("system", "[erased]"), ("user", "[erased]"), ("assistant", "[erased]"), ("user", "[erased]"),
+        ("user", "[erased]"), ("user", "last"),
+    ]  # fmt: skip
+    assert context.commit_hashes == (*[one.hash for one in gone[:4]], edited.hash, last.hash)
+    assert context.warnings == ("Shown as `[erased]` because the content was erased or collected: 5 messages.",)
+    assert t.compile(mark_erased=True, order=[last, edited]).messages[-1].text == "[erased]"
+    assert t.compile(mark_erased=True, mark_edits=True).messages[-2].text == "[edited] [erased]"
+    assert t.compile(mark_erased=True, budget=context.token_count).messages == context.messages
+    _require_valid(t)
+    plain = t.compile()
+    assert [message.text for message in plain.messages] == ["last"]
+    assert plain.warnings == ("Left out because the content was erased or collected: 5 messages.",)
+
+
 def test_copies_made_before_a_migration_are_named(path: Path) -> None:
     """They stand beside the file and hold what was erased; whether to delete them is for people."""
     with Tract.open(path) as t:
@@ -508,10 +541,11 @@ def test_the_rest_of_a_broken_exchange_is_valid_for_every_provider(open_tract: O
 
 
 def _require_valid(t: Tract) -> None:
-    context = t.compile(verify=True)
-    sent = context.to_anthropic()
-    assert validate_openai(context.to_openai()) == []
-    assert validate_anthropic(sent.get("system"), sent["messages"]) == []
+    for is_marked in (False, True):
+        context = t.compile(verify=True, mark_erased=is_marked)
+        sent = context.to_anthropic()
+        assert validate_openai(context.to_openai()) == []
+        assert validate_anthropic(sent.get("system"), sent["messages"]) == []
 
 
 def test_the_log_cannot_be_changed_without_a_trace(path: Path) -> None:
