@@ -176,6 +176,7 @@ class Holding(NamedTuple):
     blob_id: int | None
     note_id: int | None
     collected_at: int | None
+    created_at: int
 
 
 _holding = (
@@ -188,6 +189,7 @@ _holding = (
     s.commits.c.blob_id,
     s.commits.c.note_id,
     s.commits.c.collected_at,
+    s.commits.c.created_at,
 )
 _IN_RUN: Final = Query(
     select(*_holding)
