@@ -44,8 +44,8 @@ class EraseResult:
         bytes: How many bytes they had.
         derived: What was made of them and stays: pass these hashes to `erase`, or `include_derived`.
         kept: Hashes of notes and files that stay because other commits use them.
-        redacted: How many operations, usages, settings and proposals something was taken from; those proposals
-            cannot be decided any more.
+        redacted: How many operations, usages, settings, proposals (which nobody can decide any more) and answers
+            kept for reuse (which all go) told of it.
         remains: Where it may still be, in words.
         reason: Why, as given.
         actor: Who, `""` if the handle has no actor.
@@ -156,7 +156,15 @@ class _Erasing:
             if commit in {one.id for one in found.commits} or self._tells(raw)
         ]
         self.proposals = [one for one in e.proposals(database) if self._is_told_by(one)]
+        told = [form.encode() for form in self._forms]
+        self.replies = sum(any(form in data for form in told) for data in e.replies(database))
         self.settings = [key for key, value in e.settings(database).items() if self._is_written(key, value)]
+
+    @property
+    def redacted(self) -> int:
+        """From how many places beside the contents something goes."""
+        places = (self.operations, self.usages, self.settings, self.proposals)
+        return sum(len(place) for place in places) + self.replies
 
     def _tells(self, text: str) -> bool:
         return any(form in text for form in self._forms)
@@ -199,9 +207,7 @@ class _Erasing:
         """Erase it, and say so in the log; do nothing if there is nothing."""
         found, database = self._found, self._database
         redactions = [[tract, place[1], blob_hash(new.encode()).hex()] for tract, place, _, new in self.operations]
-        kept = (found.blobs, redactions, self.usages, self.settings, self.proposals)
-        # Any answer kept may repeat what goes, and each can be asked for again.
-        operation.has_values = any([forget_replies(database) > 0, *map(bool, kept)])
+        operation.has_values = bool(found.blobs or self.redacted)
         if not operation.has_values:
             return
         w.drop(database, found.blobs, operation.now)
@@ -213,6 +219,8 @@ class _Erasing:
             e.empty(database, proposal.id, payload.decode(), blob_hash(payload))
         for key in self.settings:
             database.execute(q.SET_META, {"key": key, "value": ""})
+        # All of them: an answer may tell in other words what it was asked with.
+        forget_replies(database)
         self._forget_sizes()
         note_erasure(database)
         operation.args.update(
@@ -238,7 +246,7 @@ class _Erasing:
             bytes=found.bytes,
             derived=tuple(found.derived),
             kept=tuple(found.kept),
-            redacted=len(self.operations) + len(self.usages) + len(self.settings) + len(self.proposals),
+            redacted=self.redacted,
             remains=self._remains(),
             reason=reason,
             actor=self._store.actor,
@@ -257,7 +265,8 @@ class _Erasing:
         }
         said = [f"`{place}` holds the text, and cannot be changed." for place in sorted(places)]
         is_server = self._database.dialect != "sqlite"
-        return (*said, *([_SERVER_LOG] if is_server else []), _ALWAYS_OUTSIDE)
+        copies = [f"`{path}`, a copy made before a migration: delete it." for path in self._database.copies()]
+        return (*said, *copies, *([_SERVER_LOG] if is_server else []), _ALWAYS_OUTSIDE)
 
 
 def _without_drafts(payload: dict[str, Any]) -> dict[str, Any]:

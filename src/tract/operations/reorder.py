@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from tract.compile.compiler import Compiler, compile_commit, compile_state
+from tract.compile.compiler import NO_MARKS, Compiler, Marks, compile_commit, compile_state
 from tract.compile.context import CompiledContext
 from tract.compile.fold import Event, State
 from tract.compile.safety import SafetyWarning, order_warnings
@@ -133,7 +133,7 @@ def compile_in_order(
     *,
     expand: Sequence[bytes] = (),
     compiler: Compiler | None = None,
-    mark_edits: bool = False,
+    marks: Marks = NO_MARKS,
     verify: bool = False,
 ) -> CompiledContext:
     """Return the context of *commit* as a reorder naming *order* would make it; writes nothing.
@@ -147,7 +147,7 @@ def compile_in_order(
     """
     is_plain = not order and not expand
     if verify or is_plain:
-        plain = compile_commit(store, commit, compiler=compiler, mark_edits=mark_edits, verify=verify)
+        plain = compile_commit(store, commit, compiler=compiler, marks=marks, verify=verify)
         if is_plain:
             return plain
     tip = None if commit is None else store.tip(commit)
@@ -164,4 +164,4 @@ def compile_in_order(
         said = [one.message for one in found]
     if commit is None or chain.state is None:
         return compile_commit(store, commit)
-    return compile_state(store, commit, chain.state, compiler=compiler, mark_edits=mark_edits, warnings=said)
+    return compile_state(store, commit, chain.state, compiler=compiler, marks=marks, warnings=said)
