@@ -416,7 +416,8 @@ _SEARCHED = {"blobs.data", "operations.args", "usage.raw", "meta.value", "propos
 _TOLD = {
     "blobs.kind", "commits.author", "commits.content_type", "commits.op", "commits.origin", "configs.json",
     "counters.name", "meta.key", "operations.actor", "operations.verb", "ref_changes.name", "ref_changes.new_symbolic",
-    "proposals.kind", "proposals.state", "ref_changes.old_symbolic", "refs.name", "refs.symbolic", "tracts.mode", "tracts.name", "tracts.purpose",
+    "proposals.kind", "proposals.state",
+    "ref_changes.old_symbolic", "refs.name", "refs.symbolic", "tracts.mode", "tracts.name", "tracts.purpose",
     "usage.model",
 }  # fmt: skip
 _HASHES = {
