@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from tract.operations.choices import MissingTarget
     from tract.operations.fsck import Finding
     from tract.operations.merge_result import Conflict, MergeResult
+    from tract.operations.moving import MoveResult
     from tract.operations.rebase import RebaseResult
     from tract.operations.reorder import ReorderResult
     from tract.operations.review import Brought, Concern, Review
@@ -90,6 +91,7 @@ _HOME = {
     "Message": "tract.objects.message",
     "MessageChange": "tract.compile.diff",
     "MissingTarget": "tract.operations.choices",
+    "MoveResult": "tract.operations.moving",
     "OperationInfo": "tract.objects.operation",
     "OutputContent": "tract.objects.content",
     "Provenance": "tract.compile.context",
@@ -153,6 +155,7 @@ __all__ = [
     "Message",
     "MessageChange",
     "MissingTarget",
+    "MoveResult",
     "OperationInfo",
     "OutputContent",
     "Provenance",

@@ -19,6 +19,7 @@ from tract.objects.content import ANNOTATION
 _CALLS: dict[str, dict[str, Any]] = {
     "at_operation": {"number": 1},
     "annotate": {"target": "HEAD", "priority": "skip"},
+    "apply": {"result": None},
     "assistant": {"text": "Hello."},
     "bisect": {"good": "HEAD~1", "bad": "HEAD", "test": len},
     "blame": {},

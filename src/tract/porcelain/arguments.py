@@ -16,6 +16,7 @@ from tract.objects.message import AnyPart
 from tract.objects.refs import BRANCH_PREFIX, TAG_PREFIX
 from tract.operations.commit import Remarks
 from tract.operations.configure import parse_config
+from tract.operations.copying import only_in
 from tract.operations.merge_result import MergeResult
 from tract.store import Store
 
@@ -107,6 +108,22 @@ def resolve_all(store: Store, named: str | CommitInfo | Iterable[str | CommitInf
     if isinstance(named, (str, CommitInfo)) or not isinstance(named, Iterable):
         return [resolve(store, named)]  # refuses what is neither
     return [resolve(store, one) for one in named]
+
+
+def picks(store: Store, named: str | CommitInfo | Iterable[str | CommitInfo]) -> list[bytes]:
+    """Return the hashes of the commits to pick, each range `a..b` replaced by what b has and a has not.
+
+    Raises:
+        InvalidInputError: A range holds no commits.
+    """
+    found: list[bytes] = []
+    for one in [named] if isinstance(named, (str, CommitInfo)) or not isinstance(named, Iterable) else named:
+        without, end = resolve_range(store, one)
+        events = [] if without is None else only_in(store, end, without)
+        if without is not None and not events:
+            raise InvalidInputError(f"The range {shown(one)} holds no commits.", hint="It is `older..newer`.")
+        found += [end] if without is None else [event.hash for event in events]
+    return found
 
 
 def log_ends(store: Store, branch: str | CommitInfo | None, *, all_branches: bool) -> tuple[list[bytes], bytes | None]:
