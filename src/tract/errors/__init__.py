@@ -8,7 +8,7 @@ Hints name real methods; a gate resolves them against the public API.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import Protocol
+from typing import Literal, Protocol
 
 from tract.errors.base import TractError, nearest, shown
 from tract.errors.storage import (
@@ -390,23 +390,32 @@ class OperationConflictError(StateError):
 
 
 class MergeConflictError(StateError):
-    """A merge cannot be written while conflicts are undecided, or because a resolver aborted it.
+    """A merge cannot be written: conflicts are undecided, a resolver aborted it, or no commit shows what was decided.
 
     Attributes:
         name: What was being merged.
-        conflicts: How many are undecided.
+        conflicts: How many conflicts this is about.
+        reason: `undecided`, `aborted`, or `impossible`.
     """
 
     code = "merge_conflict"
 
-    def __init__(self, name: str, conflicts: int, *, is_aborted: bool = False) -> None:
-        said = "was aborted by its resolver" if is_aborted else f"has {conflicts} undecided conflicts"
-        super().__init__(
-            f"The merge of `{name}` {said}; nothing was written.",
-            hint="Look at `t.merge_in_progress`, decide each conflict, then `t.commit_merge(result)`.",
-        )
+    def __init__(
+        self, name: str, conflicts: int, reason: Literal["undecided", "aborted", "impossible"] = "undecided"
+    ) -> None:
+        many = "" if conflicts == 1 else "s"
+        said = {
+            "undecided": f"has {conflicts} undecided conflict{many}",
+            "aborted": "was aborted by its resolver",
+            "impossible": f"cannot show {conflicts} message{many} as it was decided",
+        }
+        hint = "Look at `t.merge_in_progress`, decide each conflict, then `t.commit_merge(result)`."
+        if reason == "impossible":
+            hint = "Decide in another way, as with `result.resolve(0, 'ours')`, or give up with `t.abort_merge()`."
+        super().__init__(f"The merge of `{name}` {said[reason]}; nothing was written.", hint=hint)
         self.name = name
         self.conflicts = conflicts
+        self.reason = reason
 
 
 class MergeInProgressError(StateError):

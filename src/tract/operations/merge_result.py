@@ -23,7 +23,7 @@ from tract.operations.prepare import as_content, prepare, text_replaced
 from tract.operations.review import Concern
 from tract.store import Store
 
-MergeKind: TypeAlias = Literal["up_to_date", "fast_forward", "merged", "squashed", "conflicts"]
+MergeKind: TypeAlias = Literal["up_to_date", "fast_forward", "merged", "squashed", "conflicts", "concerns"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,8 @@ class MergeResult:
     """What a merge came to.
 
     Attributes:
-        kind: `up_to_date`, `fast_forward`, `merged`, `squashed`, or `conflicts` while it waits for decisions.
+        kind: `up_to_date`, `fast_forward`, `merged`, `squashed`; while it waits `conflicts`, or
+            `concerns` where there is nothing to decide but something to look at.
         into: Branch merged into.
         name: What was merged, as it was named.
         bases: Hashes of the merge bases.

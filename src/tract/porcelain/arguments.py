@@ -10,12 +10,10 @@ from pydantic import BaseModel, ValidationError
 from tract.errors import InvalidInputError, InvalidTargetError, shown
 from tract.history.revision import resolve, resolve_range
 from tract.objects.commit import CommitInfo
-from tract.objects.config import TractConfig
 from tract.objects.content import Content, invalid_content
 from tract.objects.message import AnyPart
 from tract.objects.refs import BRANCH_PREFIX, TAG_PREFIX
 from tract.operations.commit import Remarks
-from tract.operations.configure import parse_config
 from tract.operations.copying import only_in
 from tract.operations.merge_result import MergeResult
 from tract.store import Store
@@ -76,23 +74,6 @@ def edited(op: str, target: str | CommitInfo | None) -> str | CommitInfo:
     if target is None:
         raise InvalidTargetError("An edit needs a target.", hint="Name it: `t.edit(target, content)`.")
     return target
-
-
-def merged(config: TractConfig, settings: Mapping[str, Any]) -> TractConfig:
-    """Return *config* with *settings* changed.
-
-    Raises:
-        InvalidInputError: No such setting, or not such a value.
-    """
-    if not isinstance(config, TractConfig):
-        raise InvalidInputError(
-            f"`config` is a TractConfig, not `{type(config).__name__}`.",
-            hint="Name settings: `t.configure(budget=...)`.",
-        )
-    if not settings:
-        return config
-    current = {name: getattr(config, name) for name in TractConfig.model_fields}
-    return parse_config({**current, **settings})
 
 
 def remarks(store: Store, **said: Any) -> Remarks:

@@ -70,7 +70,6 @@ from tract.porcelain.arguments import (
     listed,
     log_ends,
     merge_result,
-    merged,
     picks,
     remarks,
     resolve_all,
@@ -455,10 +454,12 @@ class Tract:
     def configure(self, config: TractConfig | None = None, **settings: Any) -> TractConfig:
         """Change settings of this tract and keep them in the store; returns those in force.
 
+        Settings that are not named stay as they are kept, also if another handle has changed them since.
+
         Raises:
             InvalidInputError: No such setting, or not such a value.
         """
-        return configure(self._store, merged(self._store.config if config is None else config, settings))
+        return configure(self._store, config, settings)
 
     # --- reading -----------------------------------------------------------------------------------
 
@@ -780,18 +781,26 @@ class Tract:
         """The tags: a mapping by name, with `create` and `delete`."""
         return Tags(self._store)
 
-    def reset(self, revision: str | CommitInfo, mode: Literal["soft", "hard"] = "soft") -> CommitInfo:
+    def reset(
+        self,
+        revision: str | CommitInfo,
+        mode: Literal["soft", "hard"] = "soft",
+        *,
+        expected_head: str | CommitInfo | None = None,
+    ) -> CommitInfo:
         """Let the current branch point to *revision*; `undo` moves it back.
 
         Args:
             revision: Where to.
             mode: `soft` keeps the old tip as `ORIG_HEAD`; `hard` leaves it to the operation log.
+            expected_head: Refuse if the branch has moved on from here.
 
         Raises:
-            RefConflictError: The branch moved while the call was on its way.
+            RefConflictError: The branch is not at *expected_head*, or moved while the call was on its way.
         """
         info = self.get(revision)
-        reset(self._store, bytes.fromhex(info.hash), mode)
+        before = self._store.head_hash() if expected_head is None else self._resolve(expected_head)
+        reset(self._store, bytes.fromhex(info.hash), mode, before)
         return info
 
     # --- merging -----------------------------------------------------------------------------------
