@@ -132,6 +132,22 @@ def test_a_flipped_bit_in_the_file_never_reaches_a_reader(
     _flip_file(whole, tmp_path / "a.db", seeded(), 200)
 
 
+def test_a_schema_that_is_no_utf8_is_damage(whole: Path, tmp_path: Path) -> None:
+    """SQLite quotes it in a message the driver cannot decode; opening says so in the tract's own words."""
+    path = tmp_path / "a.db"
+    data = whole.read_bytes()
+    places = [at for at in range(data.index(b"CREATE TABLE"), len(data)) if data[at : at + 7] == b"CREATE "]
+    assert len(places) > 10
+    for place in places:
+        for offset in (3, 8, 15):
+            damaged = bytearray(data)
+            damaged[place + offset] ^= 0x80
+            path.write_bytes(damaged)
+            for is_read_only in (False, True):
+                with pytest.raises(CorruptStoreError), Tract.open(path, read_only=is_read_only) as t:
+                    t.compile()
+
+
 @pytest.mark.torture
 def test_10000_flipped_bits_in_the_file_never_reach_a_reader(
     whole: Path, tmp_path: Path, seeded: Callable[[], random.Random]
