@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from tract.compile.compiler import Compiler
     from tract.compile.context import CompiledContext, Provenance
     from tract.compile.diff import DiffResult, DiffSide, DiffStat, FieldChange, MessageChange
+    from tract.compile.fit import FitStrategy, LeftOut, MessageGroup
     from tract.compile.fold import Entry
     from tract.compile.safety import SafetyWarning
     from tract.errors import TractError
@@ -29,26 +30,22 @@ if TYPE_CHECKING:
         ToolResultContent,
     )
     from tract.objects.decision import AutonomyLevel, Resolution, Resolver
-    from tract.objects.message import (
-        FilePart,
-        ImagePart,
-        Message,
-        Reasoning,
-        TextPart,
-        ToolCall,
-        ToolResultPart,
-    )
+    from tract.objects.message import FilePart, ImagePart, Message, Reasoning, TextPart, ToolCall, ToolResultPart
     from tract.objects.operation import OperationInfo
     from tract.objects.usage import Usage
     from tract.operations.branch import Branch, Divergence
     from tract.operations.cherry_pick import CherryPickResult
     from tract.operations.choices import MissingTarget
+    from tract.operations.erase import EraseResult
+    from tract.operations.erasure import Derived
     from tract.operations.fsck import Finding
+    from tract.operations.gc import GCResult
     from tract.operations.merge_result import Conflict, MergeResult
     from tract.operations.moving import MoveResult
     from tract.operations.rebase import RebaseResult
     from tract.operations.reorder import ReorderResult
     from tract.operations.review import Brought, Concern, Review
+    from tract.operations.stats import KindStats, Stats
     from tract.operations.tag import Tag
     from tract.operations.undo import UndoResult
     from tract.porcelain.tract import Tract
@@ -73,23 +70,30 @@ _HOME = {
     "Compiler": "tract.compile.compiler",
     "Concern": "tract.operations.review",
     "Conflict": "tract.operations.merge_result",
+    "Derived": "tract.operations.erasure",
     "DialogueContent": "tract.objects.content",
     "DiffResult": "tract.compile.diff",
     "DiffSide": "tract.compile.diff",
     "DiffStat": "tract.compile.diff",
     "Divergence": "tract.operations.branch",
     "Entry": "tract.compile.fold",
+    "EraseResult": "tract.operations.erase",
     "FieldChange": "tract.compile.diff",
     "FilePart": "tract.objects.message",
     "Finding": "tract.operations.fsck",
+    "FitStrategy": "tract.compile.fit",
     "FreeformContent": "tract.objects.content",
+    "GCResult": "tract.operations.gc",
     "GenerationConfig": "tract.objects.config",
     "GraphRow": "tract.history.log",
     "ImagePart": "tract.objects.message",
     "InstructionContent": "tract.objects.content",
+    "KindStats": "tract.operations.stats",
+    "LeftOut": "tract.compile.fit",
     "MergeResult": "tract.operations.merge_result",
     "Message": "tract.objects.message",
     "MessageChange": "tract.compile.diff",
+    "MessageGroup": "tract.compile.fit",
     "MissingTarget": "tract.operations.choices",
     "MoveResult": "tract.operations.moving",
     "OperationInfo": "tract.objects.operation",
@@ -105,6 +109,7 @@ _HOME = {
     "Review": "tract.operations.review",
     "SafetyWarning": "tract.compile.safety",
     "SessionContent": "tract.objects.content",
+    "Stats": "tract.operations.stats",
     "Status": "tract.history.status",
     "Tag": "tract.operations.tag",
     "TextPart": "tract.objects.message",
@@ -137,23 +142,30 @@ __all__ = [
     "Compiler",
     "Concern",
     "Conflict",
+    "Derived",
     "DialogueContent",
     "DiffResult",
     "DiffSide",
     "DiffStat",
     "Divergence",
     "Entry",
+    "EraseResult",
     "FieldChange",
     "FilePart",
     "Finding",
+    "FitStrategy",
     "FreeformContent",
+    "GCResult",
     "GenerationConfig",
     "GraphRow",
     "ImagePart",
     "InstructionContent",
+    "KindStats",
+    "LeftOut",
     "MergeResult",
     "Message",
     "MessageChange",
+    "MessageGroup",
     "MissingTarget",
     "MoveResult",
     "OperationInfo",
@@ -169,6 +181,7 @@ __all__ = [
     "Review",
     "SafetyWarning",
     "SessionContent",
+    "Stats",
     "Status",
     "Tag",
     "TextPart",

@@ -19,9 +19,11 @@ from typing import Any, Final, NamedTuple
 from tract.errors import (
     BranchNotFoundError,
     ClosedHandleError,
+    CommitCollectedError,
     CorruptObjectError,
     CorruptStoreError,
     DetachedHeadError,
+    ErasedMeanwhileError,
     ForkedHandleError,
     OperationNotFoundError,
     OperationOpenError,
@@ -65,6 +67,7 @@ class Store:
         types: Content types this handle knows.
         lock: Held during each use of the connection and of `memo`.
         clock: Microseconds since 1970, UTC.
+        erasures: What the setting `erasures` was when `memo` was last known to hold nothing erased.
         memo: What upper layers derived from the store and may keep; emptied when a transaction is rolled back.
         on_pause: Called with a point's name between reading and swapping; for tests of races.
     """
@@ -84,6 +87,7 @@ class Store:
         self.at_operation: int | None = None
         self.tract_id = NO_TRACT
         self.counter_id: int | None = None
+        self.erasures: str | None = None
         self.lock = threading.RLock()
         self._process = os.getpid()
         self._closed = False
@@ -157,6 +161,17 @@ class Store:
         """Drop what was learnt in a transaction that did not happen: its row ids will be used again."""
         self.counter_id = None
         self.memo.clear()
+
+    def notice_erasures(self, found: str | None = None) -> None:
+        """Drop what was learnt before something was erased; *found* is what the store says, if it is known."""
+        if found is None:
+            if self.is_writing:
+                return  # the gate has looked, and nobody erases while it is held
+            row = self.one(q.META, key=q.ERASURES)
+            found = "" if row is None else row[0]
+        if self.erasures is not None and found != self.erasures:
+            self.memo.clear()
+        self.erasures = found
 
     # --- reading ---------------------------------------------------------------------------------
 
@@ -276,12 +291,13 @@ class Store:
 
     @contextmanager
     def operation(
-        self, verb: str, args: dict[str, Any] | None = None, *, undoes: int | None = None
+        self, verb: str, args: dict[str, Any] | None = None, *, undoes: int | None = None, alone: bool = False
     ) -> Generator[Operation, None, None]:
         """Hold the write gate for one public write: the handle's lock and the database's write lock.
 
         Leaving normally commits; leaving with any exception, `KeyboardInterrupt` included, keeps
-        nothing. Inside `batch()` the write joins the batch's operation.
+        nothing. Inside `batch()` the write joins the batch's operation. With *alone* no tract is written
+        to meanwhile, and there is no joining.
 
         A generator, because nothing else is safe from Ctrl-C: an interrupt may come as the first
         thing in any `__exit__` written in Python, and a dropped generator still runs its `finally`.
@@ -289,16 +305,21 @@ class Store:
         self.refuse_fork()
         with self.lock:
             self._check_writable()
-            if self._open is not None:
+            if self._open is not None and not alone:
                 yield from self._part(self._open, verb)
             else:
-                yield from self._whole(Operation(self, verb, args or {}, undoes=undoes))
+                if self._open is not None:
+                    raise OperationOpenError(verb)
+                yield from self._whole(Operation(self, verb, args or {}, undoes=undoes), alone=alone)
 
-    def _whole(self, operation: Operation) -> Generator[Operation, None, None]:
+    def _whole(self, operation: Operation, *, alone: bool) -> Generator[Operation, None, None]:
         before = (self.head, self.previous_head, self.tract_id)
         is_done = False
         try:
-            self.database.begin_write(None if self.tract_id == NO_TRACT else self.tract_id)
+            if alone:
+                self.database.begin_alone()
+            else:
+                self.database.begin_write(None if self.tract_id == NO_TRACT else self.tract_id)
             operation.read_gate()
             self._open = operation
             yield operation
@@ -411,6 +432,8 @@ class Operation:
         self._previous: bytes | None = None
         self.moves = RefMoves()
         self.has_values = False
+        self._written: set[int] = set()
+        self._is_outdated = False
 
     # --- beginning and ending ----------------------------------------------------------------------
 
@@ -422,7 +445,10 @@ class Operation:
         name = BRANCH_PREFIX + branch if branch is not None else ""
         row = self._database.one(q.GATE, tract_id=store.tract_id, name=name)
         assert row is not None
-        number, self._previous, created_at, *tip = row
+        number, self._previous, created_at, *tip, erasures = row
+        known = store.erasures
+        store.notice_erasures(erasures or "")
+        self._is_outdated = known is not None and known != store.erasures
         self.number = (number or 0) + 1
         # Operation times never go back, so "where was this branch at that time" has one answer.
         self.now = max(store.clock(), created_at or 0)
@@ -460,6 +486,24 @@ class Operation:
 
     # --- refs --------------------------------------------------------------------------------------
 
+    def require_nothing_erased(self) -> None:
+        """Refuse to write what was made of contents that somebody has erased since they were read.
+
+        Raises:
+            ErasedMeanwhileError: Something was.
+        """
+        if self._is_outdated:
+            head = None if self.tip is None else self.tip.hash.hex()
+            raise ErasedMeanwhileError(self.store.head.branch or HEAD, head)
+
+    def _require_kept(self, commit: Tip) -> None:
+        """Refuse to build on what gc has taken; asked under the lock, since it may have come in between."""
+        if commit == self.tip or commit.id in self._written:
+            return
+        row = self._database.one(q.COLLECTED_AT, id=commit.id)
+        if row is not None and row[0] is not None:
+            raise CommitCollectedError(commit.hash.hex(), row[0])
+
     def require_tip(self, expected: bytes | None) -> None:
         """Refuse to go on if the current branch is not at *expected*.
 
@@ -478,6 +522,8 @@ class Operation:
         """
         if old == new:
             return
+        if new is not None:
+            self._require_kept(new)
         tract_id = self.store.tract_id
         if old is None:
             assert new is not None
@@ -574,7 +620,11 @@ class Operation:
 
         The same commit written twice is one commit.
         """
-        return write_commit(self._database, draft, parents, self._counter())
+        for parent in parents:
+            self._require_kept(parent)
+        written = write_commit(self._database, draft, parents, self._counter())
+        self._written.add(written.id)
+        return written
 
     def _counter(self) -> int:
         if self.store.counter_id is None:

@@ -290,3 +290,28 @@ def test_a_group_alone_shows_its_help(run: Run) -> None:
     assert result.stdout == ""
     assert result.stderr.startswith("Usage: tract config")
     assert len(result.stderr.splitlines()) > 5
+
+
+def test_compile_fits_a_budget_and_says_what_is_missing(run: Run) -> None:
+    """On stderr, one line each, and in the document; stdout has what is left."""
+    run("init")
+    for number in range(6):
+        run("commit", f"question {number}")
+
+    fitted = run("compile", "--budget", "26")
+    windowed = run("compile", "--budget", "26", "--strategy", "window", "--json")
+    exceeded = run("compile", "--budget", "5")
+    unlimited = run("compile", "--strategy", "newest")
+    run("config", "set", "budget.limit_tokens", "26")
+    of_the_tract = run("compile", "--strategy", "newest")
+
+    assert [line.split("\t")[2] for line in fitted.stdout.splitlines()] == ["question 3", "question 4", "question 5"]
+    warning, *notes = fitted.stderr.splitlines()
+    assert warning == "warning: Left out 3 of 6 messages, 21 tokens, to fit 26 tokens (newest)."
+    assert [note.split(" ", 4)[4] for note in notes] == ["user, 7 tokens (older)"] * 3
+    document = json.loads(windowed.stdout)
+    assert [one["tokens"] for one in document["left_out"]] == [7, 7, 7]
+    assert len(document["messages"]) == 3
+    assert (exceeded.exit_code, unlimited.exit_code) == (1, 1)
+    assert "would hold 10 tokens; the budget is 5" in exceeded.stderr
+    assert of_the_tract.stdout == fitted.stdout

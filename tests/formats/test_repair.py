@@ -6,9 +6,11 @@ import time
 from collections.abc import Sequence
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from tests.formats.build import assistant, call, result, user
-from tract.formats.repair import INTERRUPTED, derived_id, repair_exchanges
+from tests.formats.build import assistant, call, histories, result, user
+from tract.formats.repair import INTERRUPTED, derived_id, exchanges, repair_exchanges
 from tract.objects.message import Message, TextPart, ToolResultPart
 
 A, B = call("a"), call("b")
@@ -127,3 +129,59 @@ def test_repairing_ten_thousand_messages_is_linear() -> None:
 
     assert len(repaired.messages) == 10_000
     assert {repair.kind for repair in repaired.repairs} == {"call_id", "result_moved"}
+
+
+# --- what stands or falls together ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("history", "expected"),
+    [
+        ([user("hi"), both(), result("b"), result("a"), user("so")], [(0,), (1, 2, 3), (4,)]),
+        ([both(), user("hi"), result("a"), assistant("x"), result("b")], [(1,), (3,), (0, 2, 4)]),
+        ([assistant("x", A), result("a"), assistant("y", A), result("a")], [(0, 1), (2, 3)]),
+        ([result("a"), user("hi"), assistant("x", A)], [(1,), (0, 2)]),
+        ([assistant("x", A), Message("user", (TextPart("so"), ToolResultPart("a", "1")))], [(0, 1)]),
+        ([assistant("x", A), result("b"), result(None)], [(0,), (1,), (2,)]),
+    ],
+)
+def test_a_call_and_its_results_are_one_group(history: list[Message], expected: list[tuple[int, ...]]) -> None:
+    """Wherever the results stand; every message is in one group, in the order in which they end."""
+    assert exchanges(history) == expected
+
+
+def test_messages_can_be_joined_for_other_reasons() -> None:
+    """Such as reasoning with what it led to; a chain is one group."""
+    history = [assistant("hm"), assistant("x", A), user("hi"), result("a"), user("so")]
+
+    assert exchanges(history, [(0, 1), (2, 2)]) == [(2,), (0, 1, 3), (4,)]
+
+
+def answers(messages: Sequence[Message], places: Sequence[int]) -> dict[int, list[int | None]]:
+    """Return for each message that calls the places of the results sent behind it, by the place it had."""
+    repaired = repair_exchanges(messages)
+    found: dict[int, list[int | None]] = {}
+    caller = -1
+    for message, source in zip(repaired.messages, repaired.sources, strict=True):
+        place = None if source is None else places[source]
+        if message.role == "tool":
+            found[caller].append(place)
+        else:
+            caller = -1 if place is None else place
+            found[caller] = []
+    return {caller: results for caller, results in found.items() if results}
+
+
+@given(histories(), st.data())
+def test_leaving_groups_out_changes_no_other_exchange(history: list[Message], data: st.DataObject) -> None:
+    """Whichever groups go, each call that stays is sent with the very results it had."""
+    groups = exchanges(history)
+    assert sorted(index for group in groups for index in group) == list(range(len(history)))
+    kept = data.draw(st.sets(st.sampled_from(range(len(groups)))))
+    places = sorted(index for number in kept for index in groups[number])
+
+    before = answers(history, range(len(history)))
+
+    assert answers([history[place] for place in places], places) == {
+        caller: results for caller, results in before.items() if caller in places
+    }

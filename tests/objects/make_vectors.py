@@ -31,7 +31,7 @@ COMMIT: dict[str, Any] = {
 }
 OPERATION: dict[str, Any] = {
     "actor": "",
-    "args": "{}",
+    "args": encoder.digest("blob", b"{}"),
     "changes": [],
     "created_at": TIME,
     "number": 1,
@@ -80,7 +80,7 @@ VALUES: dict[str, list[tuple[str, dict[str, Any]]]] = {
             {
                 **OPERATION,
                 "actor": "agent-1",
-                "args": '{"name":"é"}',
+                "args": encoder.digest("blob", '{"name":"é"}'.encode()),
                 "changes": [["heads/main", A, B], ["tags/v1", C, None]],
                 "number": 2,
                 "previous": D,

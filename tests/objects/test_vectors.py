@@ -98,7 +98,8 @@ def test_operations_hash_as_published(vector: dict[str, str]) -> None:
     for name, *values in fields["changes"]:
         read = str.encode if name == "HEAD" else bytes.fromhex
         changes.append(RefChange(name, *(None if value is None else read(value) for value in values)))
-    header = operation.OperationHeader(**{**fields, "previous": unhex(fields["previous"]), "changes": tuple(changes)})
+    known = {"args": bytes.fromhex(fields["args"]), "previous": unhex(fields["previous"]), "changes": tuple(changes)}
+    header = operation.OperationHeader(**{**fields, **known})
 
     assert operation.encode_header(header) == data
     assert operation.header_hash(header).hex() == vector["hash"]
@@ -147,7 +148,7 @@ def test_an_operation_header_is_the_canonical_json_of_its_fields(
     expected = canonical_json(
         {
             "actor": actor,
-            "args": args,
+            "args": blob_hash(args.encode()).hex(),
             "changes": [
                 ["HEAD", None, actor],
                 *([name, *(None if one is None else one.hex() for one in values)] for name, *values in moved),

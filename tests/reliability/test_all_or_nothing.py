@@ -15,6 +15,8 @@ from tract.errors import BusyError, DiskFullError, StorageError, TractError
 
 _MOST_STATEMENTS = 150
 _ALL = WRITES | MERGES
+_AFTERWARDS = ("ROLLBACK", "VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)", "PRAGMA page_", "PRAGMA freelist")
+"""What follows once a write is durable, or was dropped: it cannot fail the write."""
 
 
 class _Fault:
@@ -86,8 +88,8 @@ def test_each_statement_of_each_verb_may_fail(path: Path, verb: str) -> None:
                 assert is_done
                 break
             if is_done:
-                # A rollback that fails is tried again: it cannot fail the write.
-                assert fault.sql == "ROLLBACK"
+                # A rollback that fails is tried again; space that was not given back is given back later.
+                assert fault.sql.startswith(_AFTERWARDS)
                 before, view = dump(path), _view(t)
             assert _view(t) == view, fault.sql
             assert dump(path) == before, fault.sql
@@ -116,7 +118,7 @@ def test_each_statement_of_each_verb_may_be_interrupted(path: Path, verb: str, *
                 if _was_not_interrupted(_ALL[verb], t):
                     break
             t.compile(verify=True)
-            if fault.sql == "COMMIT" and after:
+            if (fault.sql == "COMMIT" and after) or fault.sql == "VACUUM":
                 # It was durable already; only the answer was lost.
                 assert dump(path) != before
                 break

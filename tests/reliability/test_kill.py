@@ -12,6 +12,7 @@ import pytest
 
 from tests.reliability.verbs import make_history
 from tract import Tract
+from tract.errors import ContentErasedError
 
 # The child writes with every verb without end and names each result on its standard output once the call returned.
 _CHILD = """
@@ -30,7 +31,7 @@ count = 0
 while True:
     count += 1
     label = f"{seed}-{count}"
-    verb = chance.choice("user assistant edit pin skip batch branch switch usage configure".split())
+    verb = chance.choice("user assistant edit pin skip batch branch switch usage configure gc erase".split())
     contents = [c.hash for c in t.log(8) if c.op == "append"]
     if verb == "user" or not contents:
         said("commit", t.user(f"user {label} " + "x" * chance.randrange(5000)).hash)
@@ -52,6 +53,17 @@ while True:
         said("branch", t.branch(f"b-{label}").name)
     elif verb == "switch":
         said("head", t.switch("main"))
+    elif verb == "gc":
+        t.branch(f"lost-{label}")
+        lost = t.user(f"lost {label} " + "x" * chance.randrange(5000))
+        said("head", t.switch("main"))
+        t.branches.delete(f"lost-{label}", force=True)
+        t.gc(keep_days=0, keep_pinned=False)
+        said("gone", lost.hash)
+    elif verb == "erase":
+        gone = chance.choice(contents)
+        t.erase(gone, reason=label)
+        said("gone", gone)
     elif verb == "usage":
         t.record_usage({"input_tokens": count, "output_tokens": seed})
         said("usage", f"{count},{seed}")
@@ -90,6 +102,9 @@ def _require_kept(t: Tract, said: list[tuple[str, str]]) -> None:
     for kind, value in said:
         if kind == "commit":
             assert t.get(value).hash == value
+        elif kind == "gone":
+            with pytest.raises(ContentErasedError):
+                t.show(value)
         elif kind == "branch":
             assert t.switch(value) == value
     heads = [value for kind, value in said if kind in {"branch", "head"}]

@@ -32,7 +32,9 @@ _CALLS: dict[str, dict[str, Any]] = {
     "configure": {},
     "diff": {},
     "edit": {"target": "HEAD", "content": "Changed."},
+    "erase": {"commit": "HEAD", "reason": "a test"},
     "find": {},
+    "gc": {},
     "get": {"commit": "HEAD"},
     "log": {},
     "merge": {"branch": "other"},
@@ -58,7 +60,7 @@ _CALLS: dict[str, dict[str, Any]] = {
     "user": {"text": "Hello."},
 }
 _OPEN_ENDED = {inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL}
-_NO_ARGUMENTS = {"abort_merge", "batch", "close", "fsck", "open", "status"}
+_NO_ARGUMENTS = {"abort_merge", "batch", "close", "fsck", "open", "stats", "status"}
 
 
 class _Odd:

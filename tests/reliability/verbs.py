@@ -136,6 +136,9 @@ WRITES: Final[dict[str, Write]] = {
     "rename": lambda t: _to_spare(t, lambda spare: t.branches.rename(spare, f"x{next(_numbers)}")),
     "delete a branch": lambda t: _to_spare(t, lambda spare: t.branches.delete(spare, force=True)),
     "delete a tag": lambda t: t.tags.delete(max(t.tags)) if t.tags else t.tag("release"),
+    "gc": lambda t: t.gc(keep_days=0),
+    "erase": lambda t: t.erase(contents(t)[0], reason="a test"),
+    "erase a text": lambda t: t.erase(text="Green and black", reason="a test"),
     "configure": lambda t: t.configure(cached_states=t.config.cached_states + 1),
 }
 

@@ -69,6 +69,8 @@ _COMMANDS: Final = {
     "ref_conflict": "Look at what came in with `tract log`, then try again.",
     "content_too_large": "Split it, or raise the limit with `tract config set max_content_bytes NUMBER`.",
     "budget_exceeded": "Raise the budget with `tract config set budget.limit_tokens NUMBER`.",
+    "irreversible": "Undo one before it by its number with `tract undo --op NUMBER`; `tract op log` lists them.",
+    "commit_collected": "Keep others for longer with `tract gc --keep-days DAYS`, or name them with `tract tag NAME`.",
     "busy": "Try again, or look for a process that holds the store.",
 }
 

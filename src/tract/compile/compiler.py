@@ -135,7 +135,12 @@ def _back_to(state: State, lane: int, generation: int) -> State:
 
 
 def states_of(store: Store) -> States:
-    """Return the state cache of *store*'s handle."""
+    """Return the state cache of *store*'s handle; a new one after something was erased."""
+    store.notice_erasures()
+    return _known_states(store)
+
+
+def _known_states(store: Store) -> States:
     known: States | None = store.memo.get("states")
     if known is None:
         known = store.memo["states"] = States(store)
@@ -150,11 +155,13 @@ def compile_head(store: Store) -> CompiledContext:
     """
     if store.head.branch is None or store.at_operation is not None:
         return compile_commit(store, store.head_hash())
-    states = states_of(store)
     row = store.one(q.HEAD_CHECK, tract_id=store.tract_id, name=BRANCH_PREFIX + store.head.branch)
     if row is None:
         return compile_commit(store, store.head_hash())
-    tip, usage = Tip(*row[:-1]), row[-1]
+    *columns, usage, erasures = row
+    tip = Tip(*columns)
+    store.notice_erasures(erasures or "")
+    states = _known_states(store)
     latest = states.latest
     if latest is not None and latest[0] == tip.hash and latest[1] == usage:
         return latest[2]
@@ -189,16 +196,16 @@ def compile_commit(
     require_logged(store)
     states = states_of(store)
     if commit is None:
-        return CompiledContext(None, (), 0, _source(store), (), (), states.config)
+        return CompiledContext(None, (), 0, source_of(store), (), (), states.config)
     state = states.get(commit)
     if verify:
         _compare(state, states.fresh(commit))
     messages, shown, tokens = _rendered(store, state, compiler, mark_edits=mark_edits)
     total = context_tokens(tokens, is_empty=not messages)
-    source = _source(store)
+    source = source_of(store)
     if has_usage and compiler is None and not mark_edits:
         total, source = _by_usage(states, state, total, source)
-    return CompiledContext(commit.hex(), messages, total, source, _warnings(store, source), shown, states.config)
+    return CompiledContext(commit.hex(), messages, total, source, _warnings(store, source, state), shown, states.config)
 
 
 def compile_state(
@@ -212,8 +219,8 @@ def compile_state(
 ) -> CompiledContext:
     """Return the context of *state*, made of that of *commit* without being written; counted by the tokenizer."""
     messages, shown, tokens = _rendered(store, state, compiler, mark_edits=mark_edits)
-    source = _source(store)
-    said = (*_warnings(store, source), *warnings)
+    source = source_of(store)
+    said = (*_warnings(store, source, state), *warnings)
     total = context_tokens(tokens, is_empty=not messages)
     return CompiledContext(commit.hex(), messages, total, source, said, shown, states_of(store).config)
 
@@ -284,7 +291,8 @@ def tokens_of(store: Store, message: Message, entry: Entry) -> int:
     return unchanged or message_tokens(message, store.counter)
 
 
-def _source(store: Store) -> str:
+def source_of(store: Store) -> str:
+    """Return the `token_source` of counts by the tokenizer in force."""
     name = store.counter.name
     return name if store.counter.is_approximate else f"tokenizer:{name}"
 
@@ -307,10 +315,19 @@ def _by_usage(states: States, state: State, total: int, source: str) -> tuple[in
     return total, source
 
 
-def _warnings(store: Store, source: str) -> tuple[str, ...]:
+def count_warnings(store: Store, source: str) -> tuple[str, ...]:
+    """Return what a reader of counts from *source* should know."""
     if source == store.counter.name:
         return (f"Token counts are estimates: the tokenizer `{source}` is approximate.",)
     return ()
+
+
+def _warnings(store: Store, source: str, state: State) -> tuple[str, ...]:
+    said = count_warnings(store, source)
+    if not state.holes:
+        return said
+    count = "1 message" if state.holes == 1 else f"{state.holes} messages"
+    return (*said, f"Left out because the content was erased or collected: {count}.")
 
 
 def _compare(cached: State, fresh: State) -> None:

@@ -11,6 +11,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any
 
+from tract.compile.fit import LeftOut
 from tract.compile.fold import Entry, Event
 from tract.errors import InvalidInputError, shown
 from tract.formats.anthropic import to_anthropic
@@ -58,7 +59,8 @@ class CompiledContext:
         token_count: Tokens of all of them, reply priming included.
         token_source: `api:<model>` when a provider's recorded usage covers the prefix, else
             `tokenizer:<name>`, or the bare name of a counter that estimates.
-        warnings: What a reader should know: messages without content, approximate counts.
+        warnings: What a reader should know: approximate counts, what an order breaks, that something was left out.
+        left_out: What `t.compile(budget=...)` left out, in order.
     """
 
     head: str | None
@@ -68,6 +70,7 @@ class CompiledContext:
     warnings: tuple[str, ...]
     shown: Sequence[Entry] = field(repr=False)
     config_of: Callable[[int], Mapping[str, Any]] = field(repr=False, compare=False)
+    left_out: tuple[LeftOut, ...] = ()
 
     @property
     def commit_count(self) -> int:
@@ -177,7 +180,8 @@ class CompiledContext:
 
     def __repr__(self) -> str:
         head = "empty" if self.head is None else self.head[:8]
-        return f"<CompiledContext {head} messages={len(self.messages)} tokens={self.token_count}>"
+        left_out = f" left_out={len(self.left_out)}" if self.left_out else ""
+        return f"<CompiledContext {head} messages={len(self.messages)} tokens={self.token_count}{left_out}>"
 
     def _repr_html_(self) -> str:
         rows = "".join(
@@ -231,3 +235,11 @@ def _named(part: AnyPart) -> AnyPart:
 
 
 _FORMATS: Mapping[str, Callable[..., Rendered[Any]]] = {"openai": to_openai, "anthropic": to_anthropic}
+
+PROVIDERS = tuple(_FORMATS)
+"""The formats a context can be sent in."""
+
+
+def is_sent(messages: Sequence[Message], provider: str) -> bool:
+    """Tell whether a provider's format has anything to send for *messages*, none of which is an instruction."""
+    return any(_FORMATS[provider](messages).sources)

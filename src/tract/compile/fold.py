@@ -72,6 +72,12 @@ class Entry(NamedTuple):
         """Whether it becomes a message."""
         return self.priority != "skip" and self.shown.message is not None and not self.covers and not self.is_off
 
+    @property
+    def is_hole(self) -> bool:
+        """Whether it would become a message, had its content not been erased or collected."""
+        is_gone = self.shown.message is None and self.shown.content is not None
+        return is_gone and self.priority != "skip" and not self.covers and not self.is_off
+
 
 class Prefix(Sequence[T]):
     """The first `length` items of a list that may go on growing behind them; read-only."""
@@ -125,6 +131,7 @@ class State:
         shown: The visible entries, in order.
         tokens: Tokens of all visible entries.
         changed_at: Position of the last event that was no append; -1 if all were.
+        has_holes: Whether the content of some message is gone, or was in a later state this was made from.
     """
 
     __slots__ = (
@@ -136,6 +143,7 @@ class State:
         "_slots",
         "changed_at",
         "entries",
+        "has_holes",
         "head",
         "length",
         "shown",
@@ -163,6 +171,7 @@ class State:
         self.length = length
         self.tokens = parts.tokens
         self.changed_at = parts.changed_at
+        self.has_holes = parts.has_holes
         self.head = head
 
     @property
@@ -184,6 +193,13 @@ class State:
         """Return the entry the commit with this row id placed, or `None` if it placed none here."""
         slot = self._slots.get(commit)
         return _at(self.entries.blocks, slot) if slot is not None and slot < self.entries.length else None
+
+    @property
+    def holes(self) -> int:
+        """How many messages are left out because their content is gone."""
+        if not self.has_holes:
+            return 0
+        return sum(entry.is_hole for entry in self.entries)
 
     @property
     def order(self) -> Sequence[Entry]:
@@ -238,6 +254,7 @@ class _Parts:
         self.changes: list[int] = []
         self.tokens = 0
         self.changed_at = -1
+        self.has_holes = False
         self.owns_order = True
         self.count = 0
 
@@ -259,6 +276,7 @@ class _Parts:
         self.ranks = ranks if last or ranks is None else ranks[: self.count]
         self.tokens = state.tokens
         self.changed_at = state.changed_at
+        self.has_holes = state.has_holes
         self.owns_order = not last
 
     def place(self, entry: Entry, at: int | None = None) -> None:
@@ -278,6 +296,8 @@ class _Parts:
         self.count += 1
         self.slots[entry.placed.id] = slot
         self.entries.append(entry)
+        if entry.shown.message is None and entry.shown.content is not None:
+            self.has_holes = True
         if entry.is_visible:
             self.tokens += entry.shown.tokens
             if not self.is_stale:
@@ -293,6 +313,8 @@ class _Parts:
         return self.order
 
     def change(self, slot: int, entry: Entry) -> None:
+        if entry.shown.message is None and entry.shown.content is not None:
+            self.has_holes = True
         before = _at(self.entries.blocks, slot)
         self.tokens += _visible_tokens(entry) - _visible_tokens(before)
         self.entries.set(slot // BLOCK, slot % BLOCK, entry)

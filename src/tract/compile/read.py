@@ -7,7 +7,7 @@ hashed and compared before a message is made of them.
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, Final
@@ -23,6 +23,7 @@ from tract.objects.hashing import blob_hash
 from tract.objects.message import FilePart, ImagePart, Message, ToolResultPart
 from tract.storage import queries as q
 from tract.storage.database import Database
+from tract.storage.erasing import removal_at
 from tract.storage.verify import read_blob
 from tract.storage.writing import Tip
 from tract.store import Store
@@ -192,10 +193,13 @@ class Reader:
             )  # fmt: skip
             if header_hash(header) != hash_ or (data is None and content is not None and erased_at is None):
                 raise CorruptObjectError("commit", hash_.hex(), "it does not match its hash")
-            message, priority = _read(database, content_type, data)
-            tokens = stored_tokens
-            if tokens is None or counter_id != counter:
-                tokens = 0 if message is None else message_tokens(message, self._store.counter)
+            if data is None:
+                message, priority = None, _priority_of_erased(database, content_type, content, erased_at)
+            else:
+                message, priority = _read(database, content_type, data)
+            tokens = 0 if message is None else stored_tokens
+            if message is not None and (tokens is None or counter_id != counter):
+                tokens = message_tokens(message, self._store.counter)
             event = Event(
                 id_, hash_, generation, run.lane, op, target_ids, content_type, config_id,
                 message, priority, tokens, origin, author, created_at, content,
@@ -229,15 +233,29 @@ def _require(is_linked: bool, commit: bytes) -> None:  # noqa: FBT001 - reads as
         raise CorruptObjectError("commit", commit.hex(), "its history has a gap")
 
 
-def _read(database: Database, content_type: str | None, data: bytes | None) -> tuple[Message | None, str]:
+def _priority_of_erased(
+    database: Database, content_type: str | None, content: bytes | None, erased_at: int | None
+) -> str:
+    """Return the priority a commit without content sets or starts with.
+
+    An annotation's reason can be erased; what it sets stays in force, and the erasing operation says it.
+    """
+    if content_type == ANNOTATION and content is not None:
+        removal = removal_at(database, erased_at, content)
+        kept: dict[str, str] = {} if removal is None else removal.args.get("annotations", {})
+        return kept.get(content.hex(), "normal")
+    return _DEFAULT_PRIORITY.get(content_type or "", "normal")
+
+
+def _read(database: Database, content_type: str | None, data: bytes) -> tuple[Message | None, str]:
     """Return what a commit says, and the priority it sets or starts with."""
-    if data is None or content_type is None:
+    if content_type is None:
         return None, "normal"
     payload = from_json(data)
     if content_type == ANNOTATION:
         return None, payload["priority"]
-    message = to_message(content_type, payload)
-    if b'"hash":"' in data:
+    message: Message | None = to_message(content_type, payload)
+    if message is not None and b'"hash":"' in data:
         message = _with_files(database, message)
     return message, _DEFAULT_PRIORITY.get(content_type, "normal")
 
@@ -258,14 +276,20 @@ def few_collections(rows: int) -> Iterator[None]:
         gc.enable()
 
 
-def _with_files(database: Database, message: Message) -> Message:
-    """Return *message* with the bytes of its images and files in place."""
-    return replace(message, parts=tuple(_with_bytes(database, part) for part in message.parts))
+def _with_files(database: Database, message: Message) -> Message | None:
+    """Return *message* with the bytes of its images and files in place; `None` if erased ones were all it had."""
+    parts = _with_bytes(database, message.parts)
+    return None if message.parts and not parts else replace(message, parts=parts)
 
 
-def _with_bytes(database: Database, part: Any) -> Any:
-    if isinstance(part, ToolResultPart):
-        return replace(part, parts=tuple([_with_bytes(database, child) for child in part.parts]))
-    if not isinstance(part, (ImagePart, FilePart)) or part.hash is None:
-        return part
-    return replace(part, data=read_blob(database, bytes.fromhex(part.hash)))
+def _with_bytes(database: Database, parts: Iterable[Any]) -> tuple[Any, ...]:
+    """Return *parts* with their bytes, less those whose bytes were erased."""
+    found: list[Any] = []
+    for part in parts:
+        if isinstance(part, ToolResultPart):
+            found.append(replace(part, parts=_with_bytes(database, part.parts)))
+        elif not isinstance(part, (ImagePart, FilePart)) or part.hash is None:
+            found.append(part)
+        elif (data := read_blob(database, bytes.fromhex(part.hash))) is not None:
+            found.append(replace(part, data=data))
+    return tuple(found)

@@ -10,7 +10,21 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Literal, Protocol
 
-from tract.errors.base import TractError, nearest, shown
+from tract.errors.base import StateError, TractError, nearest, shown
+from tract.errors.llm import (
+    AuthenticationError,
+    ContextTooLongError,
+    ModelConnectionError,
+    ModelError,
+    ModelRequestError,
+    ModelResponseError,
+    ModelTimeoutError,
+    ModelUnavailableError,
+    NoModelError,
+    RateLimitedError,
+    StreamBrokenError,
+)
+from tract.errors.removal import CommitCollectedError, ContentErasedError, IrreversibleError
 from tract.errors.storage import (
     BusyError,
     CorruptGraphError,
@@ -27,12 +41,15 @@ from tract.errors.storage import (
 __all__ = [
     "AbortedError",
     "AmbiguousRevisionError",
+    "AuthenticationError",
     "BranchNotFoundError",
     "BudgetExceededError",
     "BusyError",
     "ClosedHandleError",
+    "CommitCollectedError",
     "ContentErasedError",
     "ContentTooLargeError",
+    "ContextTooLongError",
     "CorruptGraphError",
     "CorruptObjectError",
     "CorruptRanksError",
@@ -40,16 +57,25 @@ __all__ = [
     "CurrentBranchError",
     "DetachedHeadError",
     "DiskFullError",
+    "ErasedMeanwhileError",
     "ForkedHandleError",
     "FormatError",
     "InvalidContentError",
     "InvalidInputError",
     "InvalidRefNameError",
     "InvalidTargetError",
+    "IrreversibleError",
     "MergeConflictError",
     "MigrationError",
     "MissingTargetError",
+    "ModelConnectionError",
+    "ModelError",
+    "ModelRequestError",
+    "ModelResponseError",
+    "ModelTimeoutError",
+    "ModelUnavailableError",
     "NoMergeError",
+    "NoModelError",
     "NotAStoreError",
     "NotCanonicalError",
     "NotFoundError",
@@ -57,6 +83,7 @@ __all__ = [
     "OperationConflictError",
     "OperationNotFoundError",
     "OperationOpenError",
+    "RateLimitedError",
     "ReadOnlyError",
     "RefConflictError",
     "RefExistsError",
@@ -66,6 +93,7 @@ __all__ = [
     "StateError",
     "StorageError",
     "StoreNotFoundError",
+    "StreamBrokenError",
     "TagNotFoundError",
     "TractError",
     "TractNotFoundError",
@@ -278,12 +306,6 @@ class FormatError(InvalidInputError):
 # --- state ---------------------------------------------------------------------------------------
 
 
-class StateError(TractError):
-    """The call is fine but not in the state this handle or branch is in."""
-
-    code = "state"
-
-
 class ClosedHandleError(StateError):
     """The handle was closed."""
 
@@ -356,6 +378,17 @@ class RefConflictError(StateError):
         self.name = name
         self.expected = expected
         self.actual = actual
+
+
+class ErasedMeanwhileError(RefConflictError):
+    """What this call was making holds contents that somebody has erased meanwhile; nothing was written."""
+
+    code = "erased_meanwhile"
+
+    def __init__(self, name: str, head: str | None) -> None:
+        super().__init__(name, head, head)
+        self.message = "Something was erased while this was being made of it; nothing was written."
+        self.hint = "Make the call again: it starts from what is left."
 
 
 class NothingToUndoError(StateError):
@@ -487,18 +520,18 @@ class RefExistsError(StateError):
 
 
 class BudgetExceededError(StateError):
-    """The commit would take the compiled context over its token budget.
+    """The compiled context would be larger than its token budget.
 
     Attributes:
-        tokens: Compiled size after the commit.
+        tokens: Compiled size after the commit; of `t.compile(budget=...)`, what it cannot leave out.
         limit_tokens: Largest compiled size allowed.
     """
 
     code = "budget_exceeded"
 
-    def __init__(self, tokens: int, limit_tokens: int) -> None:
+    def __init__(self, tokens: int, limit_tokens: int, *, what: str = "The context") -> None:
         super().__init__(
-            f"The context would hold {tokens:,} tokens; the budget is {limit_tokens:,}.",
+            f"{what} would hold {tokens:,} tokens; the budget is {limit_tokens:,}.",
             hint="Leave something out with `t.skip(commit)`, or raise the `TokenBudget`.",
         )
         self.tokens = tokens
@@ -569,15 +602,3 @@ class AbortedError(StateError):
         super().__init__(f"The resolver aborted: {reason or issue.message}", hint="Nothing was written.")
         self.issue = issue
         self.reason = reason
-
-
-class ContentErasedError(StateError):
-    """The content was erased on purpose; only its tombstone is left."""
-
-    code = "content_erased"
-
-    def __init__(self, commit: str) -> None:
-        super().__init__(
-            f"The content of {commit[:12]} was erased.", hint="Its commit is still there: `t.get(commit)`."
-        )
-        self.commit = commit

@@ -30,6 +30,12 @@ class TractError(Exception):
         return self.message
 
 
+class StateError(TractError):
+    """The call is fine but not in the state this handle or branch is in."""
+
+    code = "state"
+
+
 def shown(value: object) -> str:
     """Return how a sentence shows a wrong value: text in ASCII and cut short, anything else by its type."""
     return ascii(value[:60]) if isinstance(value, str) else f"a value of type {type(value).__name__}"

@@ -6,7 +6,7 @@ can be a merge. So the ancestors of a commit are one number per lane: how far up
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
 from tract.errors import CorruptGraphError
@@ -28,16 +28,25 @@ Reach: TypeAlias = Mapping[int, int]
 
 
 def reach(tip: Place, lane_of: LaneOf, merged_of: MergedOf) -> dict[int, int]:
-    """Return the ancestors of *tip*, itself included.
+    """Return the ancestors of *tip*, itself included; as `reach_all` does.
+
+    Cost:
+        O(lanes behind it), however long they are.
+    """
+    return reach_all([tip], lane_of, merged_of)
+
+
+def reach_all(tips: Iterable[Place], lane_of: LaneOf, merged_of: MergedOf) -> dict[int, int]:
+    """Return the ancestors of all *tips*, themselves included.
 
     Raises:
         CorruptGraphError: A parent is not older than its child.
 
     Cost:
-        O(lanes behind *tip*), however long they are.
+        O(tips and lanes behind them), however long they are.
     """
     found: dict[int, int] = {}
-    waiting = [tip]
+    waiting = list(tips)
     while waiting:
         lane, generation = waiting.pop()
         known = found.get(lane, 0)

@@ -14,6 +14,7 @@ from tract.objects.content import ANNOTATION, headline, shorten
 from tract.objects.hashing import config_hash
 from tract.storage import queries as q
 from tract.storage.database import Database
+from tract.storage.erasing import removal_at
 from tract.storage.queries import CommitRow
 from tract.storage.verify import read_blob, verify
 from tract.store import Store
@@ -129,6 +130,21 @@ def stored(database: Database, commit: bytes) -> CommitRow:
     return row
 
 
+def _erased(store: Store, row: CommitRow) -> ContentErasedError:
+    """Return the error that says when, why and by whom the content of *row* was removed."""
+    with store.reading() as database:
+        removal = removal_at(database, row.erased_at, row.content)
+    if removal is None:
+        return ContentErasedError(row.hash.hex())
+    return ContentErasedError(
+        row.hash.hex(),
+        verb=removal.verb,
+        reason=removal.args.get("reason", ""),
+        actor=removal.actor,
+        erased_at=from_microseconds(removal.created_at),
+    )
+
+
 def content_of(store: Store, commit: bytes) -> BaseModel:
     """Return the content committed in the commit with this hash.
 
@@ -146,5 +162,5 @@ def content_of(store: Store, commit: bytes) -> BaseModel:
             hint="Look at it with `t.get(commit)`.",
         )
     if row.data is None:
-        raise ContentErasedError(row.hash.hex())
+        raise _erased(store, row)
     return store.types.parse(row.content_type, json.loads(row.data))

@@ -62,7 +62,7 @@ def _read(store: Store, low: int, high: int) -> list[OperationInfo]:
             changes=tuple(changes.get(number, ())),
             undoes=undoes,
         )
-        for number, verb, args, actor, created_at, undoes, _ in rows
+        for number, verb, args, actor, created_at, undoes, *_ in rows
     ]
 
 

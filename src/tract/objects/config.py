@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Final, Literal, TypeAlias
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import PydanticSerializationError
@@ -91,6 +91,38 @@ class GenerationConfig(BaseModel):
     max_tokens: int | None = None
     seed: int | None = None
     stop: Annotated[tuple[str, ...] | None, BeforeValidator(_listed)] = None
+
+
+OPERATIONS: Final = ("chat", "merge", "compress", "orchestrate")
+"""What may have model settings of its own."""
+
+
+class LLMConfig(BaseModel):
+    """Which model an operation asks, and how. Any further field is an option sent to the provider as it is.
+
+    Attributes:
+        provider: `openai`, `openai_responses`, `anthropic`, `gemini`, or a name of one's own with `base_url`.
+        base_url: Where the provider is, if not at its usual address.
+        model: Name of the model.
+        llm: A client to use instead; it is put in force on this handle and not kept in the store.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="allow", protected_namespaces=(), ser_json_inf_nan="constants")
+
+    provider: str | None = None
+    base_url: str | None = None
+    model: str | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    max_tokens: int | None = Field(default=None, gt=0)
+    seed: int | None = None
+    stop: Annotated[tuple[str, ...] | None, BeforeValidator(_listed)] = None
+    llm: Any = Field(default=None, exclude=True, repr=False)
+
+    def settings(self) -> dict[str, Any]:
+        """Return what is sent with each request beside the model: parameters that are set, and further options."""
+        fields = self.model_dump(exclude_none=True)
+        return {name: value for name, value in fields.items() if name not in {"provider", "base_url", "model", "llm"}}
 
 
 def encode_config(config: GenerationConfig | Mapping[str, Any]) -> bytes:

@@ -8,24 +8,35 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from tract.objects.hashing import operation_hash
+from tract.objects.hashing import blob_hash, operation_hash
 from tract.objects.refs import HEAD, RefChange
 
 _quote = json.encoder.encode_basestring
 
 
 class OperationHeader(NamedTuple):
-    """What is hashed of an operation. `args` is canonical JSON text; times are microseconds UTC."""
+    """What is hashed of an operation: of `args`, canonical JSON text, the hash. Times are microseconds UTC.
+
+    Arguments something was erased from are given as the hash they had, so that the chain still verifies.
+    """
 
     number: int
     previous: bytes | None
     tract: str
     verb: str
-    args: str
+    args: str | bytes
     actor: str
     created_at: int
     undoes: int | None
     changes: tuple[RefChange, ...]
+
+
+_NO_ARGS = blob_hash(b"{}")
+
+
+def args_hash(args: str) -> bytes:
+    """Return the hash that stands for *args* in the hash of an operation; most have none, `{}`."""
+    return _NO_ARGS if args == "{}" else blob_hash(args.encode())
 
 
 def header_hash(header: OperationHeader) -> bytes:
@@ -43,7 +54,7 @@ def encode_header(header: OperationHeader) -> bytes:
     moved = ",".join([f"[{_quote(name)},{_text(name, old)},{_text(name, new)}]" for name, old, new in changes])
     return (
         f'{{"actor":{_quote(actor)}'
-        f',"args":{_quote(args)}'
+        f',"args":{_hex(args if isinstance(args, bytes) else args_hash(args))}'
         f',"changes":[{moved}]'
         f',"created_at":{created_at}'
         f',"number":{number}'

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import inspect
 import warnings
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Final, NamedTuple
 
 from tract.errors import BudgetExceededError
 from tract.objects.config import TokenBudgetWarning
@@ -23,11 +23,12 @@ class Sizes(NamedTuple):
 def announce(store: Store, sizes_at: Callable[[Tip | None], Sizes]) -> None:
     """Let a callback of the budget decide before anything is locked."""
     budget = store.config.budget
+    # What only warns or refuses waits for the sizes the write really leads to.
     if budget is None or not callable(budget.on_exceed):
         return
     head = store.head_hash()
     sizes = sizes_at(None if head is None else store.tip(head))
-    if sizes.after > max(budget.usable_tokens, sizes.before):
+    if _exceeds(sizes, budget.usable_tokens):
         budget.on_exceed(sizes.after, budget.usable_tokens)
 
 
@@ -38,14 +39,27 @@ def check_budget(store: Store, sizes: Sizes) -> None:
         BudgetExceededError: The budget rejects.
     """
     budget = store.config.budget
-    # What does not grow the context is never refused: an edit or a pin may be the way out.
-    if budget is None or sizes.after <= max(budget.usable_tokens, sizes.before):
+    if budget is None or callable(budget.on_exceed) or not _exceeds(sizes, budget.usable_tokens):
         return
-    if budget.on_exceed == "reject":
-        raise BudgetExceededError(sizes.after, budget.usable_tokens)
-    if budget.on_exceed == "warn":
-        text = f"The context holds {sizes.after:,} tokens; the budget is {budget.usable_tokens:,}."
-        warnings.warn(text, TokenBudgetWarning, stacklevel=_caller_level())
+    _WHILE_WRITING[budget.on_exceed](sizes.after, budget.usable_tokens)
+
+
+def _exceeds(sizes: Sizes, limit_tokens: int) -> bool:
+    # What does not grow the context is never refused: an edit or a pin may be the way out.
+    return sizes.after > max(limit_tokens, sizes.before)
+
+
+def _warn(tokens: int, limit_tokens: int) -> None:
+    text = f"The context holds {tokens:,} tokens; the budget is {limit_tokens:,}."
+    warnings.warn(text, TokenBudgetWarning, stacklevel=_caller_level())
+
+
+def _reject(tokens: int, limit_tokens: int) -> None:
+    raise BudgetExceededError(tokens, limit_tokens)
+
+
+_WHILE_WRITING: Final[Mapping[str, Callable[[int, int], None]]] = {"warn": _warn, "reject": _reject}
+"""What each `on_exceed` does while the write is open; one that has to write itself acts before it, in `announce`."""
 
 
 def _caller_level() -> int:

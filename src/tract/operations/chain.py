@@ -91,6 +91,7 @@ class Chain:
 
     def write(self, operation: Operation) -> dict[int, Tip]:
         """Write them all and move the current branch to the last; return each by the row id of its event."""
+        operation.require_nothing_erased()
         written: dict[int, Tip] = {}
         tip = self.parent
         for event, new, size in self._commits:

@@ -31,6 +31,7 @@ class Remarks:
 
     Attributes:
         expected_head: Hash the branch must be at, or `None` for wherever it is.
+        is_derived: Whether the content was made of others, and must not outlive them if they are erased.
     """
 
     message: str | None = None
@@ -40,6 +41,7 @@ class Remarks:
     author: str = ""
     reply_to: bytes | None = None
     expected_head: bytes | None = None
+    is_derived: bool = False
 
 
 def append(store: Store, content: BaseModel, remarks: Remarks) -> CommitInfo:
@@ -192,6 +194,8 @@ class _Plan:
         """Write the commit and return what is known of it."""
         if self.remarks.expected_head is not None:
             operation.require_tip(self.remarks.expected_head)
+        if self.remarks.is_derived:
+            operation.require_nothing_erased()
         check_budget(self.store, sizes)
         ready, remarks = self.ready, self.remarks
         parent = operation.tip

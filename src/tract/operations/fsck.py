@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from tract.errors import CorruptObjectError, TractError
-from tract.objects.hashing import config_hash
+from tract.objects.hashing import blob_hash, config_hash
 from tract.objects.operation import OperationHeader, header_hash
 from tract.objects.refs import RefChange
 from tract.storage import checks as c
 from tract.storage.database import Database
+from tract.storage.erasing import redactions, removal_times
 from tract.storage.queries import CommitRow
 from tract.storage.verify import verify, verify_blob
 from tract.store import Store
@@ -58,6 +59,7 @@ def _database(database: Database) -> Iterator[Finding]:
 
 
 def _blobs(database: Database) -> Iterator[Finding]:
+    removals = removal_times(database)
     for hash_, size, data, erased_at, is_known in c.blobs(database):
         if not is_known:
             yield Finding("blob-kind", hash_.hex(), "The blob is of a kind or encoding nobody writes.")
@@ -66,6 +68,8 @@ def _blobs(database: Database) -> Iterator[Finding]:
         except CorruptObjectError as error:
             yield Finding("blob-damaged", hash_.hex(), error.message)
         else:
+            if data is None and erased_at not in removals:
+                yield Finding("erased-unlogged", hash_.hex(), "The blob is gone, and no operation says it took it.")
             if data is not None and len(data) != size:
                 yield Finding("blob-size", hash_.hex(), f"The blob is {len(data)} bytes, not {size} as noted.")
 
@@ -124,17 +128,20 @@ def _lane(
 
 def _log(database: Database) -> Iterator[Finding]:
     """Check each tract's chain of operations, and that replaying it gives the refs as they are."""
+    redacted = redactions(database)
     for tract_id, tract in c.tracts(database):
         refs: dict[str, bytes] = {}
         previous: bytes | None = None
         changes = c.changes(database, tract_id)
         for number, row in enumerate(c.operations(database, tract_id), start=1):
             header = OperationHeader(
-                row.no, previous, tract, row.verb, row.args, row.actor, row.created_at, row.undoes,
+                row.no, previous, tract, row.verb, row.hashed_args, row.actor, row.created_at, row.undoes,
                 tuple(changes.pop(row.no, ())),
             )  # fmt: skip
             if row.no != number or header_hash(header) != row.hash:
                 yield Finding("operation-damaged", f"{tract}@{row.no}", "The operation breaks the chain of the log.")
+            if row.args_hash is not None and (tract, row.no, blob_hash(row.args.encode()).hex()) not in redacted:
+                yield Finding("redacted-unlogged", f"{tract}@{row.no}", "No erasure says it changed its arguments.")
             yield from _replay(refs, header, tract)
             previous = row.hash
         if changes:

@@ -239,6 +239,7 @@ def _write(store: Store, result: MergeResult) -> MergeResult:
     store.pause("merge")
     with store.operation("merge", {"name": result.name, "parents": [result.ours.hex(), result.theirs.hex()]}) as op:
         op.require_tip(result.ours)
+        op.require_nothing_erased()
         first = tip = op.add(replace(drafts[0], created_at=store.clock()), (cast("Tip", op.tip), theirs))
         for draft in drafts[1:]:
             tip = op.add(replace(draft, created_at=store.clock()), (tip,))
@@ -370,6 +371,7 @@ def save_merge(store: Store, result: MergeResult) -> MergeResult:
     pending_json(result)  # refuses what cannot be kept, before anything is locked
     store.pause("merge-save")
     with store.operation("merge-save", {"name": result.name}) as operation:
+        operation.require_nothing_erased()
         kept = operation.meta(pending_key(store))
         if not kept and result.is_kept:
             raise NoMergeError

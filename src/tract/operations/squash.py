@@ -26,6 +26,7 @@ def squash(store: Store, result: MergeResult) -> MergeResult:
         metadata={"squashed": {"head": result.theirs.hex(), "commits": commits}},
         origin=min((event.origin for event in added), key=_TRUST.index, default="developer"),
         expected_head=result.ours,
+        is_derived=True,
     )
     content = ArtifactContent(text=_digest(result.name, added), kind="summary", title=result.name)
     info = append(store, content, remarks)

@@ -11,7 +11,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, TypeAlias
 
-from tract.errors import InvalidInputError, NothingToUndoError, OperationConflictError, OperationOpenError
+from tract.errors import (
+    InvalidInputError,
+    IrreversibleError,
+    NothingToUndoError,
+    OperationConflictError,
+    OperationOpenError,
+)
 from tract.history.operations import newest_first, operation
 from tract.objects.operation import OperationInfo
 from tract.objects.refs import BRANCH_PREFIX, HEAD, ORIG_HEAD
@@ -23,6 +29,7 @@ from tract.store import Head, Operation, Store
 Verb: TypeAlias = Literal["undo", "redo"]
 
 _STEPS = frozenset({"undo", "redo"})
+_FOR_GOOD = frozenset({"gc", "erase"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +67,8 @@ def undo(store: Store, steps: int, *, number: int | None) -> UndoResult:
 
     Raises:
         NothingToUndoError: There are not that many.
+        IrreversibleError: What gc or erase has removed would have to come back.
+        CommitCollectedError: So would a commit that gc has collected.
         OperationConflictError: A ref has moved on since, or another operation came in between.
         OperationOpenError: A batch is open.
 
@@ -95,6 +104,8 @@ def _by_number(store: Store, number: int) -> _Plan:
         raise InvalidInputError(
             f"Operation {number} cannot be undone by number.", hint="Use `t.undo()` and `t.redo()`."
         )
+    if chosen.verb in _FOR_GOOD:
+        raise IrreversibleError(number, chosen.verb, None)
     undone: dict[int, bool] = {}
     for step in itertools.takewhile(lambda done: done.number > number, newest_first(store)):
         if step.verb in _STEPS:
@@ -108,13 +119,20 @@ def _last_done(store: Store, steps: int) -> _Plan:
     """Return the newest *steps* operations in effect, newest first."""
     undone: dict[int, bool] = {}
     found: list[OperationInfo] = []
+    stop: OperationInfo | None = None
     for done in newest_first(store):
         if done.verb in _STEPS:
             _decide(undone, done)
+        elif done.verb in _FOR_GOOD:
+            stop = stop or done
         elif done.number > 1 and not undone.get(done.number, False):
+            if stop is not None:
+                raise IrreversibleError(stop.number, stop.verb, done.number)
             found.append(done)
             if len(found) == steps:
                 return _Plan(found, {})
+    if stop is not None:
+        raise IrreversibleError(stop.number, stop.verb, None)
     raise NothingToUndoError("undo")
 
 
@@ -143,10 +161,12 @@ def _apply(store: Store, verb: Verb, choose: Callable[[], _Plan]) -> UndoResult:
         if store.is_writing:
             raise OperationOpenError(verb)
         seen = store.last_operation()
+    store.notice_erasures()
     plan = choose()
     numbers = [done.number for done in plan.operations]
     store.pause(verb)
     with store.operation(verb, {"operations": numbers}, undoes=numbers[0]) as gate:
+        gate.require_nothing_erased()
         if gate.number != seen + 1:
             _require_same(choose, verb, numbers)
         waiting = _waiting(gate)

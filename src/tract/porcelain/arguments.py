@@ -15,6 +15,7 @@ from tract.objects.message import AnyPart
 from tract.objects.refs import BRANCH_PREFIX, TAG_PREFIX
 from tract.operations.commit import Remarks
 from tract.operations.copying import only_in
+from tract.operations.erasure import Wanted
 from tract.operations.merge_result import MergeResult
 from tract.store import Store
 
@@ -105,6 +106,20 @@ def picks(store: Store, named: str | CommitInfo | Iterable[str | CommitInfo]) ->
             raise InvalidInputError(f"The range {shown(one)} holds no commits.", hint="It is `older..newer`.")
         found += [end] if without is None else [event.hash for event in events]
     return found
+
+
+def erase_wanted(
+    store: Store,
+    commit: str | CommitInfo | Iterable[str | CommitInfo] | None,
+    text: str | None,
+    *,
+    include_derived: bool,
+) -> Wanted:
+    """Return what `erase` is asked for, with its commits resolved."""
+    if not isinstance(include_derived, bool):
+        raise InvalidInputError(f"`include_derived` is true or false, not {shown(include_derived)}.")
+    commits = () if commit is None else tuple(resolve_all(store, commit))
+    return Wanted(commits, text, include_derived)
 
 
 def log_ends(store: Store, branch: str | CommitInfo | None, *, all_branches: bool) -> tuple[list[bytes], bytes | None]:

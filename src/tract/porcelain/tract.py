@@ -19,6 +19,8 @@ from tract.compile.context import CompiledContext
 from tract.compile.counts import counted
 from tract.compile.diff import DiffResult
 from tract.compile.find import Wanted, find, query_by_config
+from tract.compile.fit import FitStrategy, StrategyName
+from tract.compile.fitted import fitted
 from tract.errors import InvalidInputError
 from tract.formats.calls import read_tool_calls
 from tract.history import info as history_info
@@ -26,7 +28,7 @@ from tract.history.log import GraphRow, LogFilter, log, with_graph
 from tract.history.revision import head_at, resolve
 from tract.history.status import RECENT, Status, status
 from tract.objects.commit import CommitInfo, to_microseconds
-from tract.objects.config import GenerationConfig, TractConfig
+from tract.objects.config import GenerationConfig, TokenBudget, TractConfig
 from tract.objects.content import (
     DialogueContent,
     InstructionContent,
@@ -41,7 +43,9 @@ from tract.operations.branch import Branch
 from tract.operations.cherry_pick import CherryPickResult, cherry_pick
 from tract.operations.commit import Remarks, annotate, append, edit
 from tract.operations.configure import configure
+from tract.operations.erase import EraseResult, erase
 from tract.operations.fsck import Finding, fsck
+from tract.operations.gc import GCOptions, GCResult, gc
 from tract.operations.merge import (
     MergeOptions,
     Strategy,
@@ -60,6 +64,7 @@ from tract.operations.reorder import ReorderResult, compile_in_order, reorder
 from tract.operations.reset import reset
 from tract.operations.revert import revert
 from tract.operations.review import Reviewer
+from tract.operations.stats import Stats, stats
 from tract.operations.tag import Tag
 from tract.operations.undo import UndoResult, redo, undo
 from tract.operations.usage import record_usage
@@ -67,6 +72,7 @@ from tract.porcelain.arguments import (
     build,
     diff_ends,
     edited,
+    erase_wanted,
     listed,
     log_ends,
     merge_result,
@@ -469,6 +475,8 @@ class Tract:
         *,
         as_of: datetime | None = None,
         order: Iterable[str | CommitInfo] | None = None,
+        strategy: StrategyName | FitStrategy | None = None,
+        budget: int | TokenBudget | None = None,
         mark_edits: bool = False,
         verify: bool = False,
     ) -> CompiledContext:
@@ -479,23 +487,31 @@ class Tract:
             as_of: Compile where the branch pointed at this time (with a time zone).
             order: Commits whose messages trade the places they hold among themselves, as `t.reorder`
                 would make them, for this call alone; nothing is left out, and `warnings` tells what it breaks.
+            strategy: What to keep if not everything fits: `newest` (the default), `window`, `importance` or a
+                `FitStrategy` of your own. Instructions, pins and what was said last are always kept, and a
+                tool call with its results or not at all. `left_out` tells what is missing.
+            budget: Largest `token_count`, counted by the tokenizer; with *strategy* the tract's own by default.
             mark_edits: Begin each edited message with `[edited] `.
             verify: Fold the whole history once more and compare.
 
         Raises:
+            BudgetExceededError: What is always kept is larger than the budget.
             CorruptObjectError: Stored data is damaged; nothing damaged is ever returned.
-            InvalidInputError: A commit is named twice in *order*.
+            InvalidInputError: A commit is named twice in *order*, or there is no such strategy or budget.
             InvalidTargetError: One is not in the history compiled.
 
         Cost:
-            One small query when nothing is new; O(new commits) otherwise.
+            One small query when nothing is new; O(new commits) otherwise; with a budget O(messages) besides.
         """
         is_plain = at is None and as_of is None and order is None and self._compiler is None
         if is_plain and not (mark_edits or verify):
-            return compile_head(self._store)
+            return fitted(self._store, compile_head(self._store), budget, strategy)
         commit, named = self._moment(at, as_of), [] if order is None else resolve_all(self._store, order)
-        return compile_in_order(
-            self._store, commit, named, compiler=self._compiler, mark_edits=mark_edits, verify=verify
+        return fitted(
+            self._store,
+            compile_in_order(self._store, commit, named, compiler=self._compiler, mark_edits=mark_edits, verify=verify),
+            budget,
+            strategy,
         )
 
     def get(self, commit: str | CommitInfo) -> CommitInfo:
@@ -719,6 +735,69 @@ class Tract:
             O(everything stored): each byte is read and hashed.
         """
         return fsck(self._store)
+
+    def stats(self) -> Stats:
+        """Return how much the store holds, of all its tracts: bytes by kind, duplicates, age, what gc could take.
+
+        Cost:
+            O(commits), plus the bytes of all contents.
+        """
+        return stats(self._store)
+
+    def gc(
+        self,
+        *,
+        keep_days: float = 30,
+        keep_pinned: bool = True,
+        archived_days: float | None = None,
+        dry_run: bool = False,
+    ) -> GCResult:
+        """Drop what nothing reaches any more, in all tracts of the store, and give its space back.
+
+        A commit is kept for *keep_days* after the operation that took the last way to it; until then
+        `undo` brings it back. Collected commits keep their headers and hashes.
+
+        Args:
+            keep_days: How long to keep what became unreachable.
+            keep_pinned: Keep the contents that were pinned when their history became unreachable.
+            archived_days: Also drop originals that summaries have covered for longer than this, and
+                for longer than *keep_days*; `None` keeps them for ever.
+            dry_run: Tell what would be dropped, and drop nothing.
+
+        Raises:
+            OperationOpenError: A batch is open.
+            BusyError: Others held the store past the deadline; nothing was done.
+        """
+        return gc(self._store, GCOptions(keep_days, keep_pinned, archived_days), dry_run=dry_run)
+
+    def erase(
+        self,
+        commit: str | CommitInfo | Iterable[str | CommitInfo] | None = None,
+        *,
+        reason: str,
+        text: str | None = None,
+        include_derived: bool = False,
+        dry_run: bool = False,
+    ) -> EraseResult:
+        """Erase what commits say for good: in every branch and tract, the log, the write-ahead log and free pages.
+
+        The commits stay as tombstones that say when, why and by whom; their hashes and all links verify.
+        It cannot be undone. Compiling leaves the message out, and says so in `warnings`.
+
+        Args:
+            commit: One or several commits. The same content elsewhere goes too: it is stored once.
+            reason: Why; it is kept.
+            text: Instead of commits: every content, note and file in which this text stands.
+            include_derived: Also erase the edits, summaries and quotes of it, which else are listed.
+            dry_run: Tell what would be erased, and erase nothing.
+
+        Raises:
+            InvalidInputError: Neither commits nor a text, both, too short a text, or no reason.
+            OperationOpenError: A batch is open.
+            BusyError: Others held the store past the deadline; nothing was done.
+        """
+        wanted = erase_wanted(self._store, commit, text, include_derived=include_derived)
+        return erase(self._store, wanted, reason, dry_run=dry_run)
 
     @property
     def head(self) -> str | None:

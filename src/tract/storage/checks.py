@@ -27,6 +27,12 @@ class OperationRow(NamedTuple):
     created_at: int
     undoes: int | None
     hash: bytes
+    args_hash: bytes | None
+
+    @property
+    def hashed_args(self) -> str | bytes:
+        """What the hash covers of its arguments."""
+        return self.args if self.args_hash is None else self.args_hash
 
 
 def integrity(database: Database) -> list[str]:
@@ -148,7 +154,7 @@ def _hash_under(name: str, row: OperationRow, changes: list[RefChange]) -> bytes
     """Return the hash *row* has as the first operation of a tract called *name*."""
     return header_hash(
         OperationHeader(
-            row.no, None, name, row.verb, row.args, row.actor, row.created_at, row.undoes, tuple(sorted(changes))
+            row.no, None, name, row.verb, row.hashed_args, row.actor, row.created_at, row.undoes, tuple(sorted(changes))
         )
     )
 

@@ -131,6 +131,14 @@ class Database(ABC):
         """
 
     @abstractmethod
+    def begin_alone(self) -> None:
+        """Begin a transaction that no other writer of any tract can interleave with.
+
+        Raises:
+            BusyError: Others held a lock past the deadline.
+        """
+
+    @abstractmethod
     def begin_read(self) -> None:
         """Begin a transaction in which all reads see one moment."""
 
@@ -179,6 +187,26 @@ class Database(ABC):
             # SQLite has already rolled back by itself after a full disk or an I/O error; a lost
             # PostgreSQL connection has too. The error that brought us here is the one to report.
             return
+
+    @abstractmethod
+    def size(self) -> tuple[int, int]:
+        """Return the bytes the store takes on disk, and how many of them hold nothing."""
+
+    @abstractmethod
+    def overwrite_what_is_dropped(self) -> None:
+        """Let what this connection drops from now on be overwritten, where the database can do that."""
+
+    @abstractmethod
+    def shrink(self, *, thoroughly: bool) -> None:
+        """Give back the space of what was dropped; outside any transaction.
+
+        Args:
+            thoroughly: Leave no copy of what was dropped in any file of the database.
+
+        Raises:
+            BusyError: Others were reading or writing until the deadline.
+            StorageError: The database refused; nothing stored has changed.
+        """
 
     def close(self) -> None:
         """Close the connection; any open transaction is dropped."""

@@ -7,7 +7,7 @@ each other and every later read in the transaction sees what the previous writer
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Final
 
 from sqlalchemy import create_engine, event, text
@@ -68,6 +68,17 @@ class PostgresDatabase(Database):
 
     def begin_write(self, tract_id: int | None) -> None:
         """Lock the tract's row, waiting up to `busy_timeout_seconds`."""
+        # Not FOR UPDATE: that would keep others from adding rows that only name this tract.
+        lock = "SELECT 1 FROM tracts WHERE id = %s FOR NO KEY UPDATE"
+        self._begin([] if tract_id is None else [(lock, (tract_id,))])
+
+    def begin_alone(self) -> None:
+        """Lock every tract's row, then what a tract made meanwhile would write to."""
+        # In the order of their ids, because two that do this must not wait for each other.
+        rows = "SELECT 1 FROM tracts ORDER BY id FOR NO KEY UPDATE"
+        self._begin([(rows, ()), ("LOCK TABLE blobs, refs IN SHARE ROW EXCLUSIVE MODE", ())])
+
+    def _begin(self, locks: Sequence[tuple[str, tuple[Any, ...]]]) -> None:
         if self._timeout_set != self.busy_timeout_seconds:
             # In milliseconds; 0 would mean "wait for ever".
             wait = min(max(1, round(self.busy_timeout_seconds * 1000)), _LONGEST_WAIT_MS)
@@ -77,9 +88,8 @@ class PostgresDatabase(Database):
         self.in_transaction = True
         started = time.monotonic()
         try:
-            if tract_id is not None:
-                # Not FOR UPDATE: that would keep others from adding rows that only name this tract.
-                self._execute("SELECT 1 FROM tracts WHERE id = %s FOR NO KEY UPDATE", (tract_id,))
+            for lock, parameters in locks:
+                self._execute(lock, parameters)
         except self.driver_errors as error:
             self.rollback()
             translated = self.translate(error)
@@ -94,6 +104,19 @@ class PostgresDatabase(Database):
         """Begin a snapshot that no other commit changes."""
         self._control("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
         self.in_transaction = True
+
+    def size(self) -> tuple[int, int]:
+        """Return the bytes of our tables with their indexes; what of them is free the server does not say."""
+        sizes = (self.run_text(f"SELECT pg_total_relation_size('{name}')")[0][0] for name in schema.metadata.tables)
+        return sum(sizes), 0
+
+    def overwrite_what_is_dropped(self) -> None:
+        """Do nothing: the server keeps replaced rows until a vacuum."""
+
+    def shrink(self, *, thoroughly: bool) -> None:
+        """Vacuum our tables; thoroughly means that each is written anew, which locks it meanwhile."""
+        for name in sorted(schema.metadata.tables):
+            self._control(f'VACUUM {"FULL " if thoroughly else ""}"{name}"')
 
     def translate(self, error: BaseException) -> TractError:
         """Return the `TractError` for a psycopg error."""

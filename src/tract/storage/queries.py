@@ -51,9 +51,13 @@ REF: Final = Query(
     .select_from(s.refs.outerjoin(s.commits, s.commits.c.id == s.refs.c.commit_id))
     .where(s.refs.c.tract_id == _p("tract_id"), s.refs.c.name == _p("name"))
 )
-# One statement answers "has anything changed since I compiled?": the branch and the recorded usage.
+ERASURES: Final = "erasures"
+"""The setting that changes with each erasure, so that nobody goes on showing what they remember."""
+
+_erasures = select(s.meta.c.value).where(s.meta.c.key == literal_column(f"'{ERASURES}'")).scalar_subquery()
+# One statement answers "has anything changed since I compiled?": the branch, the recorded usage, what was erased.
 HEAD_CHECK: Final = Query(
-    select(*_TIP, select(func.max(s.usage.c.id)).scalar_subquery())
+    select(*_TIP, select(func.max(s.usage.c.id)).scalar_subquery(), _erasures)
     .select_from(s.refs.join(s.commits, s.commits.c.id == s.refs.c.commit_id))
     .where(s.refs.c.tract_id == _p("tract_id"), s.refs.c.name == _p("name"))
 )
@@ -100,8 +104,10 @@ _tip = (
     .subquery("tip")
 )
 _one = select(literal_column("1").label("one")).subquery("one")
-# The last operation and the tip of the current branch, either of which may be missing, in one statement.
-GATE: Final = Query(select(*_last.c, *_tip.c).select_from(_one.outerjoin(_last, true()).outerjoin(_tip, true())))
+# The last operation, the tip of the current branch and what was erased, each of which may be missing, in one statement.
+GATE: Final = Query(
+    select(*_last.c, *_tip.c, _erasures).select_from(_one.outerjoin(_last, true()).outerjoin(_tip, true()))
+)
 TIP: Final = Query(select(*_TIP).where(s.commits.c.hash == _p("hash")))
 ADD_OPERATION: Final = Query(
     s.operations.insert().values(
@@ -135,7 +141,10 @@ ADD_BLOB: Final = Query(
     .on_conflict_do_nothing()
     .returning(s.blobs.c.id)
 )
-BLOB_ID: Final = Query(select(s.blobs.c.id).where(s.blobs.c.hash == _p("hash")))
+BLOB_ID: Final = Query(select(s.blobs.c.id, s.blobs.c.erased_at).where(s.blobs.c.hash == _p("hash")))
+RESTORE_BLOB: Final = Query(
+    update(s.blobs).where(s.blobs.c.id == _p("of_id")).values(data=_p("data", s.blobs.c.data), erased_at=null())
+)
 BLOB: Final = Query(select(s.blobs.c.data, s.blobs.c.erased_at).where(s.blobs.c.hash == _p("hash")))
 ADD_CONFIG: Final = Query(
     insert(s.configs).values(hash=_p("hash"), json=_p("json")).on_conflict_do_nothing().returning(s.configs.c.id)
@@ -174,10 +183,17 @@ LANE_MERGED: Final = Query(
 )
 ADD_COMMIT: Final = Query(
     insert(s.commits)
-    .values({column.name: _p(column.name) for column in s.commits.c if column.name != "id"})
+    .values({column.name: _p(column.name) for column in s.commits.c if column.name not in {"id", "collected_at"}})
     .on_conflict_do_nothing()
     .returning(s.commits.c.id)
 )
+# The same commit is written again.
+KEEP_COMMIT: Final = Query(
+    update(s.commits)
+    .where(s.commits.c.hash == _p("of_hash", s.commits.c.hash), s.commits.c.collected_at.is_not(null()))
+    .values(collected_at=null())
+)
+COLLECTED_AT: Final = Query(select(s.commits.c.collected_at).where(s.commits.c.id == _p("id")))
 ADD_PARENT: Final = Query(
     s.commit_parents.insert().values(commit_id=_p("commit_id"), position=_p("position"), parent_id=_p("parent_id"))
 )
@@ -373,6 +389,7 @@ OPERATIONS: Final = Query(
         s.operations.c.created_at,
         s.operations.c.undoes,
         s.operations.c.hash,
+        s.operations.c.args_hash,
     )
     .where(s.operations.c.tract_id == _p("tract_id"), s.operations.c.no.between(_p("low"), _p("high")))
     .order_by(s.operations.c.no)

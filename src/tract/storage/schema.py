@@ -96,6 +96,8 @@ commits: Final = _table(
     Column("tokens", _Int),
     Column("context_tokens", _Int),
     Column("counter_id", _Int, ForeignKey("counters.id")),
+    # When gc took what only this commit said; no ref may point to it any more.
+    Column("collected_at", _Int),
     UniqueConstraint("lane_id", "generation", name="commits_lane_generation"),
     CheckConstraint("generation >= 1", name="commits_generation"),
 )
@@ -157,6 +159,8 @@ operations: Final = _table(
     Column("actor", Text, nullable=False),
     Column("created_at", _Int, nullable=False),
     Column("undoes", _Int),
+    # Set once something was erased from `args`: what the operation's hash covers of them.
+    Column("args_hash", LargeBinary),
     rowid=False,
 )
 

@@ -70,6 +70,36 @@ class SqliteDatabase(Database):
         self._patiently(lambda: self._control("BEGIN IMMEDIATE"))
         self.in_transaction = True
 
+    def begin_alone(self) -> None:
+        """Take the file's one write lock: it is for all tracts."""
+        self.begin_write(None)
+
+    def size(self) -> tuple[int, int]:
+        """Return the bytes of the file and its write-ahead log, and those of its free pages."""
+        page, pages, free = (
+            self.run_text(f"PRAGMA {name}")[0][0] for name in ("page_size", "page_count", "freelist_count")
+        )
+        log = 0
+        if self.location != MEMORY:
+            with contextlib.suppress(FileNotFoundError):
+                log = Path(f"{self.location}-wal").stat().st_size
+        return page * pages + log, page * free
+
+    def overwrite_what_is_dropped(self) -> None:
+        """Fill with zeros what is deleted or replaced from now on."""
+        self.run_text("PRAGMA secure_delete=ON")
+
+    def shrink(self, *, thoroughly: bool) -> None:  # noqa: ARG002 - a vacuum leaves nothing behind anyway
+        """Write the file anew, and empty the write-ahead log."""
+        self._patiently(lambda: self._control("VACUUM"))
+
+        def empty_log() -> None:
+            # A reader that still looks at an older state needs the log; the pragma says so in its answer.
+            if self.location != MEMORY and self.run_text("PRAGMA wal_checkpoint(TRUNCATE)")[0][0]:
+                raise BusyError(0.0)
+
+        self._patiently(empty_log)
+
     # A read waits for no writer, but for a process that puts the log in order after another one was killed, or
     # that takes it down on leaving. SQLite refuses such a read before it saw anything, so it can be tried again.
 

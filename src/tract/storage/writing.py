@@ -111,6 +111,7 @@ def _insert(database: Database, values: dict[str, Any], parents: tuple[Tip, ...]
             return tip, True
         existing = database.one(q.TIP, hash=values["hash"])
         if existing is not None:
+            database.execute(q.KEEP_COMMIT, {"of_hash": values["hash"]})
             return Tip(*existing), False
         lane = None
 
@@ -141,9 +142,20 @@ def _blob(database: Database, kind: str, hash_: bytes | None, data: bytes | None
     row = None if data is None else database.one(q.ADD_BLOB, hash=hash_, kind=kind, size=len(data), data=data)
     if row is None:
         row = database.one(q.BLOB_ID, hash=hash_)
-    assert row is not None
+        assert row is not None
+        if data is not None and row[1] is not None:
+            # Said again after it was collected or erased: it is back wherever it was.
+            database.execute(q.RESTORE_BLOB, {"of_id": row[0], "data": data})
+            note_erasure(database)
     blob: int = row[0]
     return blob
+
+
+def note_erasure(database: Database) -> None:
+    """Let every handle drop what it remembers, because contents are gone, or back."""
+    row = database.one(q.META, key=q.ERASURES)
+    count = 1 + (0 if row is None else int(row[0]))
+    database.execute(q.SET_META, {"key": q.ERASURES, "value": str(count)})
 
 
 def _config(database: Database, hash_: bytes | None, data: bytes | None) -> int | None:

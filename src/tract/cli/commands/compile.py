@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -15,6 +16,7 @@ from tract.cli._render import Block, Body, Heading, Table, print_json
 
 if TYPE_CHECKING:
     from tract.compile.context import CompiledContext
+    from tract.compile.fit import StrategyName
     from tract.formats.report import Loss, Repair
 
 _FORMATS: Final[Mapping[str, Callable[[CompiledContext], Any]]] = {
@@ -34,18 +36,26 @@ _FORMATS: Final[Mapping[str, Callable[[CompiledContext], Any]]] = {
     help="`openai` and `anthropic` are ready to send; `dicts` belong to no provider.",
 )
 @click.option("--at", "revision", type=REVISION, metavar="REV", help="Compile this commit instead of HEAD.")
+@click.option("--budget", type=click.IntRange(min=1), metavar="N", help="Leave out what N tokens have no room for.")
+@click.option(
+    "--strategy",
+    type=click.Choice(["newest", "window", "importance"]),
+    help="What to keep; without --budget, of the tract's own.",
+)
 @json_option
 @click.pass_obj
-def command(app: App, kind: str, revision: str | None) -> None:
+def command(app: App, kind: str, revision: str | None, *, budget: int | None, strategy: StrategyName | None) -> None:
     """Print the messages to send next.
 
     As `text`, when piped, one line each: commit, role and what it says. What a provider's format cannot
-    carry, or had to change, is said on stderr.
+    carry, or had to change, is said on stderr, and so is what was left out to fit a budget.
     """
     with app.read() as t:
-        context = t.compile(at=revision)
+        context = t.compile(at=revision, budget=budget, strategy=strategy)
     for warning in context.warnings:
         say("warning", warning)
+    for one in context.left_out:
+        say("note", f"left out {one.commit[:8]} {one.role}, {one.tokens:,} tokens ({one.why})")
     if kind in {"openai", "anthropic"}:
         _tell_changes(context, kind)
     if app.is_json:
@@ -78,6 +88,7 @@ def _document(context: CompiledContext, kind: str) -> dict[str, Any]:
         "token_source": context.token_source,
         "commit_hashes": list(context.commit_hashes),
         "warnings": list(context.warnings),
+        "left_out": [asdict(one) for one in context.left_out],
         **(value if kind == "anthropic" else {"messages": value}),
     }
 

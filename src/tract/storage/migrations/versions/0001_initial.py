@@ -90,6 +90,7 @@ def _commits() -> None:
         _int("tokens", null=True),
         _int("context_tokens", null=True),
         _int("counter_id", _to("counters.id"), null=True),
+        _int("collected_at", null=True),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("hash"),
         sa.UniqueConstraint("lane_id", "generation", name="commits_lane_generation"),
@@ -146,6 +147,7 @@ def _log() -> None:
         _text("actor"),
         _int("created_at"),
         _int("undoes", null=True),
+        _bytes("args_hash", null=True),
         sa.PrimaryKeyConstraint("tract_id", "no"),
         rowid=False,
     )

@@ -1,0 +1,1 @@
+"""Asks models: clients for the providers' APIs, retry, fallback and cache."""

@@ -1,0 +1,136 @@
+"""Answers where a text may be kept beside the contents, and takes it from there."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from typing import Any, Final, NamedTuple
+
+from sqlalchemy import Text, func, literal_column, null, or_, select, update
+
+from tract.storage import queries as q
+from tract.storage import schema as s
+from tract.storage.database import Database, Query
+
+_p = q.parameter
+
+
+class Removal(NamedTuple):
+    """The operation that took a content away."""
+
+    verb: str
+    args: dict[str, Any]
+    actor: str
+    created_at: int
+
+
+_verb = s.operations.c.verb
+_is_removal = or_(_verb == literal_column("'erase'"), _verb == literal_column("'gc'"))
+_REMOVAL: Final = Query(
+    select(_verb, s.operations.c.args, s.operations.c.actor, s.operations.c.created_at).where(
+        s.operations.c.created_at == _p("at"), _is_removal
+    )
+)
+_REMOVALS: Final = Query(select(s.operations.c.created_at).where(_is_removal))
+_ERASE_ARGS: Final = Query(select(s.operations.c.args).where(s.operations.c.verb == literal_column("'erase'")))
+
+
+def removal_at(database: Database, erased_at: int | None, content: bytes | None) -> Removal | None:
+    """Return the operation that took away the *content* whose tombstone says *erased_at*.
+
+    Cost:
+        O(operations): asked only for what is gone.
+    """
+    rows = [Removal(row[0], json.loads(row[1]), row[2], row[3]) for row in database.all(_REMOVAL, at=erased_at)]
+    named = [one for one in rows if content is not None and content.hex() in one.args.get("blobs", ())]
+    return next(iter(named or rows), None)
+
+
+def removal_times(database: Database) -> set[int]:
+    """Return when something was collected or erased, as the log says."""
+    return {at for (at,) in database.all(_REMOVALS)}
+
+
+def redactions(database: Database) -> set[tuple[str, int, str]]:
+    """Return tract, number and hash of the new arguments of each operation something was erased from."""
+    return {
+        (tract, number, new)
+        for (args,) in database.all(_ERASE_ARGS)
+        for tract, number, new in json.loads(args).get("redacted", ())
+    }
+
+
+# --- where text is kept ------------------------------------------------------------------------------
+
+_ARGS: Final = Query(
+    select(s.tracts.c.name, s.operations.c.tract_id, s.operations.c.no, s.operations.c.args)
+    .select_from(s.operations.join(s.tracts, s.tracts.c.id == s.operations.c.tract_id))
+    .where(s.operations.c.args != literal_column("'{}'"))
+    .order_by(s.operations.c.tract_id, s.operations.c.no)
+)
+_REDACT: Final = Query(
+    update(s.operations)
+    .where(s.operations.c.tract_id == _p("of_tract"), s.operations.c.no == _p("of_no"))
+    .values(args=_p("args"), args_hash=func.coalesce(s.operations.c.args_hash, _p("args_hash", s.operations.c.hash)))
+)
+_USAGE: Final = Query(
+    select(s.usage.c.id, s.usage.c.commit_id, s.usage.c.raw).where(s.usage.c.raw != literal_column("'{}'"))
+)
+_DROP_USAGE: Final = Query(update(s.usage).where(s.usage.c.id == _p("of_id")).values(raw=literal_column("'{}'")))
+_META: Final = Query(select(s.meta.c.key, s.meta.c.value))
+
+
+def operation_args(database: Database) -> list[tuple[str, int, int, str]]:
+    """Return tract name, tract id, number and arguments of every operation that has some."""
+    return [(name, tract, number, args) for name, tract, number, args in database.all(_ARGS)]
+
+
+def redact(database: Database, operation: tuple[int, int], args: str, args_hash: bytes) -> None:
+    """Replace the arguments of an operation (tract id and number); *args_hash* is what its hash covers."""
+    database.execute(_REDACT, {"of_tract": operation[0], "of_no": operation[1], "args": args, "args_hash": args_hash})
+
+
+def usage_texts(database: Database) -> list[tuple[int, int, str]]:
+    """Return row id, commit and what the provider said, of every recorded usage that has some."""
+    return [(id_, commit, raw) for id_, commit, raw in database.all(_USAGE)]
+
+
+def drop_usage_texts(database: Database, usages: Iterable[int]) -> None:
+    """Drop what providers said in these usages; the counts stay."""
+    for id_ in usages:
+        database.execute(_DROP_USAGE, {"of_id": id_})
+
+
+def settings(database: Database) -> dict[str, str]:
+    """Return every setting of the store."""
+    return dict(database.all(_META))
+
+
+_HANDLED: Final = frozenset({s.operations.c.args, s.usage.c.raw, s.meta.c.value})
+_OTHER_TEXTS: Final = tuple(
+    (f"{table.name}.{column.name}", Query(select(column).distinct().where(column.is_not(None))))
+    for table in s.metadata.sorted_tables
+    for column in table.c
+    if isinstance(column.type, Text) and column not in _HANDLED
+)
+
+
+def other_texts(database: Database) -> Iterator[tuple[str, str]]:
+    """Yield every text kept anywhere else, with the name of its table and column."""
+    for name, query in _OTHER_TEXTS:
+        for (text,) in database.all(query):
+            yield name, text
+
+
+# --- counts that follow from contents ----------------------------------------------------------------
+
+_FORGET_SIZES: Final = Query(
+    update(s.commits)
+    .where(s.commits.c.lane_id == _p("of_lane"), s.commits.c.generation >= _p("low"))
+    .values(context_tokens=null())
+)
+
+
+def forget_sizes(database: Database, lane: int, low: int) -> None:
+    """Drop the compiled sizes of a lane from a generation on; who asks for one counts again."""
+    database.execute(_FORGET_SIZES, {"of_lane": lane, "low": low})

@@ -1,0 +1,508 @@
+"""G14: what was erased is gone from every file of the store, and the rest of the store is as it was."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.databases import Postgres
+from tests.operations.histories import compressed
+from tests.reliability.dump import connected, dump
+from tests.reliability.verbs import make_history, make_merges
+from tract import EraseResult, FilePart, TextPart, Tract
+from tract.errors import (
+    ContentErasedError,
+    ErasedMeanwhileError,
+    IrreversibleError,
+    OperationOpenError,
+    TractError,
+)
+from tract.formats.validate import validate_anthropic, validate_openai
+
+Open = Callable[..., Tract]
+
+SECRET = 'The vault\'s code is "4711-tango-whisky",\nand the guard is called Ærik.'
+OTHER = "Nothing of that is to be told to anybody else."
+CALL = {"id": "call_1", "name": "open", "arguments": '{"code": "4711-tango-whisky, and the guard is called"}'}
+
+
+def windows(text: str) -> set[bytes]:
+    """Return every 16 bytes of *text*, as they are and as they are written in JSON, in JSON and so on."""
+    forms = {text.encode()}
+    for is_ascii in (False, True):
+        form = text
+        for _ in range(2):
+            form = json.dumps(form, ensure_ascii=is_ascii)[1:-1]
+            forms.add(form.encode())
+    return {form[at : at + 16] for form in forms for at in range(len(form) - 15)}
+
+
+def hits(path: Path, *texts: str) -> int:
+    """Return how many windows of *texts* stand in any file of the store."""
+    wanted = set().union(*map(windows, texts))
+    files = [file for file in path.parent.iterdir() if file.name.startswith(path.name)]
+    # Read by another process: closing a file drops the locks this one has on it.
+    data = [subprocess.run(["cat", file], stdout=subprocess.PIPE, check=True).stdout for file in files]
+    return sum(window in one for window in wanted for one in data)
+
+
+def _told(t: Tract) -> dict[str, Any]:
+    """Tell the secret in every way there is; return the commits."""
+    made: dict[str, Any] = {}
+    t.system("You keep secrets.")
+    made["said"] = t.user(SECRET, message=f"about {SECRET}", metadata={"why": [SECRET]})
+    t.record_usage({"input_tokens": 5, "output_tokens": 1, "debug": SECRET}, commit=made["said"])
+    made["call"] = t.assistant(OTHER, tool_calls=[CALL | {"arguments": f'{{"code": "{OTHER}"}}'}])
+    made["result"] = t.tool_result("call_1", "opened")
+    made["skipped"] = t.skip(made["result"], reason=f"because {SECRET}")
+    t.unskip(made["result"])
+    t.skip(made["result"], reason=f"because {SECRET}")
+    t.branch("side")
+    made["again"] = t.user(SECRET)
+    made["edit"] = t.edit(made["said"], f"edited: {SECRET}")
+    made["file"] = t.user([TextPart("see"), FilePart(media_type="text/plain", data=SECRET.encode(), name="a")])
+    t.branches.describe("side", f"for {SECRET}")
+    made["undone"] = t.user(f"undone {SECRET}")
+    t.undo()
+    t.switch("main")
+    made["summary"] = compressed(t, [made["said"]], f"Told: {SECRET}")
+    return made
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    (tmp_path / "store").mkdir()
+    return tmp_path / "store" / "a.db"
+
+
+def test_no_byte_of_an_erased_text_is_in_any_file(path: Path) -> None:
+    """Content, note, file, usage, reasons, descriptions, the log: also while another handle has it open."""
+    with Tract.open(path) as t, Tract.open(path) as other:
+        _told(t)
+        assert len(other.compile()) == 3
+        assert hits(path, SECRET) > 100
+
+        result = t.erase(text="4711-tango-whisky", reason="asked for by the guard")
+
+        assert (result.unfinished, result.derived) == ("", ())
+        assert hits(path, SECRET) == 0
+        assert t.fsck() == []
+        assert other.fsck() == []
+        assert [message.text for message in other.compile().messages] == ["You keep secrets.", OTHER]
+        assert other.compile().warnings == ("Left out because the content was erased or collected: 1 message.",)
+        other.user("goes on")
+        assert len(t.compile(verify=True)) == 3
+
+
+def test_erasing_a_commit_takes_its_content_note_usage_and_file(path: Path) -> None:
+    """What was made of it is listed, and goes with `include_derived`."""
+    with Tract.open(path) as t:
+        made = _told(t)
+
+        listed = t.erase(made["said"], reason="a test", dry_run=True)
+        kinds = {one.commit: one.kind for one in listed.derived}
+        assert kinds[made["summary"].hash] == "summary"
+        assert kinds[made["edit"].hash] == "edit"
+        assert kinds[made["skipped"].hash] == "quote"
+        assert made["again"].hash in listed.commits, "the same content is stored once"
+        assert hits(path, SECRET) > 100
+
+        result = t.erase(made["said"], reason="a test", include_derived=True)
+
+        assert (result.derived, result.unfinished) == ((), "")
+        assert {one.hash for name, one in made.items() if name not in {"call", "result", "file"}} <= set(result.commits)
+        # The file was attached elsewhere and only holds the same words: it is no quote in a content.
+        t.erase(made["file"], reason="a test")
+        assert hits(path, SECRET) == 0
+        assert t.fsck() == []
+
+
+def test_a_tombstone_says_when_why_and_by_whom(open_tract: Open) -> None:
+    """Reading it does; the commit, its hash and its links stay; writing it anew by its text is refused."""
+    t = open_tract(actor="ann")
+    said = t.user(SECRET, metadata={"channel": "web"})
+    t.assistant("I see.")
+
+    result = t.erase(said, reason="GDPR request 17")
+
+    with pytest.raises(ContentErasedError) as caught:
+        t.show(said)
+    assert (caught.value.reason, caught.value.actor, caught.value.verb) == ("GDPR request 17", "ann", "erase")
+    assert caught.value.erased_at == result.erased_at
+    info = t.get(said)
+    assert (info.hash, info.content_hash, info.message, dict(info.metadata)) == (
+        said.hash, said.content_hash, "(erased)", {},
+    )  # fmt: skip
+    assert (result.actor, result.reason, result.operation) == ("ann", "GDPR request 17", len(t.operations))
+    assert result.blobs
+    assert result.bytes > len(SECRET)
+    with pytest.raises(ContentErasedError):
+        t.edit(said, "another text")
+    t.edit(said, {"role": "user", "content": "what may be told"})
+    assert [message.text for message in t.compile().messages] == ["what may be told", "I see."]
+    assert t.compile().warnings == ()
+    assert t.fsck() == []
+
+
+def test_every_handle_notices_at_once(open_tract: Open) -> None:
+    """What a warm handle remembers is dropped, whichever way it looks: compile, at a commit, a view, find, log."""
+    t, warm = open_tract(), open_tract()
+    said = t.user(SECRET)
+    t.user("later")
+    looks: list[Callable[[], Any]] = [
+        lambda: [message.text for message in warm.compile().messages],
+        lambda: [message.text for message in warm.compile(at="main").messages],
+        lambda: [message.text for message in warm.at_operation(3).compile().messages],
+        lambda: [line.text for message in warm.blame().messages for line in message.lines],
+        lambda: [info.message for info in warm.log()],
+        lambda: warm.find("tango"),
+        lambda: str(warm.diff("HEAD~1", "HEAD")),
+        lambda: warm.compile(order=[said, "HEAD"]).to_openai(),
+    ]
+    for look in looks:
+        look()
+
+    t.erase(said, reason="a test")
+
+    assert [str(look()) for look in looks if "4711" in str(look())] == []
+
+
+def test_what_others_use_as_well_stays_and_is_named(open_tract: Open) -> None:
+    """A note or file goes with the last commit that has it."""
+    t = open_tract()
+    file = FilePart(media_type="text/plain", data=b"shared by two", name="a")
+    one = t.user([TextPart("first"), file], message="a common note")
+    other = t.user([TextPart("second"), file], message="a common note")
+
+    result = t.erase(one, reason="a test")
+
+    assert len(result.kept) == 2
+    assert t.get(other).message == "a common note"
+    assert t.compile().messages[-1].parts[1].data == b"shared by two"  # type: ignore[union-attr]
+    second = t.erase(other, reason="a test")
+    assert (len(second.kept), len(second.blobs)) == (0, 3)
+    assert len(t.compile()) == 0
+    assert t.fsck() == []
+
+
+def test_an_erased_file_is_left_out_of_the_message_that_had_it(open_tract: Open) -> None:
+    """The words beside it stay; a message that was nothing else is left out."""
+    t = open_tract()
+    file = FilePart(media_type="text/plain", data=SECRET.encode(), name="a")
+    t.user([TextPart("see"), file])
+    t.user([file])
+
+    t.erase(text="4711-tango", reason="a test")
+
+    assert [[type(part) for part in message.parts] for message in t.compile().messages] == [[TextPart]]
+    assert t.fsck() == []
+
+
+def test_an_erased_reason_leaves_what_the_annotation_did(open_tract: Open) -> None:
+    """The message stays skipped, and the pinned one pinned, in every handle."""
+    t = open_tract()
+    said, kept = t.user("not to be sent"), t.user("to be kept")
+    t.skip(said, reason=SECRET)
+    t.pin(kept, reason=SECRET)
+
+    result = t.erase(text="tango", reason="a test")
+
+    fresh = open_tract()
+    for handle in (t, fresh):
+        context = handle.compile(verify=True)
+        assert [message.text for message in context.messages] == ["to be kept"]
+        assert [one.priority for one in context.provenance] == ["pinned"]
+    assert len(result.blobs) == 2
+    assert t.fsck() == []
+
+
+def test_a_plain_annotation_cannot_be_erased(open_tract: Open) -> None:
+    """It says nothing but a priority, and so does every other one of that kind."""
+    t = open_tract()
+    first, second = t.user("one"), t.user("two")
+    skip = t.skip(first)
+    t.skip(second)
+
+    result = t.erase(skip, reason="a test")
+
+    assert (result.blobs, result.operation) == ((), None)
+    assert len(t.compile()) == 0
+
+
+def test_a_merge_that_waits_forgets_what_it_was_told(path: Path) -> None:
+    """Its resolutions are contents too; the log of who decided what stays, without the words."""
+    make_history(path)
+    make_merges(path)
+    with Tract.open(path) as t:
+        result = t.merge_in_progress
+        assert result is not None
+        t.save_merge(result.resolve(0, "use", SECRET))
+        assert hits(path, SECRET) > 0
+
+        erased = t.erase(text="4711-tango-whisky", reason="a test")
+
+        assert erased.redacted >= 2
+        assert t.merge_in_progress is None
+        assert hits(path, SECRET) == 0
+        assert t.fsck() == []
+        number = next(done.number for done in t.operations if done.verb == "merge-save")
+        t.undo(operation=number)
+        assert t.merge_in_progress is not None
+        t.redo()
+        assert hits(path, SECRET) == 0
+        assert t.fsck() == []
+
+
+def test_it_cannot_be_undone_and_says_so(open_tract: Open) -> None:
+    """Undo stops there and names what can be undone before it."""
+    t = open_tract()
+    said = t.user(SECRET)
+    t.erase(said, reason="a test")
+
+    with pytest.raises(IrreversibleError) as caught:
+        t.undo()
+
+    assert caught.value.before == 2
+    t.undo(operation=2)
+    assert t.head is None
+
+
+def test_the_same_text_committed_again_is_stored_again(open_tract: Open) -> None:
+    """It is a new commit of the same content, and shows wherever that content was."""
+    t, warm = open_tract(), open_tract()
+    t.erase(t.user(SECRET), reason="a test")
+    assert len(warm.compile()) == 0
+
+    t.user(SECRET)
+
+    for handle in (t, warm):
+        assert [message.text for message in handle.compile(verify=True).messages] == [SECRET, SECRET]
+    assert t.fsck() == []
+
+
+def test_a_copy_made_meanwhile_does_not_bring_it_back(path: Path) -> None:
+    """A squash that has read the content before it went is refused; made anew it is without."""
+    with Tract.open(path) as t, Tract.open(path) as other:
+        t.user("base")
+        t.branch("side")
+        said = t.user(SECRET)
+        t.switch("main")
+        t.user("on main")
+        t._store.on_pause = _erasing(other, said)
+
+        with pytest.raises(ErasedMeanwhileError):
+            t.merge("side", strategy="squash")
+
+        t._store.on_pause = None
+        t.merge("side", strategy="squash")
+        assert hits(path, SECRET) == 0
+        assert t.fsck() == []
+
+
+def _erasing(t: Tract, commit: Any) -> Callable[[str], None]:
+    def erase(_: str) -> None:
+        if not _erased(t, commit):
+            t.erase(commit, reason="a test")
+
+    return erase
+
+
+def _erased(t: Tract, commit: Any) -> bool:
+    try:
+        t.show(commit)
+    except ContentErasedError:
+        return True
+    return False
+
+
+@pytest.mark.parametrize("copy", ["cherry_pick", "rebase"])
+def test_copying_while_it_is_erased(path: Path, copy: str) -> None:
+    """The same for commits that are made again."""
+    with Tract.open(path) as t, Tract.open(path) as other:
+        t.user("base")
+        t.branch("side")
+        said = t.user(SECRET)
+        t.switch("main")
+        t.user("on main")
+        if copy == "rebase":
+            t.switch("side")
+        t._store.on_pause = _erasing(other, said)
+
+        with pytest.raises(ErasedMeanwhileError):
+            t.cherry_pick(said) if copy == "cherry_pick" else t.rebase("main")
+
+        assert hits(path, SECRET) == 0
+        t._store.on_pause = None
+        t.cherry_pick(said) if copy == "cherry_pick" else t.rebase("main")
+        assert hits(path, SECRET) == 0
+        assert t.fsck() == []
+
+
+def test_a_reader_delays_only_the_overwriting(path: Path) -> None:
+    """The receipt says that old pages are still in use, and erasing again finishes it."""
+    with Tract.open(path) as t:
+        said = t.user(SECRET)
+        t.configure(busy_timeout_seconds=0.1)
+        with connected(path) as reader:
+            reader.execute("BEGIN")
+            reader.execute("SELECT count(*) FROM blobs").fetchone()
+            result = t.erase(said, reason="a test")
+            assert "locked" in result.unfinished
+            assert _erased(t, said)
+            reader.execute("COMMIT")
+
+        again = t.erase(said, reason="a test")
+
+        assert (again.unfinished, again.blobs, again.operation) == ("", (), None)
+        assert hits(path, SECRET) == 0
+
+
+def test_where_it_remains_is_said(open_tract: Open) -> None:
+    """Names and settings that hashes hold fast cannot be erased; the receipt names their columns."""
+    t = open_tract()
+    t.commit("hello", generation_config={"model": "m", "stop": ["tango-whisky"]}, author="tango-whisky")
+    t.branch("tango-whisky")
+
+    result = t.erase(text="tango-whisky", reason="a test")
+
+    said = " ".join(result.remains)
+    for place in ("commits.author", "configs.json", "refs.name", "ref_changes.name"):
+        assert f"`{place}`" in said
+    assert result.remains[-1].startswith("Backups")
+    assert t.fsck() == []
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {},
+        {"commit": "HEAD", "text": "tango"},
+        {"text": "tan"},
+        {"text": "   \n  "},
+        {"text": "tango", "reason": "it says tango"},
+        {"text": "tango", "reason": ""},
+        {"text": "tango", "reason": "x" * 501},
+        {"text": "\ud800tango"},
+        {"commit": []},
+        {"commit": "nothing"},
+    ],
+)
+def test_wrong_wishes_are_refused(open_tract: Open, arguments: dict[str, Any]) -> None:
+    """Nothing or two things named, a text that would match too much, a reason that would keep it."""
+    t = open_tract()
+    t.user(SECRET)
+
+    with pytest.raises(TractError):
+        t.erase(**{"reason": "a test", **arguments})
+
+    assert len(t.operations) == 2
+
+
+def test_not_inside_a_batch(open_tract: Open) -> None:
+    """Other writes of the batch could not be taken back together with it."""
+    t = open_tract()
+    said = t.user(SECRET)
+    with pytest.raises(OperationOpenError), t.batch():
+        t.erase(said, reason="a test")
+
+
+def test_a_dry_run_changes_nothing_and_tells_the_same(path: Path) -> None:
+    """Also on a read-only handle."""
+    with Tract.open(path) as t:
+        made = _told(t)
+        before = dump(path)
+        with Tract.open(path, read_only=True) as reader:
+            looked = reader.erase(made["said"], reason="a test", dry_run=True)
+        assert dump(path) == before
+        done = t.erase(made["said"], reason="a test")
+
+    assert looked.is_dry_run
+    assert _what(looked) == _what(done)
+
+
+def _what(result: EraseResult) -> tuple[Any, ...]:
+    return (result.commits, result.blobs, result.bytes, result.derived, result.kept, result.redacted, result.remains)
+
+
+def test_sizes_behind_an_erased_message_are_counted_again(open_tract: Open) -> None:
+    """In every branch that has it; budgets then know what is really sent."""
+    t = open_tract()
+    t.user("start")
+    said = t.user(SECRET * 20)
+    t.branch("side")
+    t.user("on side")
+    t.switch("main")
+    t.user("on main")
+
+    t.erase(said, reason="a test")
+
+    for handle in (t, open_tract()):
+        for name in ("main", "side"):
+            handle.switch(name)
+            added = handle.user("one more")
+            assert added.context_tokens == handle.compile().token_count
+            assert handle.get("HEAD~1").context_tokens < 40
+
+
+def test_the_rest_of_a_broken_exchange_is_valid_for_every_provider(open_tract: Open) -> None:
+    """G17: a call without its result, a result without its call, and nothing at all."""
+    t = open_tract()
+    t.user("Open it.")
+    call = t.assistant("Opening.", tool_calls=[CALL])
+    result = t.tool_result("call_1", SECRET)
+    t.assistant("Done.")
+    t.branch("call", switch=False)
+
+    t.erase(result, reason="a test")
+    _require_valid(t)
+    t.erase(call, reason="a test")
+    _require_valid(t)
+    assert [message.text for message in t.compile().messages] == ["Open it.", "Done."]
+
+
+def _require_valid(t: Tract) -> None:
+    context = t.compile(verify=True)
+    sent = context.to_anthropic()
+    assert validate_openai(context.to_openai()) == []
+    assert validate_anthropic(sent.get("system"), sent["messages"]) == []
+
+
+def test_the_log_cannot_be_changed_without_a_trace(path: Path) -> None:
+    """G6: a content dropped by hand, or arguments changed under an old hash, are found."""
+    with Tract.open(path) as t:
+        _told(t)
+        t.erase(text="4711-tango-whisky", reason="a test")
+    with connected(path) as hand:
+        hand.execute("UPDATE operations SET args = '{\"a\":1}' WHERE args_hash IS NOT NULL AND verb = 'usage'")
+        hand.execute("UPDATE blobs SET data = NULL, erased_at = 5 WHERE id = (SELECT min(id) FROM blobs)")
+
+    with Tract.open(path) as t:
+        assert {one.id for one in t.fsck()} == {"redacted-unlogged", "erased-unlogged"}
+
+
+def test_on_postgresql_no_table_has_it(postgres_url: str, postgres: Postgres) -> None:
+    """Neither the rows nor the pages of the tables, which are written anew."""
+    with Tract.open(postgres_url) as t:
+        _told(t)
+        result = t.erase(text="4711-tango-whisky", reason="a test")
+        assert result.unfinished == ""
+        assert t.fsck() == []
+    name = postgres_url.partition("?")[0].rpartition("/")[2]
+    postgres.run("CHECKPOINT", name)
+
+    found = [row for row in _pages(postgres, name) if b"4711-tango" in row]
+    assert found == []
+
+
+def _pages(postgres: Postgres, name: str) -> Iterator[bytes]:
+    tables = postgres.run("SELECT relname FROM pg_class WHERE relkind IN ('r', 't') AND relnamespace <> 11", name)
+    for (table,) in tables:
+        for (page,) in postgres.run(
+            f"SELECT pg_read_binary_file(pg_relation_filepath(oid)) FROM pg_class WHERE relname = '{table}'", name
+        ):
+            yield bytes(page)

@@ -1,0 +1,65 @@
+"""Shows what a store says of its size."""
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.operations.clock import Clock
+from tract import FilePart, KindStats, TextPart, Tract
+
+Open = Callable[..., Tract]
+
+
+def test_an_empty_store(open_tract: Open) -> None:
+    """No contents, one tract, the time it was made."""
+    found = open_tract().stats()
+
+    assert (found.commits, found.blobs, found.tracts, found.operations) == (0, 0, 1, 1)
+    assert (found.stored_bytes, found.logical_bytes, found.dedup_ratio) == (0, 0, 1.0)
+    assert found.first_at == found.last_at
+    assert found.file_bytes > 0
+
+
+def test_bytes_are_counted_once_as_stored_and_each_time_as_used(open_tract: Open) -> None:
+    """By content type, and for notes and files, in all tracts."""
+    t, other = open_tract(), open_tract(tract="other")
+    file = FilePart(media_type="text/plain", data=b"12345", name="a")
+    for handle in (t, other):
+        handle.user("hello", message="a note")
+    t.user([TextPart("one"), file])
+    t.user([TextPart("two"), file])
+    t.tag("v1")
+
+    found = t.stats()
+
+    kinds = {one.kind: one for one in found.kinds}
+    size = len('{"role":"user","text":"hello"}')
+    assert kinds["note"] == KindStats("note", 1, len('{"message":"a note"}'), 2 * len('{"message":"a note"}'))
+    assert kinds["file"] == KindStats("file", 1, 5, 10)
+    assert kinds["dialogue"].count == 3
+    assert kinds["dialogue"].logical_bytes - kinds["dialogue"].stored_bytes == size
+    assert found.logical_bytes == found.stored_bytes + size + 5 + len('{"message":"a note"}')
+    assert found.dedup_ratio == pytest.approx(found.logical_bytes / found.stored_bytes)
+    assert (found.commits, found.tracts, found.branches, found.tags) == (4, 2, 2, 1)
+
+
+def test_what_nothing_reaches_is_counted_until_it_is_collected(open_tract: Open) -> None:
+    """As a dry run of gc that keeps nothing would say."""
+    t, clock = open_tract(), Clock()
+    clock.on(t)
+    t.user("stays")
+    t.branch("gone")
+    t.user("goes" + "x" * 1000)
+    t.user("stays")
+    t.switch("main")
+    t.branches.delete("gone", force=True)
+    looked = t.gc(keep_days=0, dry_run=True)
+    before = t.stats()
+
+    assert (before.unreachable_commits, before.unreachable_bytes) == (2, looked.bytes)
+    t.gc(keep_days=0)
+    after = t.stats()
+    assert (after.unreachable_commits, after.unreachable_bytes) == (0, 0)
+    assert (after.commits, after.collected_commits, after.tombstones) == (3, 2, 1)
+    assert before.stored_bytes - after.stored_bytes == looked.bytes
+    assert before.first_at is not None
