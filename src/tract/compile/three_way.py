@@ -123,6 +123,12 @@ def since(bases: Sequence[State], side: State) -> list[Event]:
     return [event for event in side.changes(after) if any(base.event(event.id) is None for base in bases)]
 
 
+def new_on(bases: Sequence[State], side: State) -> list[Event]:
+    """Return the events on *side* that some base lacks, oldest first; as many look-ups as for `since`."""
+    events = side.events[shared_length(bases, side) :]
+    return [event for event in events if any(base.event(event.id) is None for base in bases)]
+
+
 def shared_length(bases: Sequence[State], side: State) -> int:
     """Return how many events *side* has in common with its only base by beginning with them; 0 if it does not."""
     length = bases[0].length if len(bases) == 1 else 0

@@ -230,7 +230,7 @@ def _write(store: Store, result: MergeResult) -> MergeResult:
     plan = _fresh_plan(store, result)
     if result.unresolved:
         raise MergeConflictError(result.name, len(result.unresolved))
-    choices = choices_of(store, result, plan)
+    choices = choices_of(result, plan)
     added, state, failed = additions(plan, choices)
     if failed:
         raise MergeConflictError(result.name, len(failed), "impossible")

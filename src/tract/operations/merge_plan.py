@@ -68,6 +68,7 @@ class MergePlan:
     """A merge about to be made.
 
     Attributes:
+        store: The open store.
         bases: Hashes of the merge bases.
         old: Their states.
         ours: State of the branch merged into.
@@ -76,6 +77,7 @@ class MergePlan:
         decision: What it is to show.
     """
 
+    store: Store = field(repr=False)
     bases: tuple[bytes, ...]
     old: tuple[State, ...]
     ours: State
@@ -112,7 +114,7 @@ def plan_merge(store: Store, ours: bytes, theirs: bytes) -> MergePlan:
     other = states.get(theirs)
     old = [states.get(base) for base in bases]
     plain = extend(mine, [*_added(mine, other, old), _merge_event(mine, other)])
-    return MergePlan(bases, tuple(old), mine, other, plain, decide(old, mine, other))
+    return MergePlan(store, bases, tuple(old), mine, other, plain, decide(old, mine, other))
 
 
 def _added(ours: State, theirs: State, bases: Sequence[State]) -> list[Event]:
