@@ -19,7 +19,6 @@ from typing import Any, Final, NamedTuple
 from tract.errors import (
     BranchNotFoundError,
     ClosedHandleError,
-    CommitCollectedError,
     CorruptObjectError,
     CorruptStoreError,
     DetachedHeadError,
@@ -28,7 +27,6 @@ from tract.errors import (
     OperationNotFoundError,
     OperationOpenError,
     ReadOnlyError,
-    RefExistsError,
     StorageError,
     TractNotFoundError,
 )
@@ -40,7 +38,7 @@ from tract.objects.refs import BRANCH_PREFIX, HEAD
 from tract.storage import queries as q
 from tract.storage.checks import misnamed
 from tract.storage.database import Database, Query
-from tract.storage.moves import RefMoves, conflict_at, write_operation
+from tract.storage.moves import RefMoves, conflict_at, point, raise_conflict, require_kept, write_operation
 from tract.storage.writing import Draft, Tip, add_tract, counter_id, write_commit
 from tract.tokens.counter import TokenCounter
 
@@ -165,10 +163,9 @@ class Store:
     def notice_erasures(self, found: str | None = None) -> None:
         """Drop what was learnt before something was erased; *found* is what the store says, if it is known."""
         if found is None:
-            if self.is_writing:
-                return  # the gate has looked, and nobody erases while it is held
-            row = self.one(q.META, key=q.ERASURES)
-            found = "" if row is None else row[0]
+            # While the gate is held nobody erases, and it has looked.
+            row = (self.erasures,) if self.is_writing else self.one(q.META, key=q.ERASURES)
+            found = row[0] if row is not None and row[0] is not None else ""
         if self.erasures is not None and found != self.erasures:
             self.memo.clear()
         self.erasures = found
@@ -305,11 +302,9 @@ class Store:
         self.refuse_fork()
         with self.lock:
             self._check_writable()
-            if self._open is not None and not alone:
-                yield from self._part(self._open, verb)
+            if self._open is not None:
+                yield from self._part(self._open, verb, alone=alone)
             else:
-                if self._open is not None:
-                    raise OperationOpenError(verb)
                 yield from self._whole(Operation(self, verb, args or {}, undoes=undoes), alone=alone)
 
     def _whole(self, operation: Operation, *, alone: bool) -> Generator[Operation, None, None]:
@@ -336,9 +331,9 @@ class Store:
                     self.database.rollback()
                     self.forget()
 
-    def _part(self, batch: Operation, verb: str) -> Generator[Operation, None, None]:
+    def _part(self, batch: Operation, verb: str, *, alone: bool) -> Generator[Operation, None, None]:
         """Be a part of the open batch that can fail on its own."""
-        if batch.verb != "batch":
+        if batch.verb != "batch" or alone:
             raise OperationOpenError(verb)
         batch.require_transaction()
         noted = {name: copy.copy(value) for name, value in batch.args.items()}
@@ -496,14 +491,6 @@ class Operation:
             head = None if self.tip is None else self.tip.hash.hex()
             raise ErasedMeanwhileError(self.store.head.branch or HEAD, head)
 
-    def _require_kept(self, commit: Tip) -> None:
-        """Refuse to build on what gc has taken; asked under the lock, since it may have come in between."""
-        if commit == self.tip or commit.id in self._written:
-            return
-        row = self._database.one(q.COLLECTED_AT, id=commit.id)
-        if row is not None and row[0] is not None:
-            raise CommitCollectedError(commit.hash.hex(), row[0])
-
     def require_tip(self, expected: bytes | None) -> None:
         """Refuse to go on if the current branch is not at *expected*.
 
@@ -522,8 +509,8 @@ class Operation:
         """
         if old == new:
             return
-        if new is not None:
-            self._require_kept(new)
+        if new is not None and new.id not in self._written:
+            require_kept(self._database, new)
         tract_id = self.store.tract_id
         if old is None:
             assert new is not None
@@ -535,7 +522,7 @@ class Operation:
             values = {"in_tract": tract_id, "of_name": name, "old_id": old.id, "new_id": new.id}
             cursor = self._database.execute(q.MOVE_REF, values)
         if cursor.rowcount != 1:
-            self._raise_conflict(name, old, new)
+            raise_conflict(self._database, (tract_id, name), old, new)
         self.moves.add(
             name,
             (None, None) if old is None else (old.id, old.hash),
@@ -545,31 +532,11 @@ class Operation:
         if branch is not None and name == BRANCH_PREFIX + branch:
             self.tip = new
 
-    def _raise_conflict(self, name: str, old: Tip | None, new: Tip | None) -> None:
-        row = self._database.one(q.REF, tract_id=self.store.tract_id, name=name)
-        if old is None and new is not None:
-            kind, _, short = name.partition("/")
-            if row is not None and row[0] is not None and row[2] is None:
-                raise CorruptObjectError("ref", name, "the commit it points to is missing")
-            raise RefExistsError({"heads": "branch", "tags": "tag"}.get(kind, "ref"), short)
-        raise conflict_at(name, None if old is None else old.hash, None if row is None else row[2])
-
     def point(self, name: str, target: str) -> None:
         """Let the symbolic ref *name* point to the ref *target*."""
-        row = self._database.one(q.REF, tract_id=self.store.tract_id, name=name)
-        if row is None:
-            self._database.execute(
-                q.ADD_REF,
-                {"tract_id": self.store.tract_id, "name": name, "commit_id": None, "symbolic": target},
-            )
-        elif row[1] == target:
-            return
-        else:
-            self._database.execute(
-                q.MOVE_SYMBOLIC, {"in_tract": self.store.tract_id, "of_name": name, "symbolic": target}
-            )
-        old = None if row is None else str(row[1]).encode()
-        self.moves.add(name, (None, old), (None, target.encode()))
+        old = point(self._database, self.store.tract_id, name, target)
+        if old != target:
+            self.moves.add(name, (None, None if old is None else old.encode()), (None, target.encode()))
 
     def stand_on(self, head: Head) -> None:
         """Move HEAD of this handle to a branch; new handles will start there too."""
@@ -621,7 +588,8 @@ class Operation:
         The same commit written twice is one commit.
         """
         for parent in parents:
-            self._require_kept(parent)
+            if parent != self.tip and parent.id not in self._written:
+                require_kept(self._database, parent)
         written = write_commit(self._database, draft, parents, self._counter())
         self._written.add(written.id)
         return written

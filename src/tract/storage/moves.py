@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import NoReturn
 
-from tract.errors import RefConflictError
+from tract.errors import CommitCollectedError, CorruptObjectError, RefConflictError, RefExistsError
 from tract.objects.operation import OperationHeader, header_hash
 from tract.objects.refs import HEAD, RefChange
 from tract.storage import queries as q
 from tract.storage.database import Database
+from tract.storage.writing import Tip
 
 
 @dataclass(slots=True)
@@ -74,3 +76,39 @@ def conflict_at(name: str, expected: bytes | None, actual: bytes | None) -> RefC
         None if expected is None else expected.hex(),
         None if actual is None else actual.hex(),
     )
+
+
+def raise_conflict(database: Database, ref: tuple[int, str], old: Tip | None, new: Tip | None) -> NoReturn:
+    """Say why a ref (tract id and name) could not be swapped from *old* to *new*."""
+    tract_id, name = ref
+    row = database.one(q.REF, tract_id=tract_id, name=name)
+    if old is None and new is not None:
+        kind, _, short = name.partition("/")
+        if row is not None and row[0] is not None and row[2] is None:
+            raise CorruptObjectError("ref", name, "the commit it points to is missing")
+        raise RefExistsError({"heads": "branch", "tags": "tag"}.get(kind, "ref"), short)
+    raise conflict_at(name, None if old is None else old.hash, None if row is None else row[2])
+
+
+def require_kept(database: Database, commit: Tip) -> None:
+    """Refuse to build on what gc has taken; asked under the write lock, since gc may have come in between.
+
+    Raises:
+        CommitCollectedError: It has taken *commit*.
+    """
+    row = database.one(q.COLLECTED_AT, id=commit.id)
+    if row is not None and row[0] is not None:
+        raise CommitCollectedError(commit.hash.hex(), row[0])
+
+
+def point(database: Database, tract_id: int, name: str, target: str) -> str | None:
+    """Let the symbolic ref *name* point to the ref *target*; return where it pointed before."""
+    row = database.one(q.REF, tract_id=tract_id, name=name)
+    if row is None:
+        values = {"tract_id": tract_id, "name": name, "commit_id": None, "symbolic": target}
+        database.execute(q.ADD_REF, values)
+        return None
+    old = str(row[1])
+    if old != target:
+        database.execute(q.MOVE_SYMBOLIC, {"in_tract": tract_id, "of_name": name, "symbolic": target})
+    return old
