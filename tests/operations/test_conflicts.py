@@ -82,7 +82,7 @@ def test_a_context_ends_at_the_place_of_a_message_both_sides_hid() -> None:
         (conflict, *_) = t.merge("dev").conflicts
 
         assert (conflict.kind, conflict.target) == ("overlapping_compressions", middle.hash)
-        assert [message.text for message in conflict.context][0] == "first"
+        assert [message.text for message in conflict.context][:1] == ["first"]
         assert "last" not in [message.text for message in conflict.context]
         assert first.hash not in conflict.our_commits
 

@@ -8,7 +8,7 @@ Hints name real methods; a gate resolves them against the public API.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import Literal, Protocol
+from typing import Protocol
 
 from tract.errors.base import StateError, TractError, nearest, shown
 from tract.errors.llm import (
@@ -24,6 +24,7 @@ from tract.errors.llm import (
     RateLimitedError,
     StreamBrokenError,
 )
+from tract.errors.merging import MergeConflictError, MergeInProgressError, NoMergeError
 from tract.errors.removal import CommitCollectedError, ContentErasedError, IrreversibleError
 from tract.errors.storage import (
     BusyError,
@@ -66,6 +67,7 @@ __all__ = [
     "InvalidTargetError",
     "IrreversibleError",
     "MergeConflictError",
+    "MergeInProgressError",
     "MigrationError",
     "MissingTargetError",
     "ModelConnectionError",
@@ -420,63 +422,6 @@ class OperationConflictError(StateError):
         self.verb = verb
         self.number = number
         self.name = name
-
-
-class MergeConflictError(StateError):
-    """A merge cannot be written: conflicts are undecided, a resolver aborted it, or no commit shows what was decided.
-
-    Attributes:
-        name: What was being merged.
-        conflicts: How many conflicts this is about.
-        reason: `undecided`, `aborted`, or `impossible`.
-    """
-
-    code = "merge_conflict"
-
-    def __init__(
-        self, name: str, conflicts: int, reason: Literal["undecided", "aborted", "impossible"] = "undecided"
-    ) -> None:
-        many = "" if conflicts == 1 else "s"
-        said = {
-            "undecided": f"has {conflicts} undecided conflict{many}",
-            "aborted": "was aborted by its resolver",
-            "impossible": f"cannot show {conflicts} message{many} as it was decided",
-        }
-        hint = "Look at `t.merge_in_progress`, decide each conflict, then `t.commit_merge(result)`."
-        if reason == "impossible":
-            hint = "Decide in another way, as with `result.resolve(0, 'ours')`, or give up with `t.abort_merge()`."
-        super().__init__(f"The merge of `{name}` {said[reason]}; nothing was written.", hint=hint)
-        self.name = name
-        self.conflicts = conflicts
-        self.reason = reason
-
-
-class MergeInProgressError(StateError):
-    """Another merge waits for decisions, which a new one would overwrite.
-
-    Attributes:
-        name: What it merges.
-        into: Branch it was begun on.
-    """
-
-    code = "merge_in_progress"
-
-    def __init__(self, name: str, into: str) -> None:
-        super().__init__(
-            f"The merge of `{name}` into `{into}` waits for decisions.",
-            hint="Finish `t.merge_in_progress` with `t.commit_merge(result)`, or give it up with `t.abort_merge()`.",
-        )
-        self.name = name
-        self.into = into
-
-
-class NoMergeError(StateError):
-    """No merge waits for decisions."""
-
-    code = "no_merge"
-
-    def __init__(self) -> None:
-        super().__init__("No merge is in progress.", hint="Begin one with `t.merge(branch)`.")
 
 
 class CurrentBranchError(StateError):
