@@ -37,7 +37,7 @@ def _switch(t: Any) -> float:
     return _timed(lambda: t.switch("main"))
 
 
-def _merge(t: Any) -> float:
+def _merge(t: Any, change: Callable[[Any, str], object] = lambda *_: None) -> float:
     """Let two branches part by ten messages each outside the clock, merge them inside it."""
     name = f"m{next(_numbers)}"
     t.branch(name)
@@ -46,8 +46,25 @@ def _merge(t: Any) -> float:
         with t.batch():
             for number in range(_DIVERGENT):
                 t.user(f"{branch} {number}")
+            change(t, branch)
         t.compile()
     return _timed(lambda: t.merge(name))
+
+
+def _merge_changes(t: Any) -> float:
+    """The same, and each side edits two shared messages and annotates two, far apart."""
+    commits = t.compile().commit_hashes
+    step = max(len(commits) // 8, 1)
+
+    def change(t: Any, branch: str) -> None:
+        first = 4 * (branch == "main")
+        for number, commit in enumerate(commits[first * step : (first + 4) * step : step]):
+            if number % 2:
+                t.pin(commit)
+            else:
+                t.edit(commit, f"edited on {branch}, {next(_numbers)}")
+
+    return _merge(t, change)
 
 
 _VERBS: dict[str, Callable[[Any], float]] = {
@@ -58,6 +75,7 @@ _VERBS: dict[str, Callable[[Any], float]] = {
     "tag": lambda t: _timed(lambda: t.tag(f"t{next(_numbers)}")),
     "undo": _undo,
     "merge": _merge,
+    "merge changes": _merge_changes,
 }
 
 

@@ -62,6 +62,7 @@ if TYPE_CHECKING:
     from tract.operations.fsck import Finding
     from tract.operations.gc import GCResult
     from tract.operations.merge_result import Conflict, MergeResult
+    from tract.operations.moving import MoveResult
     from tract.operations.rebase import RebaseResult
     from tract.operations.reorder import ReorderResult
     from tract.operations.review import Brought, Concern, Review
@@ -126,6 +127,7 @@ _HOME = {
     "MessageGroup": "tract.compile.fit",
     "MissingTarget": "tract.operations.choices",
     "ModelChoice": "tract.objects.config",
+    "MoveResult": "tract.operations.moving",
     "OperationInfo": "tract.objects.operation",
     "OutputContent": "tract.objects.content",
     "PrefixProof": "tract.compile.proof",
@@ -227,6 +229,7 @@ __all__ = [
     "MessageGroup",
     "MissingTarget",
     "ModelChoice",
+    "MoveResult",
     "OperationInfo",
     "OutputContent",
     "PrefixProof",

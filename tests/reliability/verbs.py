@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from tract import DialogueContent, MergeResult, Tract, Usage
+from tract import DialogueContent, MergeResult, MoveResult, Tract, Usage
 from tract.compile.safety import WARNING_KINDS
 from tract.errors import NothingToUndoError
 from tract.objects.hashing import blob_hash
@@ -92,6 +92,13 @@ def _to_spare(t: Tract, write: Callable[[str], object]) -> None:
         t.branch("spare", switch=False)
 
 
+def _applied(t: Tract, result: MoveResult) -> object:
+    """Decide what is left to decide, and do it."""
+    while result.unresolved:
+        result = result.resolve(result.unresolved[0], "use")
+    return t.apply(result) if result.is_waiting else result
+
+
 def _redo(t: Tract) -> None:
     try:
         t.redo()
@@ -131,6 +138,7 @@ WRITES: Final[dict[str, Write]] = {
     "reorder": lambda t: t.reorder(contents(t)[:2], allow=WARNING_KINDS),
     "cherry_pick": lambda t: t.cherry_pick(contents(t)[:2], allow=WARNING_KINDS),
     "rebase": lambda t: t.rebase("aside"),
+    "apply": lambda t: _applied(t, t.reorder([contents(t)[0], contents(t)[-1]], autonomy="manual")),
     "batch": _batch,
     "branch": lambda t: t.branch(f"new-{next(_numbers)}"),
     "branch without switch": lambda t: t.branch(f"aside-{next(_numbers)}", at="HEAD~2", switch=False),

@@ -160,6 +160,7 @@ def _describe(result: MergeResult, plan: MergePlan) -> None:
     """Put what was found into *result*; resolutions of what is no conflict any more are dropped."""
     result.bases = tuple(base.hex() for base in plan.bases)
     result.conflicts = conflicts_of(plan)
+    result.kind = "conflicts" if result.conflicts else "concerns"
     known = {one.key for one in result.conflicts}
     result.resolutions = {key: made for key, made in result.resolutions.items() if key in known}
     result.plan = plan
@@ -173,7 +174,7 @@ def _resolve(result: MergeResult, options: MergeOptions, level: AutonomyLevel) -
         elif options.resolver is not None and level is not AutonomyLevel.MANUAL:
             decision = decided(options.resolver, conflict)
             if decision.action == "abort":
-                raise MergeConflictError(result.name, len(result.conflicts), is_aborted=True)
+                raise MergeConflictError(result.name, len(result.conflicts), "aborted")
             result.resolve(conflict, decision)
     if options.strategy == "semantic":
         assert result.plan is not None
@@ -229,10 +230,10 @@ def _write(store: Store, result: MergeResult) -> MergeResult:
     plan = _fresh_plan(store, result)
     if result.unresolved:
         raise MergeConflictError(result.name, len(result.unresolved))
-    choices = choices_of(store, result, plan)
+    choices = choices_of(result, plan)
     added, state, failed = additions(plan, choices)
     if failed:
-        raise MergeConflictError(result.name, len(failed))
+        raise MergeConflictError(result.name, len(failed), "impossible")
     drafts = [_merge_draft(result, plan), *_drafts(store, plan.plain, added)]
     theirs = store.tip(result.theirs)
     store.pause("merge")
@@ -399,9 +400,12 @@ def merge_in_words(store: Store) -> str | None:
     result = merge_in_progress(store)
     if result is None:
         return None
-    count = len(result.conflicts)
+    count, concerns = len(result.conflicts), len(result.concerns)
     conflicts = "1 conflict" if count == 1 else f"{count} conflicts"
-    return f"merging {result.name} into {result.into}: {count - len(result.unresolved)} of {conflicts} decided"
+    waits = f"{count - len(result.unresolved)} of {conflicts} decided"
+    if result.kind == "concerns":
+        waits = f"{concerns} concern{'' if concerns == 1 else 's'} to look at"
+    return f"merging {result.name} into {result.into}: {waits}"
 
 
 def abort_merge(store: Store) -> None:

@@ -12,7 +12,7 @@ from typing import Literal, TypeAlias
 
 from tract.compile.compiler import states_of
 from tract.compile.fold import Entry, Event, State, extend
-from tract.compile.three_way import Clash, ConflictKind, Decision, Wanted, decide
+from tract.compile.three_way import Clash, ConflictKind, Decision, Wanted, decide, shared_length
 from tract.errors import InvalidInputError
 from tract.history.ancestry import reach
 from tract.history.lanes import lane_of, merged_of, place_of
@@ -68,6 +68,7 @@ class MergePlan:
     """A merge about to be made.
 
     Attributes:
+        store: The open store.
         bases: Hashes of the merge bases.
         old: Their states.
         ours: State of the branch merged into.
@@ -76,6 +77,7 @@ class MergePlan:
         decision: What it is to show.
     """
 
+    store: Store = field(repr=False)
     bases: tuple[bytes, ...]
     old: tuple[State, ...]
     ours: State
@@ -112,21 +114,14 @@ def plan_merge(store: Store, ours: bytes, theirs: bytes) -> MergePlan:
     other = states.get(theirs)
     old = [states.get(base) for base in bases]
     plain = extend(mine, [*_added(mine, other, old), _merge_event(mine, other)])
-    return MergePlan(bases, tuple(old), mine, other, plain, decide(old, mine, other))
+    return MergePlan(store, bases, tuple(old), mine, other, plain, decide(old, mine, other))
 
 
 def _added(ours: State, theirs: State, bases: Sequence[State]) -> list[Event]:
     """Return the events of *theirs* that *ours* lacks, in linear order."""
-    events = theirs.events
-    shared = bases[0].length if len(bases) == 1 else 0
     # One base that both begin with, as a rule: then everything behind it is new, without a look at the rest.
-    if (
-        shared
-        and bases[0].head is not None
-        and not (events[shared - 1].id == bases[0].head.id and ours.events[shared - 1].id == bases[0].head.id)
-    ):
-        shared = 0
-    return [event for event in events[shared:] if ours.position(event.id) is None]
+    shared = min(shared_length(bases, ours), shared_length(bases, theirs))
+    return [event for event in theirs.events[shared:] if ours.position(event.id) is None]
 
 
 def _merge_event(ours: State, theirs: State) -> Event:

@@ -6,12 +6,14 @@ import html
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias
+from functools import cached_property
+from itertools import takewhile
+from typing import Any, Literal, TypeAlias, overload
 
 from pydantic import BaseModel
 
 from tract.compile.fold import Entry, State
-from tract.compile.three_way import Clash, ConflictKind, since
+from tract.compile.three_way import Clash, ConflictKind, new_on
 from tract.errors import InvalidInputError
 from tract.history.info import content_of
 from tract.objects.content import to_message
@@ -23,7 +25,7 @@ from tract.operations.prepare import as_content, prepare, text_replaced
 from tract.operations.review import Concern
 from tract.store import Store
 
-MergeKind: TypeAlias = Literal["up_to_date", "fast_forward", "merged", "squashed", "conflicts"]
+MergeKind: TypeAlias = Literal["up_to_date", "fast_forward", "merged", "squashed", "conflicts", "concerns"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +56,9 @@ class Conflict:
         base: How it was before.
         ours: How it is on the current branch.
         theirs: How it is on the other.
-        our_commits: Hashes of the changes on the current branch since the base, oldest first.
+        our_commits: Hashes of the commits on the current branch since the base, oldest first.
         their_commits: Those on the other.
-        context: The messages before it, as the merge would show them.
+        context: The messages before it, as the merge would show them; put together when looked at.
     """
 
     kind: ConflictKind
@@ -66,7 +68,7 @@ class Conflict:
     theirs: Version
     our_commits: tuple[str, ...] = field(repr=False)
     their_commits: tuple[str, ...] = field(repr=False)
-    context: Sequence[Message] = field(repr=False)
+    context: Sequence[Message] = field(repr=False, compare=False)
     entry: int = field(repr=False)
 
     @property
@@ -79,7 +81,8 @@ class MergeResult:
     """What a merge came to.
 
     Attributes:
-        kind: `up_to_date`, `fast_forward`, `merged`, `squashed`, or `conflicts` while it waits for decisions.
+        kind: `up_to_date`, `fast_forward`, `merged`, `squashed`; while it waits `conflicts`, or
+            `concerns` where there is nothing to decide but something to look at.
         into: Branch merged into.
         name: What was merged, as it was named.
         bases: Hashes of the merge bases.
@@ -148,9 +151,7 @@ class MergeResult:
         """The messages the merge would show now; undecided conflicts show our side."""
         if self.plan is None:
             return []
-        chosen = {key: Choice(made.action) for key, made in self.resolutions.items() if made.action != "use"}
-        choices = {one.key: chosen.get(one.key, Choice("ours")) for one in self.conflicts}
-        _, state, _ = additions(self.plan, choices)
+        _, state, _ = additions(self.plan, choices_of(self, self.plan))
         return [entry.shown.message for entry in state.shown if entry.shown.message is not None]
 
     def done(self, kind: MergeKind, head: bytes) -> MergeResult:
@@ -167,8 +168,8 @@ class MergeResult:
 
 def conflicts_of(plan: MergePlan) -> tuple[Conflict, ...]:
     """Return the conflicts of *plan* as people see them."""
-    mine = tuple(event.hash.hex() for event in since(plan.old, plan.ours))
-    other = tuple(event.hash.hex() for event in since(plan.old, plan.theirs))
+    mine = tuple([event.hash.hex() for event in new_on(plan.old, plan.ours)])
+    other = tuple([event.hash.hex() for event in new_on(plan.old, plan.theirs)])
     return tuple(
         Conflict(
             clash.kind,
@@ -178,7 +179,7 @@ def conflicts_of(plan: MergePlan) -> tuple[Conflict, ...]:
             _version(clash.theirs),
             mine,
             other,
-            _context(plan.plain, clash),
+            _Before(plan.plain, clash),
             clash.entry,
         )
         for clash in plan.decision.clashes
@@ -189,22 +190,36 @@ def _version(entry: Entry) -> Version:
     return Version(entry.shown.hash.hex(), entry.shown.message, entry.priority, bool(entry.covers))
 
 
-def _context(plain: State, clash: Clash) -> list[Message]:
-    found = []
-    for entry in plain.shown:
-        if entry.placed.id == clash.entry:
-            break
-        if entry.shown.message is not None:
-            found.append(entry.shown.message)
-    return found
+class _Before(Sequence[Message]):
+    """The messages before one entry: a long list, so it is made only for who looks at it."""
+
+    def __init__(self, plain: State, clash: Clash) -> None:
+        self._plain = plain
+        self._entry = clash.entry
+
+    @cached_property
+    def _messages(self) -> tuple[Message, ...]:
+        # A hidden entry, one both sides covered for example, has its place among all entries.
+        before = takewhile(lambda entry: entry.placed.id != self._entry, self._plain.order)
+        return tuple([entry.shown.message for entry in before if entry.is_visible and entry.shown.message is not None])
+
+    def __len__(self) -> int:
+        return len(self._messages)
+
+    @overload
+    def __getitem__(self, index: int) -> Message: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Message]: ...
+    def __getitem__(self, index: int | slice) -> Message | Sequence[Message]:
+        return self._messages[index]
 
 
-def choices_of(store: Store, result: MergeResult, plan: MergePlan) -> dict[ClashKey, Choice]:
-    """Return the resolutions of *result* with their contents encoded and counted."""
+def choices_of(result: MergeResult, plan: MergePlan) -> dict[ClashKey, Choice]:
+    """Return the resolutions of *result* with their contents encoded and counted; our side where there is none."""
     choices: dict[ClashKey, Choice] = {}
     for conflict in result.conflicts:
-        made = result.resolutions[conflict.key]
-        content = None if made.content is None else _new_content(store, plan.clash(conflict.key), made.content)
+        made = result.resolutions.get(conflict.key, Resolution("ours"))
+        content = None if made.content is None else _new_content(plan.store, plan.clash(conflict.key), made.content)
         choices[conflict.key] = Choice(made.action, content)
     return choices
 

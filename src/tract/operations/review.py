@@ -131,7 +131,7 @@ def _agreeing(base: State, side: State) -> int:
 def _first_new(plan: MergePlan, side: State) -> int:
     """Return the index of the first entry behind what *side* shares with every base."""
     shared = _shared(plan, side)
-    return side.sizes[0] - sum(event.op in {"append", "compress"} for event in side.events[shared + 1 :])
+    return side.entries.length - sum(event.op in {"append", "compress"} for event in side.events[shared + 1 :])
 
 
 def _one(plan: MergePlan, entry: Entry) -> Brought | None:

@@ -49,6 +49,7 @@ from tract.objects.decision import AutonomyLevel, Resolver
 from tract.objects.message import AnyPart, Reasoning
 from tract.objects.usage import Usage
 from tract.operations import branch as branching
+from tract.operations.apply import R, apply
 from tract.operations.branch import Branch
 from tract.operations.cherry_pick import CherryPickResult, cherry_pick
 from tract.operations.commit import Remarks, annotate, append, edit
@@ -67,6 +68,7 @@ from tract.operations.merge import (
     save_merge,
 )
 from tract.operations.merge_result import MergeResult
+from tract.operations.moving import Terms
 from tract.operations.prepare import as_content, with_text
 from tract.operations.rebase import RebaseResult, rebase
 from tract.operations.reorder import ReorderResult, compile_in_order, reorder
@@ -86,7 +88,7 @@ from tract.porcelain.arguments import (
     listed,
     log_ends,
     merge_result,
-    merged,
+    picks,
     remarks,
     resolve_all,
     text_or_parts,
@@ -357,6 +359,7 @@ class Tract:
         *,
         allow: Iterable[str] | str = (),
         resolver: Resolver | None = None,
+        autonomy: AutonomyLevel | str | None = None,
         message: str | None = None,
     ) -> ReorderResult:
         """Let the messages of *commits* trade the places they hold among themselves; nothing else moves.
@@ -365,7 +368,12 @@ class Tract:
             commits: In the order they are to have.
             allow: Kinds of safety warnings to go on in spite of.
             resolver: Decides on the others.
+            autonomy: Where a resolver decided something, `collaborative` (the default) returns that for
+                review, `autonomous` carries it out; `manual` calls no resolver and returns what is open.
             message: What to show in the log.
+
+        Returns:
+            What was done; while it `is_waiting`, what would be: look at `preview`, give it to `apply`.
 
         Raises:
             SafetyError: It would split a tool exchange, invert a reply or move an instruction behind
@@ -373,7 +381,7 @@ class Tract:
             InvalidInputError: A commit is named twice, or nothing would move.
         """
         named = resolve_all(self._store, commits)
-        return reorder(self._store, named, allow=allow, resolver=resolver, message=message)
+        return reorder(self._store, named, Terms.of(allow, resolver, autonomy), message=message)
 
     def cherry_pick(
         self,
@@ -381,13 +389,20 @@ class Tract:
         *,
         resolver: Resolver | None = None,
         allow: Iterable[str] | str = (),
+        autonomy: AutonomyLevel | str | None = None,
     ) -> CherryPickResult:
         """Make *commits* of other branches again at the end of this one; a tool call takes its results with it.
 
         Args:
-            commits: One or several, in the order they are to have.
+            commits: One or several, in the order they are to have; a range `a..b` stands for what b has
+                and a has not, without merges.
             resolver: Decides what to do where an edit's target is missing, and on safety warnings.
             allow: Kinds of safety warnings to go on in spite of.
+            autonomy: Where a resolver decided something, `collaborative` (the default) returns that for
+                review, `autonomous` carries it out; `manual` calls no resolver and returns what is open.
+
+        Returns:
+            What was done; while it `is_waiting`, what would be: look at `preview`, give it to `apply`.
 
         Raises:
             MissingTargetError: One acts on a commit that is not here, and there is no resolver.
@@ -395,10 +410,15 @@ class Tract:
             AbortedError: The resolver aborted.
             RefConflictError: The branch moved while the call was on its way.
         """
-        return cherry_pick(self._store, resolve_all(self._store, commits), allow=allow, resolver=resolver)
+        return cherry_pick(self._store, picks(self._store, commits), Terms.of(allow, resolver, autonomy))
 
     def rebase(
-        self, onto: str | CommitInfo, *, resolver: Resolver | None = None, allow: Iterable[str] | str = ()
+        self,
+        onto: str | CommitInfo,
+        *,
+        resolver: Resolver | None = None,
+        allow: Iterable[str] | str = (),
+        autonomy: AutonomyLevel | str | None = None,
     ) -> RebaseResult:
         """Make what only the current branch has again on top of *onto*, and move the branch there.
 
@@ -406,6 +426,11 @@ class Tract:
             onto: The commit to stand on.
             resolver: Decides what to do where an edit's target is missing, and on safety warnings.
             allow: Kinds of safety warnings to go on in spite of.
+            autonomy: Where a resolver decided something, `collaborative` (the default) returns that for
+                review, `autonomous` carries it out; `manual` calls no resolver and returns what is open.
+
+        Returns:
+            What was done; while it `is_waiting`, what would be: look at `preview`, give it to `apply`.
 
         Raises:
             MissingTargetError: A commit acts on one that is not there, and there is no resolver.
@@ -413,7 +438,30 @@ class Tract:
             AbortedError: The resolver aborted.
             RefConflictError: The branch moved while the call was on its way.
         """
-        return rebase(self._store, self._resolve(onto), allow=allow, resolver=resolver)
+        return rebase(self._store, self._resolve(onto), Terms.of(allow, resolver, autonomy))
+
+    def apply(self, result: R) -> R:
+        """Do what the *result* of a cherry-pick, rebase, reorder or merge that waits says, as it was decided.
+
+        Returns:
+            What was done.
+
+        Raises:
+            RefConflictError: The branch has moved since, or HEAD is on another one.
+            MissingTargetError: A missing target is undecided.
+            SafetyError: A safety warning is undecided.
+            MergeConflictError: A conflict of a merge is undecided.
+
+        Example:
+            >>> with Tract.open() as t:
+            ...     rule, asked = t.system("Be terse."), t.user("Why?")
+            ...     result = t.reorder([asked, rule], autonomy="manual")
+            ...     result.issues, [message.role for message in result.preview]
+            ...     t.apply(result.resolve(0, "use"))
+            ((<SafetyWarning instruction_moved ...>,), ['user', 'system'])
+            <ReorderResult ...>
+        """
+        return apply(self._store, result)
 
     def batch(self) -> AbstractContextManager[None]:
         """Make all writes of a `with` block one operation; if the block raises, nothing is kept.
@@ -441,10 +489,12 @@ class Tract:
     def configure(self, config: TractConfig | None = None, **settings: Any) -> TractConfig:
         """Change settings of this tract and keep them in the store; returns those in force.
 
+        Settings that are not named stay as they are kept, also if another handle has changed them since.
+
         Raises:
             InvalidInputError: No such setting, or not such a value.
         """
-        return configure(self._store, merged(self._store.config if config is None else config, settings))
+        return configure(self._store, config, settings)
 
     # --- talking to models -------------------------------------------------------------------------
 
@@ -1100,18 +1150,26 @@ class Tract:
         """The tags: a mapping by name, with `create` and `delete`."""
         return Tags(self._store)
 
-    def reset(self, revision: str | CommitInfo, mode: Literal["soft", "hard"] = "soft") -> CommitInfo:
+    def reset(
+        self,
+        revision: str | CommitInfo,
+        mode: Literal["soft", "hard"] = "soft",
+        *,
+        expected_head: str | CommitInfo | None = None,
+    ) -> CommitInfo:
         """Let the current branch point to *revision*; `undo` moves it back.
 
         Args:
             revision: Where to.
             mode: `soft` keeps the old tip as `ORIG_HEAD`; `hard` leaves it to the operation log.
+            expected_head: Refuse if the branch has moved on from here.
 
         Raises:
-            RefConflictError: The branch moved while the call was on its way.
+            RefConflictError: The branch is not at *expected_head*, or moved while the call was on its way.
         """
         info = self.get(revision)
-        reset(self._store, bytes.fromhex(info.hash), mode)
+        before = self._store.head_hash() if expected_head is None else self._resolve(expected_head)
+        reset(self._store, bytes.fromhex(info.hash), mode, before)
         return info
 
     # --- merging -----------------------------------------------------------------------------------
