@@ -50,7 +50,17 @@ if TYPE_CHECKING:
         SessionContent,
         ToolResultContent,
     )
+        FilePart,
+        ImagePart,
+        Message,
+        Reasoning,
+        TextPart,
+        ToolCall,
+        ToolResultPart,
+    )
+    from tract.objects.decision import AutonomyLevel, ModelCall, Resolution, Resolver
     from tract.objects.decision import AutonomyLevel, Resolution, Resolver
+    from tract.objects.message import (
     from tract.objects.message import FilePart, ImagePart, Message, Reasoning, TextPart, ToolCall, ToolResultPart
     from tract.objects.operation import OperationInfo
     from tract.objects.usage import Usage
@@ -126,6 +136,7 @@ _HOME = {
     "MessageChange": "tract.compile.diff",
     "MessageGroup": "tract.compile.fit",
     "MissingTarget": "tract.operations.choices",
+    "ModelCall": "tract.objects.decision",
     "ModelChoice": "tract.objects.config",
     "MoveResult": "tract.operations.moving",
     "OperationInfo": "tract.objects.operation",
@@ -228,6 +239,7 @@ __all__ = [
     "MessageChange",
     "MessageGroup",
     "MissingTarget",
+    "ModelCall",
     "ModelChoice",
     "MoveResult",
     "OperationInfo",

@@ -441,14 +441,15 @@ class ModelReviewer:
         self._has_rules = has_rules
 
     def __call__(self, review: Review) -> list[Concern]:
-        """Return what the rules and the model notice; with nothing on one side, no model is asked.
+        """Return what the rules and the model notice; where there is nothing beside conflicts, no model is asked.
 
         Raises:
             ModelAnswerError: Its answer is none, or names messages it was not shown.
             ModelError: The provider refused or failed.
         """
         found = review_by_rules(review) if self._has_rules else []
-        if not (review.ours and review.theirs):
+        is_news = any(not one.is_conflicting for one in (*review.ours, *review.theirs))
+        if not (review.ours and review.theirs and is_news):
             return found
         quoted = _Quoted()
         ours, theirs = _side(quoted, "o", review.ours), _side(quoted, "t", review.theirs)
@@ -469,7 +470,8 @@ def _side(quoted: _Quoted, letter: str, brought: Sequence[Brought]) -> list[dict
         if left < 0:
             break
         is_cut = any(len(text) > _REVIEW_CHARACTERS for text in (one.message.text, *map(_short, one.message.parts)))
-        marks = {**({"is_edit": True} if one.is_edit else {}), **({"is_cut": True} if is_cut else {})}
+        facts = {"is_edit": one.is_edit, "is_conflicting": one.is_conflicting, "is_cut": is_cut}
+        marks = {name: True for name, holds in facts.items() if holds}
         told.append({"name": f"{letter}{number}", **said, **marks, "commit": one.commit})
     return told[::-1]
 

@@ -27,6 +27,7 @@ class Brought:
         message: What it says.
         is_edit: Whether it replaces what the base said.
         origin: Who it came from.
+        is_conflicting: Whether it is a conflict of the merge, which is decided apart.
     """
 
     commit: str
@@ -34,6 +35,7 @@ class Brought:
     message: Message = field(repr=False)
     is_edit: bool
     origin: str = "user"
+    is_conflicting: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +172,8 @@ def _one(plan: MergePlan, entry: Entry) -> Brought | None:
     old = [before for base in plan.old if (before := base.entry(entry.placed.id)) is not None]
     if any(before.shown.content == shown.content and before.is_visible for before in old):
         return None
-    return Brought(shown.hash.hex(), shown.content_type, shown.message, bool(old), shown.origin)
+    is_conflicting = any(clash.entry == entry.placed.id for clash in plan.decision.clashes)
+    return Brought(shown.hash.hex(), shown.content_type, shown.message, bool(old), shown.origin, is_conflicting)
 
 
 def _same_content(review: Review) -> list[Concern]:
