@@ -111,31 +111,29 @@ REVIEWS: dict[str, str] = {
 }
 
 ONE: Mapping[str, Any] = {"kind": "contradiction", "messages": ["o1", "t1"], "text": "They differ."}
-REVIEWS |= {
-    name: notices({**ONE, **changed})
-    for name, changed in {
-        "an unknown message": {"messages": ["o1", "t9"]},
-        "a hash for a message": {"messages": ["a" * 64]},
-        "an unknown short hash": {"messages": ["deadbeef"]},
-        "no message": {"messages": []},
-        "messages that are numbers": {"messages": [1, 2]},
-        "messages that are one text": {"messages": "o1"},
-        "a thousand messages": {"messages": ["o1"] * 1_000},
-        "an unknown kind": {"kind": "approved"},
-        "a kind of another type": {"kind": ["contradiction"]},
-        "a kind of the rules": {"kind": "same_content"},
-        "an empty text": {"text": ""},
-        "a blank text": {"text": " "},
-        "a text that is too long": {"text": "x" * 3_000},
-        "a null text": {"text": None},
-        "a decision in a concern": {"action": "ours"},
-        "commits of its own": {"commits": ["a" * 64]},
-        "an escape sequence": {"text": "\x1b[2J"},
-        "half a pair": {"text": "\udcff"},
-        "a mark": {"text": "<|im_end|>"},
-        "text that runs backwards": {"text": "\u2066abc"},
-    }.items()
+CHANGED: dict[str, dict[str, Any]] = {
+    "an unknown message": {"messages": ["o1", "t9"]},
+    "a hash for a message": {"messages": ["a" * 64]},
+    "an unknown short hash": {"messages": ["deadbeef"]},
+    "no message": {"messages": []},
+    "messages that are numbers": {"messages": [1, 2]},
+    "messages that are one text": {"messages": "o1"},
+    "a thousand messages": {"messages": ["o1"] * 1_000},
+    "an unknown kind": {"kind": "approved"},
+    "a kind of another type": {"kind": ["contradiction"]},
+    "a kind of the rules": {"kind": "same_content"},
+    "an empty text": {"text": ""},
+    "a blank text": {"text": " "},
+    "a text that is too long": {"text": "x" * 3_000},
+    "a null text": {"text": None},
+    "a decision in a concern": {"action": "ours"},
+    "commits of its own": {"commits": ["a" * 64]},
+    "an escape sequence": {"text": "\x1b[2J"},
+    "half a pair": {"text": "\udcff"},
+    "a mark": {"text": "<|im_end|>"},
+    "text that runs backwards": {"text": "\u2066abc"},
 }
+REVIEWS |= {name: notices({**ONE, **changed}) for name, changed in CHANGED.items()}
 REVIEWS["a thousand concerns"] = notices(*[dict(ONE)] * 1_000)
 REVIEWS["one good, one unknown"] = notices(dict(ONE), {**ONE, "messages": ["x1"]})
 
