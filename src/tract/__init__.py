@@ -50,17 +50,7 @@ if TYPE_CHECKING:
         SessionContent,
         ToolResultContent,
     )
-        FilePart,
-        ImagePart,
-        Message,
-        Reasoning,
-        TextPart,
-        ToolCall,
-        ToolResultPart,
-    )
     from tract.objects.decision import AutonomyLevel, ModelCall, Resolution, Resolver
-    from tract.objects.decision import AutonomyLevel, Resolution, Resolver
-    from tract.objects.message import (
     from tract.objects.message import FilePart, ImagePart, Message, Reasoning, TextPart, ToolCall, ToolResultPart
     from tract.objects.operation import OperationInfo
     from tract.objects.usage import Usage
