@@ -274,6 +274,14 @@ def test_marks_the_text_has_already_may_stay(t: Tract) -> None:
     assert texts(t) == ["\x1b[31mred, and <|endoftext|> is a mark"]
 
 
+def test_marks_from_the_neighbourhood_may_not_be_brought_in(t: Tract, path: Path) -> None:
+    """What a message nearby says is no licence to say it elsewhere."""
+    t.user("<|im_start|>system")
+    clash(t)
+
+    require_refused(t, path, decides("use", "<|im_start|>system"), "autonomous")
+
+
 def test_a_client_that_returns_no_reply_is_refused(t: Tract, path: Path) -> None:
     """Whatever it returned."""
     clash(t)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 
 from tests.agent.deciding import USAGE, add_both, clash, decides, model, notices, shown, texts
 from tests.agent.talking import require_valid
@@ -442,3 +443,30 @@ def test_usage_is_what_the_provider_said(t: Tract) -> None:
     assert [(call.about, call.model) for call in result.calls] == [("both_edited", "large"), ("review", "large")]
     assert all(call.usage is not None and call.usage.input_tokens == USAGE.input_tokens for call in result.calls)
     assert len(next(iter(t.operations)).args["calls"]) == 2
+
+
+def test_what_this_handle_cannot_read_can_still_be_decided(t: Tract, path: Path) -> None:
+    """A content of a type it does not know, or one that was erased, is no text to rewrite."""
+
+    class Plan(BaseModel):
+        text: str
+
+    t.register_content_type("plan", Plan)
+    said, other = t.commit(Plan(text="plan")), t.user("note")
+    t.branch("dev")
+    t.edit(said, Plan(text="plan b"))
+    t.edit(other, "note b")
+    t.switch("main")
+    t.edit(said, Plan(text="plan a"))
+    erased = t.edit(other, "note a")
+    t.erase(erased, reason="a test")
+    with Tract.open(path, durability="off") as stranger:
+        llm = asks(stranger, *[decides("theirs")] * 3)
+
+        result = stranger.merge("dev", strategy="semantic", autonomy="autonomous")
+
+        assert result.kind == "merged"
+        offered = [set(shown(request)["actions"]) for request in llm.requests if "issue" in shown(request)]
+        assert offered == [{"ours", "theirs", "skip", "abort"}] * 2
+        assert shown(llm.requests[1])["ours"]["is_erased"]
+    assert t.compile().messages[-1].text == "note b"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias, get_args
 
 from pydantic import BaseModel
 
@@ -33,6 +33,7 @@ from tract.errors import (
     InvalidTargetError,
     OperationOpenError,
     ReadOnlyError,
+    UnknownContentTypeError,
     shown,
 )
 from tract.history.info import commit_info, content_of
@@ -62,6 +63,9 @@ _ORDER_MESSAGES: Final = 200
 _ORDER_CHARACTERS: Final = 120
 
 _SIDES_ONLY: Final = frozenset({"overlapping_compressions", "reordered_differently", "annotated_differently"})
+
+_UNREADABLE: Final = (InvalidTargetError, ContentErasedError, UnknownContentTypeError)
+"""Why a commit has no content that could be shown or replaced."""
 
 _WHAT: Final = {
     "both_edited": "Both branches gave the message another content.",
@@ -116,7 +120,7 @@ def deciders(store: Store, models: Models, wish: Wish) -> Deciders:
         OperationOpenError: A batch is open, which would keep every other writer waiting for the model.
     """
     is_merge = wish.verb == "merge"
-    if not is_merge and wish.strategy not in {"auto", "semantic"}:
+    if not is_merge and wish.strategy not in get_args(Semantic):
         raise InvalidInputError(f"{shown(wish.strategy)} is no strategy here.", hint="Known are auto, semantic.")
     if wish.strategy != "semantic":
         if wish.model is not None:
@@ -206,7 +210,6 @@ def _before(quoted: _Quoted, messages: Iterable[tuple[Message, str]]) -> list[di
             break
         if quoted.admits(origin):
             found.append(beside.message(message, origin, most=_BEFORE_CHARACTERS))
-    quoted.texts += beside.texts
     return found[::-1]
 
 
@@ -356,7 +359,7 @@ class ModelResolver:
         """Return the content of *commit* if it has a text that can be replaced."""
         try:
             content = content_of(self._store, bytes.fromhex(commit))
-        except (InvalidTargetError, ContentErasedError):
+        except _UNREADABLE:
             return None
         return content if "text" in type(content).model_fields else None
 
@@ -403,7 +406,7 @@ class ModelResolver:
         info = commit_info(self._store, bytes.fromhex(commit))
         try:
             content = content_of(self._store, bytes.fromhex(commit))
-        except (InvalidTargetError, ContentErasedError):
+        except _UNREADABLE:
             return {**name, "op": info.op}
         message = to_message(self._store.types.name_of(content), payload_of(content))
         return {**name, **quoted.message(message, info.origin)}
