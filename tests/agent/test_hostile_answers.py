@@ -13,7 +13,7 @@ from tests.agent.deciding import add_both, clash, decides, model, notices, shown
 from tests.reliability.dump import dump
 from tract import DialogueContent, Reply, ToolCall, Tract
 from tract.errors import ModelAnswerError, ModelResponseError, TractError
-from tract.llm.protocol import Request
+from tract.llm.protocol import FinishReason, Request
 
 GOOD: Mapping[str, Any] = {"action": "use", "content": "Both.", "reason": "It holds both."}
 NAN = '{"issue": "ISSUE", "action": "use", "content": NaN, "reason": "r"}'
@@ -227,15 +227,16 @@ def test_what_is_no_answer_at_all_changes_nothing(t: Tract, path: Path, reply: A
     require_refused(t, path, reply, "autonomous")
 
 
-def test_an_answer_that_was_cut_off_says_so(t: Tract, path: Path) -> None:
+@pytest.mark.parametrize(("finish", "word"), [("length", "max_tokens"), ("refusal", "refusal")])
+def test_an_answer_that_was_cut_off_or_refused_says_so(t: Tract, path: Path, finish: FinishReason, word: str) -> None:
     """Even if what came would do."""
     clash(t)
 
     def cut(request: Request) -> Reply:
         content = DialogueContent(role="assistant", text=decides("ours")(request))
-        return Reply(content=content, model="m", format="openai", finish_reason="length")
+        return Reply(content=content, model="m", format="openai", finish_reason=finish)
 
-    assert "max_tokens" in require_refused(t, path, cut, "autonomous").problem
+    assert word in require_refused(t, path, cut, "autonomous").problem
 
 
 def test_an_injection_cannot_decide_other_conflicts(t: Tract, path: Path) -> None:

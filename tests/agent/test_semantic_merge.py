@@ -13,17 +13,29 @@ from tests.agent.deciding import USAGE, add_both, clash, decides, model, notices
 from tests.agent.talking import require_valid
 from tests.operations.merging import write
 from tests.reliability.dump import dump
-from tract import LLMConfig, ModelCall, Resolution, Tract
+from tract import (
+    DialogueContent,
+    ImagePart,
+    LLMConfig,
+    ModelCall,
+    Reasoning,
+    Resolution,
+    TextPart,
+    ToolResultPart,
+    Tract,
+)
 from tract.errors import (
     ContextTooLongError,
     InvalidInputError,
     MergeConflictError,
     ModelError,
+    ModelResponseError,
     NoModelError,
     OperationOpenError,
     ReadOnlyError,
     RefConflictError,
 )
+from tract.llm.protocol import Request
 from tract.testing import ScriptedLLM
 
 BOTH = "Three days in Rome, by train?"
@@ -470,3 +482,61 @@ def test_what_this_handle_cannot_read_can_still_be_decided(t: Tract, path: Path)
         assert offered == [{"ours", "theirs", "skip", "abort"}] * 2
         assert shown(llm.requests[1])["ours"]["is_erased"]
     assert t.compile().messages[-1].text == "note b"
+
+
+def test_a_model_is_shown_calls_results_and_names_of_files(t: Tract) -> None:
+    """Reasoning is its model's own affair; of what comes before, the nearest twenty messages."""
+    for number in range(25):
+        t.user(f"message {number}")
+    t.assistant(
+        "I look.",
+        tool_calls=[{"id": "a", "name": "read", "arguments": '{"path": "x"}'}],
+        reasoning=[Reasoning("anthropic", {"type": "thinking", "thinking": "hidden", "signature": "s"}, "hidden")],
+    )
+    t.tool_result("a", "read it")
+    t.user([TextPart("See."), ImagePart("image/png", b"png")])
+    said = t.user("plan")
+    t.branch("dev")
+    t.edit(said, "plan b")
+    t.switch("main")
+    t.edit(said, "plan a")
+    t.user("ours")
+    t.switch("dev")
+    t.commit(DialogueContent(role="user", parts=(ToolResultPart("a", "b", (TextPart("c"),)), TextPart("d"))))
+    t.switch("main")
+    llm = asks(t, decides("ours"), notices())
+
+    t.merge("dev", strategy="semantic", autonomy="autonomous")
+
+    before = shown(llm.requests[0])["before"]
+    assert len(before) == 20
+    assert before[-1] == {"role": "user", "origin": "user", "text": "See.", "parts": ["(image image/png)"]}
+    assert before[-2]["parts"] == ['read({"path": "x"})']  # the tool's result is trusted less than the user
+    assert "hidden" not in llm.requests[0].messages[1].text
+    assert shown(llm.requests[1])["theirs"][-1]["parts"] == ["b\nc"]
+
+
+class _Silent(ScriptedLLM):
+    """A client of the right shape that keeps no promise."""
+
+    def send(self, request: Request) -> Any:
+        super().send(request)
+
+
+def test_a_client_that_returns_nothing_is_named(t: Tract) -> None:
+    """In words of our own."""
+    clash(t)
+    t.configure_operations(merge={"llm": _Silent(["Hello."])})
+
+    with pytest.raises(ModelResponseError, match="not a Reply"):
+        t.merge("dev", strategy="semantic")
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"origin": "oracle"}, {"origin": 5}, {"origin": []}, {"generation_config": "m"}, {"generation_config": 5}],
+)
+def test_a_resolution_says_only_what_can_be(fields: dict[str, Any]) -> None:
+    """Who wrote its content is one of those there are."""
+    with pytest.raises(InvalidInputError):
+        Resolution("ours", **fields)
