@@ -107,6 +107,11 @@ def _check(options: MergeOptions) -> None:
         raise InvalidInputError(
             f"{shown(options.strategy)} is no merge strategy.", hint=f"Known are {', '.join(sorted(STRATEGIES))}."
         )
+    if options.strategy == "squash" and options.delete_branch:
+        raise InvalidInputError(
+            "A squash leaves the commits on the other branch, so the branch is not dropped.",
+            hint="If you can do without them, call `t.branches.delete(name, force=True)` afterwards.",
+        )
     for name, value in (("resolver", options.resolver), ("reviewer", options.reviewer)):
         if value is not None and not callable(value):
             raise InvalidInputError(f"`{name}` is a function, not `{type(value).__name__}`.")
@@ -141,9 +146,11 @@ def _simple(store: Store, result: MergeResult, options: MergeOptions) -> MergeRe
     ours, other = result.ours, result.theirs
     if ours and contains(reach_of(store, ours), place_of(store, other)):
         return _nothing_new(store, result)
+    if ours and options.strategy == "squash":
+        return squash(store, result)
     if not ours or (not options.no_ff and contains(reach_of(store, other), place_of(store, ours))):
         return _forward(store, result)
-    return squash(store, result) if options.strategy == "squash" else result
+    return result
 
 
 def _waits(result: MergeResult, options: MergeOptions, level: AutonomyLevel) -> bool:

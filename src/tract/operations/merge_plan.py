@@ -124,6 +124,14 @@ def _added(ours: State, theirs: State, bases: Sequence[State]) -> list[Event]:
     return [event for event in theirs.events[shared:] if ours.position(event.id) is None]
 
 
+def brought(store: Store, ours: State, theirs: State) -> list[Event]:
+    """Return the events a merge of *theirs* would bring into *ours*, in linear order."""
+    assert ours.head is not None
+    assert theirs.head is not None
+    bases = [states_of(store).get(base) for base in bases_of(store, ours.head.hash, theirs.head.hash)]
+    return _added(ours, theirs, bases)
+
+
 def _merge_event(ours: State, theirs: State) -> Event:
     """Return an event that stands for a merge commit yet to be written."""
     assert ours.head is not None
