@@ -6,6 +6,12 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from tract.agent.conversation import ChatResponse
+    from tract.agent.events import ToolFinished, ToolStarted, TurnFinished, TurnStarted
+    from tract.agent.limits import Price, RunBudget
+    from tract.agent.run import RunResult
+    from tract.agent.streams import AsyncTextStream, TextStream
+    from tract.agent.tools import Tool
     from tract.compile.bisect import BisectResult, BisectStep
     from tract.compile.blame import BlameLine, BlameMessage, BlameResult
     from tract.compile.compiler import Compiler
@@ -13,12 +19,27 @@ if TYPE_CHECKING:
     from tract.compile.diff import DiffResult, DiffSide, DiffStat, FieldChange, MessageChange
     from tract.compile.fit import FitStrategy, LeftOut, MessageGroup
     from tract.compile.fold import Entry
+    from tract.compile.preview import Preview, Prices
+    from tract.compile.proof import PrefixProof, ReasoningLife
     from tract.compile.safety import SafetyWarning
     from tract.errors import TractError
     from tract.history.log import GraphRow
     from tract.history.status import Status
+    from tract.llm.cached import Cache, CachedLLM, MemoryCache
+    from tract.llm.fallback import FallbackLLM
+    from tract.llm.http import HttpLLM
+    from tract.llm.protocol import LLM, ReasoningDelta, Reply, Request, TextDelta, ToolCallDelta
+    from tract.llm.retry import RetryPolicy
     from tract.objects.commit import CommitInfo
-    from tract.objects.config import GenerationConfig, TokenBudget, TokenBudgetWarning, TractConfig
+    from tract.objects.config import (
+        Chosen,
+        GenerationConfig,
+        LLMConfig,
+        ModelChoice,
+        TokenBudget,
+        TokenBudgetWarning,
+        TractConfig,
+    )
     from tract.objects.content import (
         ArtifactContent,
         DialogueContent,
@@ -56,6 +77,7 @@ __version__ = "0.1.0"
 
 _HOME = {
     "ArtifactContent": "tract.objects.content",
+    "AsyncTextStream": "tract.agent.streams",
     "AutonomyLevel": "tract.objects.decision",
     "BisectResult": "tract.compile.bisect",
     "BisectStep": "tract.compile.bisect",
@@ -64,7 +86,11 @@ _HOME = {
     "BlameResult": "tract.compile.blame",
     "Branch": "tract.operations.branch",
     "Brought": "tract.operations.review",
+    "Cache": "tract.llm.cached",
+    "CachedLLM": "tract.llm.cached",
+    "ChatResponse": "tract.agent.conversation",
     "CherryPickResult": "tract.operations.cherry_pick",
+    "Chosen": "tract.objects.config",
     "CommitInfo": "tract.objects.commit",
     "CompiledContext": "tract.compile.context",
     "Compiler": "tract.compile.compiler",
@@ -78,6 +104,7 @@ _HOME = {
     "Divergence": "tract.operations.branch",
     "Entry": "tract.compile.fold",
     "EraseResult": "tract.operations.erase",
+    "FallbackLLM": "tract.llm.fallback",
     "FieldChange": "tract.compile.diff",
     "FilePart": "tract.objects.message",
     "Finding": "tract.operations.fsck",
@@ -86,48 +113,73 @@ _HOME = {
     "GCResult": "tract.operations.gc",
     "GenerationConfig": "tract.objects.config",
     "GraphRow": "tract.history.log",
+    "HttpLLM": "tract.llm.http",
     "ImagePart": "tract.objects.message",
     "InstructionContent": "tract.objects.content",
     "KindStats": "tract.operations.stats",
+    "LLM": "tract.llm.protocol",
+    "LLMConfig": "tract.objects.config",
     "LeftOut": "tract.compile.fit",
+    "MemoryCache": "tract.llm.cached",
     "MergeResult": "tract.operations.merge_result",
     "Message": "tract.objects.message",
     "MessageChange": "tract.compile.diff",
     "MessageGroup": "tract.compile.fit",
     "MissingTarget": "tract.operations.choices",
+    "ModelChoice": "tract.objects.config",
     "MoveResult": "tract.operations.moving",
     "OperationInfo": "tract.objects.operation",
     "OutputContent": "tract.objects.content",
+    "PrefixProof": "tract.compile.proof",
+    "Preview": "tract.compile.preview",
+    "Price": "tract.agent.limits",
+    "Prices": "tract.compile.preview",
     "Provenance": "tract.compile.context",
     "Reasoning": "tract.objects.message",
     "ReasoningContent": "tract.objects.content",
+    "ReasoningDelta": "tract.llm.protocol",
+    "ReasoningLife": "tract.compile.proof",
     "RebaseResult": "tract.operations.rebase",
     "ReorderResult": "tract.operations.reorder",
+    "Reply": "tract.llm.protocol",
     "Repo": "tract.porcelain.tract:Tract",
+    "Request": "tract.llm.protocol",
     "Resolution": "tract.objects.decision",
     "Resolver": "tract.objects.decision",
+    "RetryPolicy": "tract.llm.retry",
     "Review": "tract.operations.review",
+    "RunBudget": "tract.agent.limits",
+    "RunResult": "tract.agent.run",
     "SafetyWarning": "tract.compile.safety",
     "SessionContent": "tract.objects.content",
     "Stats": "tract.operations.stats",
     "Status": "tract.history.status",
     "Tag": "tract.operations.tag",
+    "TextDelta": "tract.llm.protocol",
     "TextPart": "tract.objects.message",
+    "TextStream": "tract.agent.streams",
     "TokenBudget": "tract.objects.config",
     "TokenBudgetWarning": "tract.objects.config",
     "TokenCounter": "tract.tokens.counter",
+    "Tool": "tract.agent.tools",
     "ToolCall": "tract.objects.message",
+    "ToolCallDelta": "tract.llm.protocol",
+    "ToolFinished": "tract.agent.events",
     "ToolResultContent": "tract.objects.content",
     "ToolResultPart": "tract.objects.message",
+    "ToolStarted": "tract.agent.events",
     "Tract": "tract.porcelain.tract",
     "TractConfig": "tract.objects.config",
     "TractError": "tract.errors",
+    "TurnFinished": "tract.agent.events",
+    "TurnStarted": "tract.agent.events",
     "UndoResult": "tract.operations.undo",
     "Usage": "tract.objects.usage",
 }
 
 __all__ = [
     "ArtifactContent",
+    "AsyncTextStream",
     "AutonomyLevel",
     "BisectResult",
     "BisectStep",
@@ -136,7 +188,11 @@ __all__ = [
     "BlameResult",
     "Branch",
     "Brought",
+    "Cache",
+    "CachedLLM",
+    "ChatResponse",
     "CherryPickResult",
+    "Chosen",
     "CommitInfo",
     "CompiledContext",
     "Compiler",
@@ -150,6 +206,7 @@ __all__ = [
     "Divergence",
     "Entry",
     "EraseResult",
+    "FallbackLLM",
     "FieldChange",
     "FilePart",
     "Finding",
@@ -158,42 +215,66 @@ __all__ = [
     "GCResult",
     "GenerationConfig",
     "GraphRow",
+    "HttpLLM",
     "ImagePart",
     "InstructionContent",
     "KindStats",
+    "LLM",
+    "LLMConfig",
     "LeftOut",
+    "MemoryCache",
     "MergeResult",
     "Message",
     "MessageChange",
     "MessageGroup",
     "MissingTarget",
+    "ModelChoice",
     "MoveResult",
     "OperationInfo",
     "OutputContent",
+    "PrefixProof",
+    "Preview",
+    "Price",
+    "Prices",
     "Provenance",
     "Reasoning",
     "ReasoningContent",
+    "ReasoningDelta",
+    "ReasoningLife",
     "RebaseResult",
     "ReorderResult",
+    "Reply",
     "Repo",
+    "Request",
     "Resolution",
     "Resolver",
+    "RetryPolicy",
     "Review",
+    "RunBudget",
+    "RunResult",
     "SafetyWarning",
     "SessionContent",
     "Stats",
     "Status",
     "Tag",
+    "TextDelta",
     "TextPart",
+    "TextStream",
     "TokenBudget",
     "TokenBudgetWarning",
     "TokenCounter",
+    "Tool",
     "ToolCall",
+    "ToolCallDelta",
+    "ToolFinished",
     "ToolResultContent",
     "ToolResultPart",
+    "ToolStarted",
     "Tract",
     "TractConfig",
     "TractError",
+    "TurnFinished",
+    "TurnStarted",
     "UndoResult",
     "Usage",
 ]

@@ -1,4 +1,4 @@
-"""Answers what conversations a file holds, and commits them: OpenAI and Anthropic messages, JSON and JSONL.
+"""Answers what conversations a file holds, and commits them: in any of the four formats, JSON and JSONL.
 
 A file is read and understood completely before anything is written, and everything is written in one
 operation, so an error anywhere leaves the tract as it was. JSON is read strictly: a duplicate key, NaN
@@ -18,7 +18,10 @@ from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 from tract.errors import DetachedHeadError, FormatError, InvalidInputError, InvalidRefNameError, NotCanonicalError
 from tract.formats.anthropic_read import from_anthropic
+from tract.formats.gemini_read import from_gemini
 from tract.formats.openai_chat import from_openai
+from tract.formats.responses_read import from_openai_responses
+from tract.formats.rules import is_one_of
 from tract.objects.commit import CommitInfo
 from tract.objects.content import Content
 from tract.objects.hashing import parse_json
@@ -27,8 +30,15 @@ from tract.porcelain.tract import Tract
 
 __all__ = ["FORMATS", "Conversation", "Imported", "import_file", "import_messages", "read", "read_text"]
 
-Format: TypeAlias = Literal["auto", "openai", "anthropic"]
-FORMATS: Final[tuple[Format, ...]] = ("auto", "openai", "anthropic")
+Format: TypeAlias = Literal["auto", "openai", "openai_responses", "anthropic", "gemini"]
+FORMATS: Final[tuple[Format, ...]] = ("auto", "openai", "openai_responses", "anthropic", "gemini")
+
+# Where a request has its messages, and the system text beside them.
+_KEYS: Final[Mapping[str, tuple[str, ...]]] = {
+    "messages": ("system",),
+    "input": ("instructions",),
+    "contents": ("system_instruction", "systemInstruction"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +47,9 @@ class Conversation:
 
     Attributes:
         id: What the file calls it, or `None`.
-        format: `openai` or `anthropic`.
+        format: `openai`, `openai_responses`, `anthropic` or `gemini`.
         contents: One content per commit.
-        fields: What else the file says of it, beside `id`, `messages` and `system`.
+        fields: What else the file says of it, beside `id`, the messages and the system text.
     """
 
     id: str | None
@@ -55,7 +65,7 @@ class Imported:
     Attributes:
         branch: The branch it is on.
         id: What the file calls it, or `None`.
-        format: `openai` or `anthropic`.
+        format: `openai`, `openai_responses`, `anthropic` or `gemini`.
         commits: Its commits, oldest first.
     """
 
@@ -77,13 +87,14 @@ def read(path: str | os.PathLike[str], *, format: Format = "auto") -> list[Conve
     """Return the conversations of the JSON or JSONL file at *path*; writes nothing.
 
     A file holds one of:
-        an array of messages; an object with `messages` (and perhaps `system`, `id` and other fields);
+        an array of messages; an object with `messages` (and perhaps `system`, `id` and other fields), a Responses
+        request with `input`, or a Gemini request with `contents`;
         an array of such objects; or, as JSONL, one such object, one array of messages, or one message
         per line.
 
     Args:
         path: The file. A name ending in `.jsonl` or `.ndjson` is read line by line.
-        format: `openai`, `anthropic`, or `auto` to tell by what only one of them has.
+        format: One of `FORMATS`; `auto` tells by what only one of them has.
 
     Raises:
         FormatError: Something in it is not in this format; `path` says the line and the message.
@@ -141,6 +152,7 @@ class _Raw(NamedTuple):
     messages: Sequence[Any]
     fields: Mapping[str, Any]
     message_places: Sequence[str] = ()
+    key: str = "messages"
 
 
 def _at(*places: str) -> str:
@@ -201,9 +213,10 @@ def _conversations(items: Sequence[_Item], name: str) -> list[_Raw]:
 
 
 def _kind(item: _Item) -> str:
-    if isinstance(item.value, list) or (isinstance(item.value, dict) and "messages" in item.value):
+    value = item.value
+    if isinstance(value, list) or (isinstance(value, dict) and _key(value) is not None):
         return "conversation"
-    if isinstance(item.value, dict) and "role" in item.value:
+    if isinstance(value, dict) and ("role" in value or is_one_of(value.get("type"), _RESPONSES_ITEMS)):
         return "message"
     raise FormatError(
         "This is neither a message nor a conversation.",
@@ -212,19 +225,29 @@ def _kind(item: _Item) -> str:
     )
 
 
+def _key(value: Mapping[str, Any]) -> str | None:
+    """Return under which key *value* has its messages, if it is a conversation."""
+    if "messages" in value:
+        return "messages"
+    if "role" in value:
+        return None
+    return next((key for key in _KEYS if isinstance(value.get(key), list)), None)
+
+
 def _conversation(item: _Item) -> _Raw:
     fields = dict(item.value) if isinstance(item.value, dict) else {}
-    messages = fields.pop("messages") if fields else item.value
+    key = _key(fields) or "messages"
+    messages = fields.pop(key) if fields else item.value
     if not isinstance(messages, list):
         raise FormatError("`messages` is an array.", path=item.where)
     if not messages:
         raise FormatError("The conversation has no message.", path=item.where)
-    return _Raw(item.where, messages, fields)
+    return _Raw(item.where, messages, fields, key=key)
 
 
 def _understood(raw: _Raw, format: str) -> Conversation:  # noqa: A002
     fields = dict(raw.fields)
-    system = fields.pop("system", None)
+    system = next((found for name in _KEYS[raw.key] if (found := fields.pop(name, None)) is not None), None)
     name = fields.pop("id", None)
     try:
         contents = _contents(raw.messages, format, system)
@@ -237,7 +260,7 @@ def _understood(raw: _Raw, format: str) -> Conversation:  # noqa: A002
 
 def _place(raw: _Raw, path: str) -> str:
     """Return where in the file the reader's *path* (`messages[2].role`) is."""
-    match = re.match(r"messages\[(\d+)\]\.?(.*)", path)
+    match = re.match(r"(?:messages|input|contents)\[(\d+)\]\.?(.*)", path)
     if match is None or not raw.message_places:
         return _at(raw.where, path)
     return _at(raw.message_places[int(match[1])], match[2])
@@ -246,6 +269,10 @@ def _place(raw: _Raw, path: str) -> str:
 def _contents(messages: Sequence[Any], format: str, system: Any) -> list[Content]:  # noqa: A002
     if format == "anthropic":
         return from_anthropic(messages, system=system)
+    if format == "openai_responses":
+        return from_openai_responses(messages, instructions=system)
+    if format == "gemini":
+        return from_gemini(messages, system_instruction=system)
     if not system:
         return from_openai(messages)
     # OpenAI keeps the system text among the messages; data sets often write it beside them.
@@ -254,6 +281,12 @@ def _contents(messages: Sequence[Any], format: str, system: Any) -> list[Content
 
 # --- telling the formats apart -------------------------------------------------------------------
 
+_OF_KEY: Final[Mapping[str, Format]] = {"input": "openai_responses", "contents": "gemini"}
+_RESPONSES_ITEMS: Final = frozenset(
+    {"message", "reasoning", "function_call", "function_call_output", "custom_tool_call", "custom_tool_call_output"}
+    | {"compaction", "item_reference", "web_search_call", "file_search_call", "code_interpreter_call", "mcp_call"}
+)
+_RESPONSES_PARTS: Final = frozenset({"input_text", "output_text", "input_image", "input_file"})
 _OPENAI_ROLES: Final = frozenset({"system", "developer", "tool", "function"})
 _OPENAI_FIELDS: Final = frozenset({"tool_calls", "tool_call_id", "name", "refusal", "function_call", "audio"})
 _OPENAI_PARTS: Final = frozenset({"image_url", "input_audio", "file", "refusal"})
@@ -265,22 +298,31 @@ _ANTHROPIC_FIELDS: Final = frozenset({"cache_control", "citations"})
 
 def _detect(found: Sequence[_Raw], name: str) -> Format:
     """Return the format of all conversations of a file; messages of plain text alone count as OpenAI's."""
-    signs = {sign for raw in found for message in raw.messages for sign in _signs(message)}
-    if signs == {"openai", "anthropic"}:
+    signs = {_OF_KEY[raw.key] for raw in found if raw.key in _OF_KEY}
+    signs |= {sign for raw in found if raw.key == "messages" for message in raw.messages for sign in _signs(message)}
+    if len(signs) > 1:
         raise FormatError(
-            "Some messages are OpenAI's and some are Anthropic's.",
+            f"Some messages are in the format {' and some in the format '.join(sorted(signs))}.",
             path=name,
             hint="Keep one format per file, or say which it is with `format=`.",
         )
     if not signs:
         return "anthropic" if any("system" in raw.fields for raw in found) else "openai"
-    return "openai" if "openai" in signs else "anthropic"
+    (sign,) = signs
+    return sign
 
 
-def _signs(message: Any) -> Iterator[str]:
+def _signs(message: Any) -> Iterator[Format]:
     if not isinstance(message, Mapping):
         return
     role, content = message.get("role"), message.get("content")
+    if role == "model" or "parts" in message:
+        yield "gemini"
+        return
+    kinds = [block.get("type") for block in content if isinstance(block, Mapping)] if isinstance(content, list) else []
+    if is_one_of(message.get("type"), _RESPONSES_ITEMS) or any(is_one_of(kind, _RESPONSES_PARTS) for kind in kinds):
+        yield "openai_responses"
+        return
     if (isinstance(role, str) and role in _OPENAI_ROLES) or message.keys() & _OPENAI_FIELDS:
         yield "openai"
     for block in content if isinstance(content, list) else ():
@@ -300,15 +342,15 @@ def import_messages(
     messages: Sequence[Mapping[str, Any]],
     *,
     format: Format = "auto",  # noqa: A002
-    system: str | Sequence[Mapping[str, Any]] | None = None,
+    system: str | Sequence[Mapping[str, Any]] | Mapping[str, Any] | None = None,
 ) -> list[CommitInfo]:
     """Commit *messages* at the end of the current branch, in one operation.
 
     Args:
         t: The tract to commit to.
         messages: A provider's `messages`.
-        format: `openai`, `anthropic`, or `auto`.
-        system: The request's `system`, as Anthropic has it.
+        format: One of `FORMATS`.
+        system: The request's `system`, `instructions` or `system_instruction`.
 
     Raises:
         FormatError: A message is not in this format. Nothing was written.

@@ -578,23 +578,21 @@ class Operation:
         """
         if self.tip is None:
             self.store.head_hash()  # refuses a branch that is gone
-        written = self.add(draft, () if self.tip is None else (self.tip,))
-        self.move(self.store.head_ref(), self.tip, written)
+        return self.commit_on(self.store.head_ref(), self.tip, draft)
+
+    def commit_on(self, name: str, tip: Tip | None, draft: Draft) -> Tip:
+        """Write *draft* on the branch whose ref is *name* and stands at *tip*, and move the branch to it."""
+        written = self.add(draft, () if tip is None else (tip,))
+        self.move(name, tip, written)
         return written
 
     def add(self, draft: Draft, parents: tuple[Tip, ...]) -> Tip:
-        """Write *draft* as a child of *parents*, moving no ref.
-
-        The same commit written twice is one commit.
-        """
+        """Write *draft* as a child of *parents*, moving no ref; the same commit written twice is one."""
         for parent in parents:
             if parent != self.tip and parent.id not in self._written:
                 require_kept(self._database, parent)
-        written = write_commit(self._database, draft, parents, self._counter())
-        self._written.add(written.id)
-        return written
-
-    def _counter(self) -> int:
         if self.store.counter_id is None:
             self.store.counter_id = counter_id(self._database, self.store.counter.name)
-        return self.store.counter_id
+        written = write_commit(self._database, draft, parents, self.store.counter_id)
+        self._written.add(written.id)
+        return written

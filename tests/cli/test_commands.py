@@ -37,6 +37,10 @@ def test_the_main_job_from_the_command_line(run: Run) -> None:
         {"role": "user", "content": "Bye"},
         {"role": "assistant", "content": "Hi\n"},
     ]
+    assert json.loads(run("compile", "--format", "openai_responses").stdout)["instructions"] == "Be kind."
+    gemini = json.loads(run("compile", "--format", "gemini", "--json").stdout)
+    assert [turn["role"] for turn in gemini["contents"]] == ["user", "model"]
+    assert gemini["format"] == "gemini"
     log = [line.split("\t") for line in run("log").stdout.splitlines()]
     assert [(row[1], row[2], row[6][:8]) for row in log[1:]] == [
         ("append", "model", "Hi"),
@@ -140,7 +144,7 @@ def test_import_reads_stdin(run: Run) -> None:
         (["config", "set", "default_branch", "a b"], 2, "not a valid name"),
         (["config", "get", "nope"], 2, "no setting `nope`"),
         (["import", "missing.json"], 1, "cannot be read"),
-        (["compile", "--format", "gemini"], 2, "gemini"),
+        (["compile", "--format", "cohere"], 2, "cohere"),
     ],
 )
 def test_errors_have_a_sentence_a_hint_and_a_code(arguments: list[str], code: int, message: str, run: Run) -> None:

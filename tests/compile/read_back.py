@@ -6,23 +6,27 @@ import json
 import sys
 
 from tract import Tract
-from tract.formats.validate import validate_anthropic, validate_openai
+from tract.formats.validate import validate_anthropic, validate_gemini, validate_openai, validate_openai_responses
 
 
 def read(path: str, name: str) -> dict[str, object]:
-    """Return the context of one tract in both formats, and what the validators say of it."""
+    """Return the context of one tract in every format, and what the validators say of it."""
     with Tract.open(path, tract=name, create=False) as t:
         context = t.compile(verify=True)
-        sent = context.to_anthropic()
+        sent, items, turns = context.to_anthropic(), context.to_openai_responses(), context.to_gemini()
         return {
             "openai": context.to_openai(),
             "anthropic": sent,
+            "openai_responses": items,
+            "gemini": turns,
             "tokens": [context.token_count, t.status().context_tokens],
             "violations": [
                 repr(one)
                 for one in (
                     *validate_openai(context.to_openai()),
+                    *validate_openai_responses(items["input"], instructions=items.get("instructions")),
                     *validate_anthropic(sent.get("system"), sent["messages"]),
+                    *validate_gemini(turns["contents"], system_instruction=turns.get("system_instruction")),
                 )
             ],
         }

@@ -22,6 +22,8 @@ from tract.errors import (
     InvalidTargetError,
     UnknownContentTypeError,
 )
+from tract.formats.gemini import gemini_body
+from tract.formats.params import anthropic_tools, gemini_tools, openai_tools, responses_tools
 from tract.tokens import REPLY_PRIMING_TOKENS, counter_for, message_tokens
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -325,7 +327,7 @@ def test_an_unknown_format_is_refused() -> None:
     """The hint lists those there are."""
     with Tract.open() as t, pytest.raises(InvalidInputError, match="telegram") as caught:
         t.compile().report("telegram")
-    assert caught.value.hint == "Known are openai, anthropic."
+    assert caught.value.hint == "Known are openai, openai_responses, anthropic, gemini."
 
 
 def test_parameters_are_ready_to_send() -> None:
@@ -390,6 +392,92 @@ def test_settings_are_written_in_the_words_of_the_provider() -> None:
         "top_k": 3,
     }
     assert context.to_anthropic_params(generation_config={"stop": ["a", "b"]})["stop_sequences"] == ["a", "b"]
+
+
+def test_parameters_of_the_newer_apis_are_ready_to_send() -> None:
+    """Settings, tools and system texts stand where Responses and Gemini look for them, in their words."""
+    settings = {"model": "m-1", "temperature": 0.5, "max_tokens": 10, "stop": "END", "seed": 7}
+    schema = {"type": "object", "properties": {}}
+    function = {"name": "f", "description": "d", "parameters": schema, "strict": False}
+    with Tract.open() as t:
+        t.system("Be brief.")
+        t.user("hi")
+        context = t.compile()
+
+    responses = context.to_openai_responses_params(generation_config=settings, tools=[_OPENAI_TOOL], store=False)
+    gemini = context.to_gemini_params(generation_config=settings, tools=[_ANTHROPIC_TOOL], top_k=3)
+
+    assert responses == {
+        "model": "m-1",
+        "temperature": 0.5,
+        "max_output_tokens": 10,
+        "tools": [{"type": "function", **function, "parameters": {"type": "object"}}],
+        "instructions": "Be brief.",
+        "input": [{"type": "message", "role": "user", "content": "hi"}],
+        "store": False,
+    }
+    declared = {"name": "f", "description": "d", "parameters_json_schema": {"type": "object"}}
+    assert gemini == {
+        "model": "m-1",
+        "contents": [{"role": "user", "parts": [{"text": "hi"}]}],
+        "config": {
+            "temperature": 0.5,
+            "max_output_tokens": 10,
+            "stop_sequences": ["END"],
+            "seed": 7,
+            "top_k": 3,
+            "system_instruction": {"parts": [{"text": "Be brief."}]},
+            "tools": [{"function_declarations": [declared]}],
+        },
+    }
+    assert gemini_body(gemini) == {
+        "contents": gemini["contents"],
+        "systemInstruction": {"parts": [{"text": "Be brief."}]},
+        "tools": [
+            {"functionDeclarations": [{"name": "f", "description": "d", "parametersJsonSchema": {"type": "object"}}]}
+        ],
+        "generationConfig": {"temperature": 0.5, "maxOutputTokens": 10, "stopSequences": ["END"], "seed": 7, "topK": 3},
+    }
+
+
+def test_stored_reasoning_goes_where_responses_are_stored() -> None:
+    """Reasoning without `encrypted_content` is sent with `store=True` and left out otherwise."""
+    item = {"type": "reasoning", "id": "rs_1", "summary": []}
+    with Tract.open() as t:
+        t.assistant("ho", reasoning=[{"provider": "openai", "raw": item}])
+        context = t.compile()
+
+    assert context.to_openai_responses_params(store=True)["input"][0] == item
+    assert len(context.to_openai_responses_params()["input"]) == 1
+    assert [loss.kind for loss in context.report("openai_responses").losses] == ["reasoning"]
+
+
+_CHAT_SQL = {"type": "custom", "custom": {"name": "sql", "format": {"type": "grammar", "grammar": {"syntax": "lark"}}}}
+_RESPONSES_SQL = {"type": "custom", "name": "sql", "format": {"type": "grammar", "syntax": "lark"}}
+
+
+def test_a_tool_in_any_shape_serves_every_provider() -> None:
+    """The same function is written from each of the four shapes; a provider's own tool is passed on."""
+    schema = {"type": "object"}
+    responses = {"type": "function", "name": "f", "description": "d", "parameters": schema, "strict": False}
+    gemini = {"function_declarations": [{"name": "f", "description": "d", "parameters_json_schema": schema}]}
+    rest = {
+        "functionDeclarations": [{"name": "f", "description": "d", "parametersJsonSchema": schema}],
+        "googleSearch": {},
+    }
+
+    for tool in (_OPENAI_TOOL, _ANTHROPIC_TOOL, responses, gemini):
+        (chat,) = openai_tools([tool])
+        assert {**chat["function"], "strict": False} == {**_OPENAI_TOOL["function"], "strict": False}  # type: ignore[dict-item]  # a dict
+        assert responses_tools([tool]) == [responses]
+        assert anthropic_tools([tool]) == [_ANTHROPIC_TOOL]
+        assert gemini_tools([tool]) == [gemini]
+    assert gemini_tools([rest]) == [gemini, {"googleSearch": {}}]
+    assert gemini_tools([{"type": "function", "function": {"name": "g"}}]) == [
+        {"function_declarations": [{"name": "g"}]}
+    ]
+    assert responses_tools([_CHAT_SQL]) == [_RESPONSES_SQL]
+    assert responses_tools([{"type": "web_search"}]) == [{"type": "web_search"}]
 
 
 def test_no_repr_shows_what_was_said() -> None:

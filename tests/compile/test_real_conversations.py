@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import anthropic
 import openai
 import pytest
+from google import genai
 
 from tests.formats.build import conversations, tools_of
 from tests.providers.server import running
@@ -48,8 +49,8 @@ def test_a_new_process_compiles_exactly_what_was_said(stored: Stored, number: in
     assert stored.read[number]["openai"] == conversations()[number]
 
 
-def test_both_providers_rules_hold(stored: Stored) -> None:
-    """No rule of either format is broken by any of them."""
+def test_every_providers_rules_hold(stored: Stored) -> None:
+    """No rule of any format is broken by any of them."""
     assert [read["violations"] for read in stored.read] == [[] for _ in NUMBERS]
 
 
@@ -71,10 +72,11 @@ def url() -> Iterator[str]:
 
 
 def test_real_clients_get_a_reply_to_each(stored: Stored, url: str) -> None:
-    """The OpenAI and the Anthropic client send what `to_*_params` gives and get an answer, whose usage is kept."""
+    """The real clients send what `to_*_params` gives and get an answer, whose usage is kept."""
     with (
         openai.OpenAI(base_url=f"{url}/v1", api_key="unused", max_retries=0) as chat,
         anthropic.Anthropic(base_url=url, api_key="unused", max_retries=0) as messages,
+        genai.Client(api_key="unused", http_options={"base_url": url}) as gemini,
     ):
         for number in NUMBERS:
             with Tract.open(stored.path, tract=f"airline-{number}") as t:
@@ -85,9 +87,22 @@ def test_real_clients_get_a_reply_to_each(stored: Stored, url: str) -> None:
                 params["tools"] = tools_of(params["messages"])
                 answer: Any = messages.messages.create(**params)
                 assert answer.content[0].text == f"Got {len(params['messages'])}."
+                items = context.to_openai_responses_params(model="gpt-5", store=False)
+                response: Any = chat.responses.create(**items)
+                assert response.output_text == f"Got {len(items['input'])}."
+                turns = context.to_gemini_params(model="gemini-3")
+                generated = gemini.models.generate_content(**turns)
+                assert generated.text == f"Got {len(turns['contents'])}."
                 t.branch("answered")
                 t.commit({"role": "assistant", "content": reply.choices[0].message.content})
                 t.record_usage(reply.usage)
                 t.assistant(answer.content[0].text)
                 t.record_usage(answer.usage)
-                assert t.compile().token_count == 12
+                assert t.compile().token_count == answer.usage.input_tokens + answer.usage.output_tokens
+                t.assistant(generated.text)
+                t.record_usage(generated.usage_metadata)
+                counted = generated.usage_metadata
+                assert counted is not None
+                assert t.compile().token_count == (counted.prompt_token_count or 0) + (
+                    counted.candidates_token_count or 0
+                )

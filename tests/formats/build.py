@@ -94,10 +94,27 @@ MARKS = st.sampled_from(
         {"openai": {"content": "missing", "tool_calls": None}},
         {"openai": {"refusal": None, "annotations": []}},
         {"anthropic": {"content": "list"}},
-        {"gemini": {"thought": True}},
+        {"gemini": {"part_metadata": {"a": 1}}},
+        {"openai_responses": {"id": "msg_1", "content": "list untyped"}},
+        {"openai_responses": {"status": "completed", "content": "inline"}},
+        {"gemini": {"content": "text list"}},
     ]
 )
-TEXT_PARTS = st.builds(TextPart, TEXTS, extra=CACHE | HOURS)
+OWN = st.sampled_from(
+    [
+        {"openai_responses": {"annotations": [], "message": {"id": "msg_2", "phase": "commentary"}, "content": "list"}},
+        {"openai_responses": {"annotations": [], "content": "continued"}},
+        {"gemini": {"thought_signature": "c2ln"}},
+    ]
+)
+TEXT_PARTS = st.builds(TextPart, TEXTS, extra=CACHE | HOURS | OWN)
+# What only one provider knows, kept whole.
+OPAQUE_PARTS = (
+    TextPart("", extra={"openai_responses": {"item": {"type": "compaction", "encrypted_content": "x"}}}),
+    TextPart("no", extra={"openai_responses": {"part": {"type": "refusal", "refusal": "no"}}}),
+    TextPart("", extra={"gemini": {"part": {"executable_code": {"code": "1", "language": "PYTHON"}}}}),
+)
+OPAQUE = st.sampled_from(OPAQUE_PARTS)
 IMAGES = st.sampled_from(
     [
         ImagePart("image/png", PNG),
@@ -119,11 +136,24 @@ REASONING = st.sampled_from(
         Reasoning("anthropic", {"type": "thinking", "thinking": "hm", "signature": "c2ln"}, "hm"),
         Reasoning("anthropic", {"type": "redacted_thinking", "data": "eA=="}),
         Reasoning("openai", {"type": "reasoning", "id": "rs_1", "summary": []}),
+        Reasoning("openai", {"type": "reasoning", "id": "rs_2", "summary": [], "encrypted_content": "ZQ=="}),
+        Reasoning("gemini", {"text": "hm", "thought": True, "thought_signature": "c2ln"}, "hm"),
     ]
 )
-CALLS = st.builds(ToolCall, IDS, st.sampled_from(["look_up", "functions.search", "", "n" * 140]), ARGUMENTS)
+CALL_EXTRA = st.sampled_from(
+    [
+        {},
+        {},
+        {"openai": {"type": "custom"}},
+        {"openai_responses": {"id": "fc_1", "status": "completed"}},
+        {"gemini": {"thought_signature": "c2ln", "content": "no_args"}},
+    ]
+)
+CALLS = st.builds(
+    ToolCall, IDS, st.sampled_from(["look_up", "functions.search", "", "n" * 140]), ARGUMENTS, extra=CALL_EXTRA
+)
 RESULTS = st.builds(ToolResultPart, IDS, TEXTS, parts=st.lists(TEXT_PARTS | IMAGES, max_size=2).map(tuple))
-PARTS = TEXT_PARTS | TEXT_PARTS | CALLS | CALLS | IMAGES | FILES | REASONING | RESULTS
+PARTS = TEXT_PARTS | TEXT_PARTS | CALLS | CALLS | IMAGES | FILES | REASONING | RESULTS | OPAQUE
 NAMES = st.none() | st.sampled_from(["ann", "Ann Smith", "<x>", ""])
 
 MESSAGES = st.one_of(

@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 
 from tract.errors import FormatError
 from tract.formats.anthropic import from_anthropic
+from tract.formats.gemini import from_gemini
 from tract.formats.openai_chat import from_openai
-from tract.formats.validate import validate_anthropic, validate_openai
+from tract.formats.responses import from_openai_responses
+from tract.formats.validate import validate_anthropic, validate_gemini, validate_openai, validate_openai_responses
 
 KEYS = st.sampled_from(
     [
@@ -41,11 +43,16 @@ KEYS = st.sampled_from(
             "signature",
         ),
         *("cache_control", "ttl", "title", "file", "file_data", "input_audio", "refusal"),
+        *("call_id", "output", "summary", "encrypted_content", "detail", "status", "phase"),
+        *("parts", "function_call", "functionResponse", "function_response", "response", "args", "inline_data"),
+        *("mime_type", "mimeType", "file_uri", "thought", "thought_signature", "file_url", "filename"),
     ]
 )
 WORDS = st.sampled_from(
     [
         *("system", "developer", "user", "assistant", "tool", "function", "text", "image", "image_url", "tool_use"),
+        *("message", "reasoning", "function_call", "function_call_output", "custom_tool_call", "input_text"),
+        *("output_text", "input_image", "input_file", "compaction", "model", "data:image/png;base64,AAAA"),
         *("tool_result", "thinking", "document", "file", "input_audio", "base64", "url", "1h", "AAAA", "x"),
     ]
 )
@@ -89,6 +96,53 @@ def test_anthropic_reading_and_rules_take_any_json(messages: Any, system: Any, t
         assert from_anthropic(messages, system=system) or not messages
 
     assert isinstance(validate_anthropic(system, messages, tools), list)
+
+
+ITEMS = st.lists(
+    JSON
+    | st.fixed_dictionaries(
+        {"type": WORDS},
+        optional={
+            "role": WORDS,
+            "content": CONTENT,
+            "call_id": JSON,
+            "output": CONTENT,
+            "name": JSON,
+            "arguments": JSON,
+        },
+    ),
+    max_size=3,
+)
+
+
+@given(ITEMS, JSON)
+def test_responses_reading_and_rules_take_any_json(items: Any, instructions: Any) -> None:
+    """Any JSON is read, or refused with `FormatError`; the rules always answer."""
+    with contextlib.suppress(FormatError):
+        assert from_openai_responses(items, instructions=instructions) or not items
+
+    assert isinstance(validate_openai_responses(items, instructions=instructions), list)
+
+
+BODIES = JSON | st.fixed_dictionaries({}, optional={"name": WORDS, "id": JSON, "response": JSON, "args": JSON})
+PARTS = st.lists(
+    JSON
+    | st.fixed_dictionaries({}, optional={"function_call": BODIES, "functionCall": BODIES, "thought": JSON})
+    | st.fixed_dictionaries({}, optional={"function_response": BODIES, "text": JSON, "inline_data": JSON}),
+    max_size=3,
+)
+TURNS = st.lists(
+    JSON | st.fixed_dictionaries({"role": st.sampled_from(["user", "model"]), "parts": PARTS | JSON}), max_size=3
+)
+
+
+@given(TURNS, JSON | PARTS)
+def test_gemini_reading_and_rules_take_any_json(contents: Any, system: Any) -> None:
+    """Any JSON is read, or refused with `FormatError`; the rules always answer."""
+    with contextlib.suppress(FormatError):
+        assert from_gemini(contents, system_instruction=system) or not contents
+
+    assert isinstance(validate_gemini(contents, system_instruction=system), list)
 
 
 def test_tools_of_no_known_form_are_not_looked_at() -> None:

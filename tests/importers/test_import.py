@@ -11,7 +11,8 @@ import pytest
 from tests.gates import source
 from tract import Tract
 from tract.errors import ContentTooLargeError, DetachedHeadError, FormatError, InvalidInputError, RefExistsError
-from tract.importers import import_file, import_messages
+from tract.formats.gemini import gemini_body
+from tract.importers import import_file, import_messages, read_text
 
 CONVERSATIONS = source.ROOT / "tests" / "data" / "airline-conversations.jsonl"
 USER = {"role": "user", "content": "Hello"}
@@ -79,6 +80,60 @@ def test_anthropic_messages_come_back_exactly(tmp_path: Path) -> None:
 
         assert done.format == "anthropic"
         assert t.compile().to_anthropic() == request
+
+
+RESPONSES: dict[str, Any] = {
+    "instructions": "Be brief.",
+    "input": [
+        {"role": "user", "content": "Weather?"},
+        {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "e"},
+        {"type": "function_call", "call_id": "c1", "name": "look", "arguments": "{}"},
+        {"type": "function_call_output", "call_id": "c1", "output": "Sunny."},
+    ],
+}
+GEMINI: dict[str, Any] = {
+    "systemInstruction": {"parts": [{"text": "Be brief."}]},
+    "contents": [
+        {"role": "user", "parts": [{"text": "Weather?"}]},
+        {
+            "role": "model",
+            "parts": [{"functionCall": {"id": "c1", "name": "look", "args": {}}, "thoughtSignature": "eA=="}],
+        },
+        {
+            "role": "user",
+            "parts": [{"functionResponse": {"id": "c1", "name": "look", "response": {"result": "Sunny."}}}],
+        },
+    ],
+}
+
+
+def test_requests_to_responses_and_gemini_come_back_exactly(tmp_path: Path) -> None:
+    """Each is told by where it has its messages, and sent as it was read."""
+    for request, name in ((RESPONSES, "openai_responses"), (GEMINI, "gemini")):
+        with Tract.open() as t:
+            (done,) = import_file(t, _write(tmp_path, request))
+
+            assert done.format == name
+            value = t.compile().report(name).value
+            assert (gemini_body(value) if name == "gemini" else value) == request
+
+
+def test_items_and_turns_alone_are_told_apart() -> None:
+    """An array of them is enough, and an error says which one is wrong."""
+    for messages, name in ((RESPONSES["input"], "openai_responses"), (GEMINI["contents"], "gemini")):
+        (read_back,) = read_text(json.dumps(messages))
+        assert read_back.format == name
+        lines = "\n".join(json.dumps(message) for message in messages)
+        assert read_text(lines, name="a.jsonl")[0].contents == read_back.contents
+        with Tract.open() as t:
+            import_messages(t, messages, system="Be brief.")
+            assert t.compile().messages[0].text == "Be brief."
+    broken = {**RESPONSES, "input": [*RESPONSES["input"], {"type": "function_call_output", "output": "x"}]}
+    with pytest.raises(FormatError) as caught:
+        read_text(json.dumps(broken))
+    assert caught.value.path == "input[4].call_id"
+    with pytest.raises(FormatError, match="format gemini and some in the format openai_responses"):
+        read_text(json.dumps([RESPONSES, GEMINI]))
 
 
 def test_one_conversation_goes_to_the_end_of_the_current_branch(tmp_path: Path) -> None:

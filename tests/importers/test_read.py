@@ -93,7 +93,7 @@ def test_bytes_that_are_no_text_say_where() -> None:
 
 def test_two_formats_in_one_file_are_refused() -> None:
     """A file with signs of both providers has to be told apart by the caller."""
-    with pytest.raises(FormatError, match="Some messages are OpenAI's"):
+    with pytest.raises(FormatError, match="Some messages are in the format anthropic and some in the format openai"):
         read_text(json.dumps([{"messages": [BLOCKS]}, {"messages": [{"role": "system", "content": "x"}]}]))
 
 
@@ -109,7 +109,7 @@ def test_what_is_no_file_is_refused(path: str, tmp_path: Path, monkeypatch: pyte
 def test_an_unknown_format_is_refused() -> None:
     """The known formats are named."""
     with pytest.raises(InvalidInputError, match="Unknown format"):
-        read_text("[]", format="gemini")  # type: ignore[arg-type]
+        read_text("[]", format="cohere")  # type: ignore[arg-type]
 
 
 _values = st.recursive(

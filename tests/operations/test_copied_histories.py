@@ -14,11 +14,11 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from tests.fold_model import places
+from tests.formats.every import NOTHING_TO_SEND, refused
 from tests.operations.histories import History, merged, state_of
 from tract import MissingTarget, RebaseResult, Resolution, Tract
 from tract.compile.fold import Event, State
 from tract.errors import AbortedError
-from tract.formats.validate import validate_anthropic, validate_openai
 
 # Shrinking a history takes minutes; the drawn verbs of a failure tell enough.
 PHASES = [Phase.explicit, Phase.reuse, Phase.generate]
@@ -71,13 +71,11 @@ def assert_shows(state: State, expected: Sequence[Event], mapping: Mapping[str, 
 
 
 def assert_sound(t: Tract) -> None:
-    """What is compiled is what a full fold gives, counted right, and what both providers take."""
+    """What is compiled is what a full fold gives, counted right, and what every provider takes."""
     context = t.compile(verify=True)
     assert t.get("HEAD").context_tokens == context.token_count or t.get("HEAD").op == "merge"
-    request = context.to_anthropic()
-    found = validate_openai(context.to_openai()) + validate_anthropic(request.get("system"), request["messages"])
-    # A context with nothing to send is refused by both, and nothing can be made up for it.
-    assert [one for one in found if not one.rule.endswith("messages.empty")] == []
+    # A context with nothing to send is refused by all, and nothing can be made up for it.
+    assert [one for one in refused(context) if one.rule not in NOTHING_TO_SEND] == []
     assert t.fsck() == []
 
 

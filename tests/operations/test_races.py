@@ -21,6 +21,7 @@ from tests.gates import source
 from tests.operations.test_undo_stateful import state
 from tract import MergeResult, Tract
 from tract.errors import NoMergeError, OperationConflictError, RefConflictError, TractError
+from tract.testing import ScriptedLLM
 
 Write = Callable[[Tract], object]
 START = 2_000_000_000_000_000
@@ -52,6 +53,8 @@ WRITES: dict[str, Write] = {
     "undo": lambda t: t.undo(operation=12),
     "redo": lambda t: t.redo(),
     "configure": lambda t: t.configure(max_content_bytes=2000),
+    "configure-operations": lambda t: t.configure_operations(chat={"model": "m"}),
+    "reply": lambda t: t.generate(llm=ScriptedLLM(["A reply."])),
     "usage": lambda t: t.record_usage(USAGE, commit=commit(t, 1)),
     "merge": lambda t: t.merge("dev", delete_branch=True),
     "merge-save": lambda t: t.save_merge(waiting(t).resolve(0, "theirs")),
@@ -90,7 +93,7 @@ OTHERS: dict[str, Write] = WRITES | {
 }
 
 
-AGAIN = {("merge", "commit"), ("merge", "batch"), ("merge", "cherry-pick")}
+AGAIN = {("merge", "commit"), ("merge", "reply"), ("merge", "batch"), ("merge", "cherry-pick")}
 """Where a write is made again, on top of what came in."""
 
 

@@ -5,9 +5,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from tract import MergeResult, MoveResult, Tract
+from tract import DialogueContent, MergeResult, MoveResult, Tract, Usage
 from tract.compile.safety import WARNING_KINDS
 from tract.errors import NothingToUndoError
+from tract.objects.hashing import blob_hash
+from tract.operations.commit import Remarks
+from tract.operations.reply import Turn, commit_turn
 
 Write = Callable[[Tract], object]
 
@@ -104,6 +107,20 @@ def _redo(t: Tract) -> None:
         t.undo()
 
 
+def _reply(t: Tract) -> object:
+    """Commit what a model answered, as every conversation does once it has the answer."""
+    sent = {"format": "openai", "model": "m-4", "operation": "chat", "tools": blob_hash(b"[]").hex()}
+    turn = Turn(
+        content=DialogueContent(role="assistant", text="I am well."),
+        branch=t.current_branch or "",
+        follows=bytes.fromhex(t.head or ""),
+        remarks=Remarks(generation_config={"model": "m-4"}, sent=sent),
+        usage=Usage(40, 7),
+        tools=b"[]",
+    )
+    return commit_turn(t._store, "chat", turn)
+
+
 WRITES: Final[dict[str, Write]] = {
     "user": lambda t: t.user("Hello."),
     "user with note": lambda t: t.user("Hello.", message="greeting", metadata={"n": 1}),
@@ -136,6 +153,8 @@ WRITES: Final[dict[str, Write]] = {
     "rename": lambda t: _to_spare(t, lambda spare: t.branches.rename(spare, f"x{next(_numbers)}")),
     "delete a branch": lambda t: _to_spare(t, lambda spare: t.branches.delete(spare, force=True)),
     "delete a tag": lambda t: t.tags.delete(max(t.tags)) if t.tags else t.tag("release"),
+    "reply": _reply,
+    "configure_operations": lambda t: t.configure_operations(chat={"model": "m-4", "seed": next(_numbers)}),
     "gc": lambda t: t.gc(keep_days=0),
     "erase": lambda t: t.erase(contents(t)[0], reason="a test"),
     "erase a text": lambda t: t.erase(text="Green and black", reason="a test"),

@@ -9,6 +9,7 @@ from tract.cli._render import Cell, Table
 if TYPE_CHECKING:
     from tract.cli._context import App
     from tract.objects.commit import CommitInfo
+    from tract.objects.config import ModelChoice
     from tract.objects.message import Message
     from tract.porcelain.tract import Tract
 
@@ -34,6 +35,7 @@ def commit_json(info: CommitInfo) -> dict[str, Any]:
         "reply_to": info.reply_to,
         "created_at": info.created_at.isoformat(),
         "generation": info.generation,
+        "sent": info.sent,
         "metadata": dict(info.metadata),
         "generation_config": None if info.generation_config is None else dict(info.generation_config),
     }
@@ -65,3 +67,15 @@ def emit_place(app: App, t: Tract) -> None:
     head = (t.head or "")[:8]
     place = (t.current_branch, "green") if t.current_branch is not None else ("detached", "red")
     app.emit({"branch": t.current_branch, "head": t.head}, [Table([[place, (head, "yellow")]])])
+
+
+def model_json(choice: ModelChoice) -> dict[str, Any]:
+    """Return what an operation will ask, each value with who set it."""
+    named = {"provider": choice.provider, "base_url": choice.base_url, "model": choice.model, **choice.settings}
+    return {name: {"value": one.value, "source": one.source} for name, one in named.items() if one is not None}
+
+
+def model_text(choice: ModelChoice) -> str:
+    """Return the same in one line."""
+    named = {"provider": choice.provider, "model": choice.model, "base_url": choice.base_url, **choice.settings}
+    return ", ".join(f"{name} {one}" for name, one in named.items() if one is not None) or "nobody"

@@ -13,13 +13,15 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 from tract.compile.context import CompiledContext
-from tract.compile.fold import Entry, Prefix, State, extend, rewind
+from tract.compile.fold import Entry, Event, Prefix, State, extend, rewind
 from tract.compile.read import Reader, few_collections
 from tract.errors import CorruptObjectError, CorruptStoreError, InvalidInputError
+from tract.formats.prefix import has_reasoning
+from tract.history.info import sent_of
 from tract.history.reflog import require_logged
 from tract.history.walk import Lane, runs
 from tract.objects.hashing import config_hash
-from tract.objects.message import Message, TextPart
+from tract.objects.message import AnyPart, Message, TextPart
 from tract.objects.refs import BRANCH_PREFIX
 from tract.storage import queries as q
 from tract.storage.writing import Tip
@@ -47,6 +49,7 @@ class States:
         self._reader = Reader(store)
         self._states: OrderedDict[bytes, State] = OrderedDict()
         self._configs: dict[int, Mapping[str, Any]] = {}
+        self._sent: dict[int, Mapping[str, Any] | None] = {}
         self.latest: tuple[bytes, int | None, CompiledContext] | None = None
         """The last context compiled with plain options: commit, last recorded usage, context."""
 
@@ -66,6 +69,7 @@ class States:
             new = tip.generation - (base.head.generation if base is not None and base.head is not None else 0)
             with few_collections(new):
                 state = extend(base, self._reader.events_after(base, tip))
+            self._read_sent(state.events[0 if base is None else base.length :])
             self._states[commit] = state
             if len(self._states) > self._store.config.cached_states:
                 self._states.popitem(last=False)
@@ -113,6 +117,29 @@ class States:
             known = self._configs[config] = json.loads(row[1])
         return known
 
+    def sent(self, entry: Entry) -> Mapping[str, Any] | None:
+        """Return what the reply shown at *entry* keeps of the request it answered, `None` if nothing."""
+        sent = self._sent_by(entry.shown)
+        if sent is not None or entry.shown.id == entry.placed.id:
+            return sent
+        before = self._sent_by(entry.placed)
+        # Reasoning is bound to its own reply as well, as far as that goes before it.
+        is_kept = _up_to_reasoning(entry.shown.message) == _up_to_reasoning(entry.placed.message)
+        return before if before is None or is_kept else {**before, "prefix": ""}
+
+    def _read_sent(self, events: Iterable[Event]) -> None:
+        """Read ahead what replies with reasoning keep of their requests: a compiled context outlives its handle."""
+        for event in events:
+            if event.origin == "model" and event.message is not None and any(map(has_reasoning, event.message.parts)):
+                self._sent_by(event)
+
+    def _sent_by(self, event: Event) -> Mapping[str, Any] | None:
+        if event.id < 0:  # not written yet; a copy names the commit it copies
+            return sent_of(self._store, event.hash) if event.hash else None
+        if event.id not in self._sent:
+            self._sent[event.id] = sent_of(self._store, event.hash)
+        return self._sent[event.id]
+
     def usage(self, state: State) -> tuple[int, str, int, int] | None:
         """Return `(commit id, model, input tokens, output tokens)` of the last usage recorded in *state*."""
         assert state.head is not None
@@ -122,6 +149,12 @@ class States:
                 # Negative counts take an earlier usage back.
                 return (row[0], row[1], row[2], row[3]) if row[2] >= 0 else None
         return None
+
+
+def _up_to_reasoning(message: Message | None) -> Sequence[AnyPart]:
+    parts = () if message is None else message.parts
+    last = max((at for at, part in enumerate(parts) if has_reasoning(part)), default=-1)
+    return parts[: last + 1]
 
 
 def _back_to(state: State, lane: int, generation: int) -> State:
@@ -196,7 +229,7 @@ def compile_commit(
     require_logged(store)
     states = states_of(store)
     if commit is None:
-        return CompiledContext(None, (), 0, source_of(store), (), (), states.config)
+        return CompiledContext(None, (), 0, source_of(store), (), (), states)
     state = states.get(commit)
     if verify:
         _compare(state, states.fresh(commit))
@@ -205,7 +238,7 @@ def compile_commit(
     source = source_of(store)
     if has_usage and compiler is None and not mark_edits:
         total, source = _by_usage(states, state, total, source)
-    return CompiledContext(commit.hex(), messages, total, source, _warnings(store, source, state), shown, states.config)
+    return CompiledContext(commit.hex(), messages, total, source, _warnings(store, source, state), shown, states)
 
 
 def compile_state(
@@ -222,7 +255,7 @@ def compile_state(
     source = source_of(store)
     said = (*_warnings(store, source, state), *warnings)
     total = context_tokens(tokens, is_empty=not messages)
-    return CompiledContext(commit.hex(), messages, total, source, said, shown, states_of(store).config)
+    return CompiledContext(commit.hex(), messages, total, source, said, shown, states_of(store))
 
 
 def _rendered(

@@ -5,19 +5,27 @@ from __future__ import annotations
 import hashlib
 import html
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
 from tract.compile.fit import LeftOut
 from tract.compile.fold import Entry, Event
-from tract.errors import InvalidInputError, shown
-from tract.formats.anthropic import to_anthropic
-from tract.formats.openai_chat import to_openai
-from tract.formats.params import anthropic_settings, anthropic_tools, openai_tools
+from tract.compile.proof import PrefixProof, Sent, prove
+from tract.errors import InvalidInputError
+from tract.formats.params import (
+    anthropic_settings,
+    anthropic_tools,
+    gemini_settings,
+    gemini_tools,
+    openai_tools,
+    responses_settings,
+    responses_tools,
+)
 from tract.formats.report import Rendered
+from tract.formats.responses import to_openai_responses
 from tract.objects.commit import from_microseconds
 from tract.objects.config import GenerationConfig, encode_config
 from tract.objects.hashing import blob_hash, canonical_json
@@ -49,6 +57,16 @@ class Provenance:
     created_at: datetime
 
 
+class Recorded(Protocol):
+    """Reads what was kept of a reply beside its content, when it is asked for."""
+
+    def config(self, config: int, /) -> Mapping[str, Any]:
+        """Return the generation config with this row id."""
+
+    def sent(self, entry: Entry, /) -> Sent | None:
+        """Return what the reply at *entry* keeps of the request it answered."""
+
+
 @dataclass(frozen=True)
 class CompiledContext:
     """The messages to send, ready for any provider.
@@ -69,7 +87,7 @@ class CompiledContext:
     token_source: str
     warnings: tuple[str, ...]
     shown: Sequence[Entry] = field(repr=False)
-    config_of: Callable[[int], Mapping[str, Any]] = field(repr=False, compare=False)
+    recorded: Recorded = field(repr=False, compare=False)
     left_out: tuple[LeftOut, ...] = ()
 
     @property
@@ -86,7 +104,9 @@ class CompiledContext:
     def generation_configs(self) -> tuple[Mapping[str, Any] | None, ...]:
         """Settings each message was generated with, or `None`."""
         # Copies for each call: the context itself is handed out again while nothing is new.
-        return tuple([None if e.shown.config is None else copied(self.config_of(e.shown.config)) for e in self.shown])
+        return tuple(
+            [None if e.shown.config is None else copied(self.recorded.config(e.shown.config)) for e in self.shown]
+        )
 
     @cached_property
     def provenance(self) -> tuple[Provenance, ...]:
@@ -107,6 +127,19 @@ class CompiledContext:
         value: dict[str, Any] = self.report("anthropic").value
         return value
 
+    def to_openai_responses(self) -> dict[str, Any]:
+        """Return `instructions` and `input` of OpenAI Responses. Losses and repairs: `report("openai_responses")`.
+
+        Reasoning is sent only with its `encrypted_content`, so that nothing depends on what the provider stored.
+        """
+        value: dict[str, Any] = self.report("openai_responses").value
+        return value
+
+    def to_gemini(self) -> dict[str, Any]:
+        """Return `system_instruction` and `contents` of Gemini. Losses and repairs: `report("gemini")`."""
+        value: dict[str, Any] = self.report("gemini").value
+        return value
+
     def to_openai_params(
         self,
         *,
@@ -119,7 +152,7 @@ class CompiledContext:
 
         Args:
             model: The model to ask.
-            tools: Definitions in OpenAI's or Anthropic's shape.
+            tools: Definitions in any provider's shape.
             generation_config: Settings to send along, such as those of an earlier reply in `generation_configs`.
             **options: Any further argument of the client; wins over a setting of the same name.
         """
@@ -139,23 +172,93 @@ class CompiledContext:
 
         Args:
             model: The model to ask.
-            tools: Definitions in OpenAI's or Anthropic's shape; required once the messages hold tool calls.
+            tools: Definitions in any provider's shape; required once the messages hold tool calls.
             generation_config: Settings to send along; `stop` becomes `stop_sequences`.
             **options: Any further argument of the client; wins over a setting of the same name.
         """
-        written = {"tools": anthropic_tools(tools), "model": model, **self.to_anthropic()}
+        tools = _listed(tools)
+        written = {"tools": anthropic_tools(tools), "model": model, **self.report("anthropic", tools=tools).value}
         named = {name: value for name, value in written.items() if value}
         return {**anthropic_settings(_settings(generation_config)), **named, **options}
 
-    def report(self, provider: str) -> Rendered[Any]:
+    def to_openai_responses_params(
+        self,
+        *,
+        model: str | None = None,
+        tools: Iterable[Mapping[str, Any]] = (),
+        generation_config: GenerationConfig | Mapping[str, Any] | None = None,
+        **options: Any,
+    ) -> dict[str, Any]:
+        """Return keyword arguments for `client.responses.create(**params)`.
+
+        Args:
+            model: The model to ask.
+            tools: Definitions in any provider's shape.
+            generation_config: Settings to send along; `max_tokens` becomes `max_output_tokens`, and what
+                Responses does not have (`stop`, `seed`) is left out.
+            **options: Any further argument of the client; wins over a setting of the same name. With `store=True`
+                reasoning that only a stored response knows is sent too.
+        """
+        stored = options.get("store") is True
+        tools = _listed(tools)
+        proof = self.prove("openai_responses", tools=tools)
+        hashes = [self.commit_hashes[at] for at in proof.indexes]
+        rendered = to_openai_responses(proof.messages, hashes=hashes, stateless=not stored)
+        written = {"tools": responses_tools(tools), "model": model, **rendered.value}
+        named = {name: value for name, value in written.items() if value or name == "input"}
+        return {**responses_settings(_settings(generation_config)), **named, **options}
+
+    def to_gemini_params(
+        self,
+        *,
+        model: str | None = None,
+        tools: Iterable[Mapping[str, Any]] = (),
+        generation_config: GenerationConfig | Mapping[str, Any] | None = None,
+        **options: Any,
+    ) -> dict[str, Any]:
+        """Return keyword arguments for `client.models.generate_content(**params)`.
+
+        The body of a call without the SDK is `tract.formats.gemini.gemini_body(params)`.
+
+        Args:
+            model: The model to ask.
+            tools: Definitions in any provider's shape.
+            generation_config: Settings to send along, written in `config` by Gemini's names.
+            **options: Any further field of `config`; wins over a setting of the same name.
+        """
+        settings, tools = _settings(generation_config), _listed(tools)
+        value = self.report("gemini", tools=tools).value
+        named = {"system_instruction": value.get("system_instruction"), "tools": gemini_tools(tools)}
+        config = {**gemini_settings(settings), **{name: one for name, one in named.items() if one}, **options}
+        written = {"model": model or settings.get("model"), "contents": value["contents"], "config": config}
+        return {name: one for name, one in written.items() if one or name == "contents"}
+
+    def report(self, provider: str, *, tools: Iterable[Mapping[str, Any]] | None = None) -> Rendered[Any]:
         """Return the messages in a provider's format, with every loss and repair it took.
 
+        Reasoning a provider would refuse because what came before it has changed is left out, as a loss.
+
+        Args:
+            provider: `openai`, `openai_responses`, `anthropic` or `gemini`.
+            tools: Definitions that will be sent along; reasoning made with other tools is then left out too.
+
         Raises:
-            InvalidInputError: *provider* is not `openai` or `anthropic`.
+            InvalidInputError: There is no such format.
         """
-        if provider not in _FORMATS:
-            raise InvalidInputError(f"Unknown format {shown(provider)}.", hint=f"Known are {', '.join(_FORMATS)}.")
-        return _FORMATS[provider](self.messages, hashes=self.commit_hashes)
+        return self.prove(provider, tools=tools).written
+
+    def prove(self, provider: str, *, tools: Iterable[Mapping[str, Any]] | None = None) -> PrefixProof:
+        """Return the messages ready for a provider, and which reasoning is still valid behind its prefix.
+
+        Arguments and errors are those of `report`.
+
+        Cost:
+            O(messages), or O(bytes) if the messages hold reasoning.
+        """
+        entries = self.shown
+        return prove(
+            self.messages, self.commit_hashes, provider, tools=tools, sent_of=lambda at: self.recorded.sent(entries[at])
+        )
 
     def prefix_hash(self, n: int | None = None) -> str:
         """Return a hash of the first *n* messages (all by default): equal exactly when they are equal.
@@ -196,6 +299,11 @@ def _settings(config: GenerationConfig | Mapping[str, Any] | None) -> dict[str, 
     return settings
 
 
+def _listed(tools: Iterable[Mapping[str, Any]]) -> Iterable[Mapping[str, Any]]:
+    # Read twice; what is no list of tools is refused where they are written.
+    return list(tools) if isinstance(tools, Iterable) else tools
+
+
 def _provenance(entry: Entry) -> Provenance:
     shown: Event = entry.shown
     return Provenance(
@@ -232,14 +340,3 @@ def _named(part: AnyPart) -> AnyPart:
     if isinstance(part, (ImagePart, FilePart)) and part.data is not None:
         return replace(part, hash=blob_hash(part.data).hex())
     return part
-
-
-_FORMATS: Mapping[str, Callable[..., Rendered[Any]]] = {"openai": to_openai, "anthropic": to_anthropic}
-
-PROVIDERS = tuple(_FORMATS)
-"""The formats a context can be sent in."""
-
-
-def is_sent(messages: Sequence[Message], provider: str) -> bool:
-    """Tell whether a provider's format has anything to send for *messages*, none of which is an instruction."""
-    return any(_FORMATS[provider](messages).sources)

@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from tract.compile.compiler import context_tokens, count_warnings, source_of, tokens_of
-from tract.compile.context import PROVIDERS, CompiledContext, is_sent
+from tract.compile.context import CompiledContext
 from tract.compile.fit import FitStrategy, LeftOut, MessageGroup, Why, decide, strategy_named
 from tract.compile.fold import Entry
+from tract.compile.proof import FORMATS
 from tract.errors import InvalidInputError, shown
 from tract.formats.repair import exchanges
 from tract.history.replies import replies
@@ -163,10 +164,10 @@ def _newest(sized: Sequence[_Sized], places: Sequence[Sequence[int]]) -> set[int
     group a request could be left without any message, which providers refuse.
     """
     newest: set[int] = set()
-    silent = set(PROVIDERS)
+    silent = set(FORMATS)
     for index in reversed(range(len(places))):
         held = [message for place in places[index] if not _is_instruction(message := sized[place].message)]
-        sent = {provider for provider in silent if held and is_sent(held, provider)}
+        sent = {provider for provider in silent if held and any(FORMATS[provider](held).sources)}
         if sent or (held and not newest):
             newest.add(index)
         silent -= sent

@@ -12,7 +12,7 @@ from typing import Final, Literal, TypeAlias, get_args
 
 from tract.compile.fold import Entry
 from tract.objects.commit import SHORT_HASH
-from tract.objects.message import Message, ToolResultPart
+from tract.objects.message import Message, ToolCall, ToolResultPart
 
 WarningKind: TypeAlias = Literal[
     "exchange_split", "reply_inverted", "instruction_moved", "target_changed", "duplicate_content"
@@ -132,6 +132,19 @@ def answers(message: Message) -> list[str | None]:
     """Return the ids of the tool calls *message* answers."""
     own: list[str | None] = [message.call_id] if message.role == "tool" else []
     return own + [part.call_id for part in message.parts if isinstance(part, ToolResultPart)]
+
+
+def open_calls(shown: Sequence[Entry]) -> tuple[ToolCall, ...]:
+    """Return the calls the last exchange of *shown* waits for, in order: nothing came between them and the end."""
+    answered: set[str | None] = set()
+    for entry in reversed(shown):
+        message = entry.shown.message
+        assert message is not None  # else it would not be visible
+        found = answers(message)
+        if message.tool_calls or not found:
+            return tuple(call for call in message.tool_calls if call.id not in answered)
+        answered.update(found)
+    return ()
 
 
 def inverted_replies(shown: Sequence[Entry], reply_to: Mapping[bytes, bytes]) -> set[bytes]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Protocol
 
+from tract.errors.agent import NothingToAnswerError, StreamOpenError, ToolNotFoundError, UnansweredCallsError
 from tract.errors.base import StateError, TractError, nearest, shown
 from tract.errors.llm import (
     AuthenticationError,
@@ -81,6 +82,7 @@ __all__ = [
     "NotAStoreError",
     "NotCanonicalError",
     "NotFoundError",
+    "NothingToAnswerError",
     "NothingToUndoError",
     "OperationConflictError",
     "OperationNotFoundError",
@@ -96,9 +98,12 @@ __all__ = [
     "StorageError",
     "StoreNotFoundError",
     "StreamBrokenError",
+    "StreamOpenError",
     "TagNotFoundError",
+    "ToolNotFoundError",
     "TractError",
     "TractNotFoundError",
+    "UnansweredCallsError",
     "UnknownContentTypeError",
     "UnknownTokenizerError",
     "UnmergedBranchError",

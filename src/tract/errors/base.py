@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Collection
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 class TractError(Exception):
@@ -14,6 +14,7 @@ class TractError(Exception):
         code: Stable identifier for programs, equal for all errors of one class.
         message: One sentence for people.
         hint: What to do next, or `None`.
+        reply: What a model had answered when the call failed, a `Reply`, or `None`: paid for and not committed.
     """
 
     code: ClassVar[str] = "error"
@@ -24,6 +25,7 @@ class TractError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint or self.usual_hint
+        self.reply: Any = None
 
     def __str__(self) -> str:
         # KeyError would show repr(message); people get the sentence itself.

@@ -41,7 +41,7 @@ class NoModelError(ModelError):
     """No model is configured for this operation."""
 
     code = "no_model"
-    usual_hint = "Give a client, or a provider and its key, when opening the tract."
+    usual_hint = "Give a client as `llm`, or a provider and its key: `Tract.open(path, provider=..., model=...)`."
 
 
 class AuthenticationError(ModelError, PermissionError):

@@ -122,7 +122,8 @@ class _Writer:
         value["messages"] = [turn.written() for turn in self.turns]
         self._limit_breakpoints()
         sources = [turn.sources for turn in self.turns]
-        return Rendered(value, tuple(self.notes.losses), tuple(self.notes.repairs), sources)
+        origins = [tuple(turn.origins) for turn in self.turns]
+        return Rendered(value, tuple(self.notes.losses), tuple(self.notes.repairs), sources, origins)
 
     # --- turns
 
@@ -265,7 +266,7 @@ class _Writer:
         if not part.arguments.strip():
             self.notes.repair("tool_input", source, "no arguments sent as an empty object")
             return {}
-        parsed = _json_object(part.arguments)
+        parsed = json_object(part.arguments)
         if parsed is None:
             self.notes.repair("tool_input", source, "arguments that are no JSON object sent as text")
             return {"arguments": part.arguments}
@@ -300,7 +301,7 @@ def _digest(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
 
 
-def _json_object(text: str) -> dict[str, Any] | None:
+def json_object(text: str) -> dict[str, Any] | None:
     """Return the object *text* says, or `None` if it is none that can be sent."""
     try:
         value = json.loads(text, object_pairs_hook=_distinct)

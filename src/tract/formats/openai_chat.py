@@ -26,6 +26,8 @@ _SPEAKER_OTHERS = re.compile(r"[\s<|\\/>]+")
 _TOOL = re.compile(r"[a-zA-Z0-9_-]+")
 _TOOL_OTHERS = re.compile(r"[^a-zA-Z0-9_-]+")
 
+_IMAGES = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"})
+
 LONGEST_ID = 40
 _DIGEST = 12
 
@@ -205,7 +207,8 @@ def _is_foreign(part: TextPart) -> bool:
 def _image(part: ImagePart, fields: dict[str, Any]) -> dict[str, Any] | None:
     url = part.url
     if part.data is not None:
-        url = media.data_url(part.media_type or "image/png", part.data)
+        kind = part.media_type or "image/png"
+        url = media.data_url(kind, part.data) if kind in _IMAGES else None
     if url is None:
         return None
     return {**fields, "type": "image_url", "image_url": {**fields.get("image_url", {}), "url": url}}

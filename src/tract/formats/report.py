@@ -56,12 +56,14 @@ class Rendered(Generic[Value]):
         losses: What the provider will not see, in message order.
         repairs: What was changed to make the value valid; exchange repairs first.
         sources: For each message of the value, the indexes of the messages it was made of; empty when inserted.
+        origins: Where turns hold blocks: for each turn, the message each of its blocks came from, `None` if inserted.
     """
 
     value: Value
     losses: tuple[Loss, ...] = ()
     repairs: tuple[Repair, ...] = ()
     sources: Sequence[tuple[int, ...]] = ()
+    origins: Sequence[Sequence[int | None]] = ()
 
     def __repr__(self) -> str:
         return f"<Rendered messages={len(self.sources)} losses={len(self.losses)} repairs={len(self.repairs)}>"

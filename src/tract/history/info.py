@@ -64,7 +64,30 @@ def info_of(database: Database, row: CommitRow, counter: int | None) -> CommitIn
         generation=row.generation,
         metadata=note.get("metadata", {}),
         generation_config=_config(database, row.config_id),
+        sent=note.get("sent"),
     )
+
+
+def sent_of(store: Store, commit: bytes) -> Mapping[str, Any] | None:
+    """Return what the reply committed in *commit* keeps of the request it answered, `None` if nothing."""
+    with store.reading() as database:
+        sent: Mapping[str, Any] | None = _note(database, stored(database, commit)).get("sent")
+    return sent
+
+
+def tools_sent(store: Store, commit: bytes) -> list[dict[str, Any]]:
+    """Return the tool definitions a model was sent when it made the reply *commit*; none for any other commit.
+
+    Raises:
+        CorruptObjectError: They are missing or damaged.
+    """
+    sent = commit_info(store, commit).sent or {}
+    if "tools" not in sent:
+        return []
+    with store.reading() as database:
+        data = read_blob(database, bytes.fromhex(sent["tools"]))
+    found: list[dict[str, Any]] = [] if data is None else json.loads(data)
+    return found
 
 
 def _parents(database: Database, row: CommitRow) -> tuple[bytes, ...]:

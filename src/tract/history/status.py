@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from tract.objects.commit import CommitInfo
+from tract.objects.config import ModelChoice
 from tract.store import Store
 
 RECENT: Final = 3
@@ -27,6 +28,7 @@ class Status:
         next_step: What to do next, where something stands in the way; else `None`.
         recent: The last commits, newest first.
         merge: The merge that waits for decisions, in words, or `None`.
+        models: What each operation will ask, and where each value comes from.
     """
 
     tract: str
@@ -38,6 +40,7 @@ class Status:
     next_step: str | None
     recent: tuple[CommitInfo, ...] = field(repr=False)
     merge: str | None = None
+    models: Mapping[str, ModelChoice] = field(default_factory=dict, repr=False)
 
     @property
     def is_detached(self) -> bool:
@@ -45,8 +48,15 @@ class Status:
         return self.branch is None
 
 
-def status(store: Store, recent: Sequence[CommitInfo], merge: str | None) -> Status:
-    """Return where *store*'s handle stands, given the last commits of HEAD, newest first, and a merge that waits."""
+def status(store: Store, recent: Sequence[CommitInfo], merge: str | None, models: Mapping[str, ModelChoice]) -> Status:
+    """Return where *store*'s handle stands.
+
+    Args:
+        store: The open store.
+        recent: The last commits of HEAD, newest first.
+        merge: A merge that waits, in words.
+        models: What each operation will ask.
+    """
     budget = store.config.budget
     limit = None if budget is None else budget.usable_tokens
     head = store.head_hash()
@@ -61,6 +71,7 @@ def status(store: Store, recent: Sequence[CommitInfo], merge: str | None) -> Sta
         next_step=_merge_step(merge) or _next_step(store, head, tokens, limit),
         recent=tuple(recent),
         merge=merge,
+        models=models,
     )
 
 

@@ -62,6 +62,7 @@ class Reply:
         losses: What of the messages the format could not carry.
         repairs: What was changed so that the provider takes the messages.
         format: The wire format spoken.
+        provider: Who answered, such as `openai` or `ollama`.
     """
 
     content: DialogueContent
@@ -74,6 +75,7 @@ class Reply:
     raw: Mapping[str, Any] = field(default_factory=dict, repr=False)
     losses: tuple[Loss, ...] = ()
     repairs: tuple[Repair, ...] = ()
+    provider: str = ""
 
     @property
     def text(self) -> str:
@@ -130,17 +132,22 @@ StreamItem: TypeAlias = TextDelta | ReasoningDelta | ToolCallDelta | Reply
 
 @runtime_checkable
 class LLM(Protocol):
-    """A client of one model API. Safe to share between threads; async calls may run in any event loop.
+    """A client of one model API. Safe to share between threads; async calls may run in any event loop."""
 
-    Attributes:
-        format: The wire format it speaks.
-        model: The model asked when the request names none.
-        provider: Who answers, for the log and for errors, such as `openai` or `ollama`.
-    """
+    @property
+    def format(self) -> Format:
+        """The wire format it speaks."""
+        ...
 
-    format: Format
-    model: str | None
-    provider: str
+    @property
+    def model(self) -> str | None:
+        """The model asked when the request names none."""
+        ...
+
+    @property
+    def provider(self) -> str:
+        """Who answers, for the log and for errors, such as `openai` or `ollama`."""
+        ...
 
     def send(self, request: Request) -> Reply:
         """Ask, and return the answer.

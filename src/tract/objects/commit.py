@@ -113,6 +113,8 @@ class CommitInfo:
         reply_to: Hash of the commit it answers, or `None`.
         created_at: UTC.
         generation: 1 + the largest generation of its parents.
+        sent: Of a model's reply, what the model was sent: `format`, `model`, `operation` and, where tools were
+            offered, the hash of their definitions as `tools`; else `None`.
     """
 
     hash: str
@@ -131,6 +133,7 @@ class CommitInfo:
     generation: int
     metadata: Mapping[str, Any] = field(default_factory=dict, repr=False)
     generation_config: Mapping[str, Any] | None = field(default=None, repr=False)
+    sent: Mapping[str, Any] | None = field(default=None, repr=False)
 
     @property
     def short_hash(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Final, Literal, TypeAlias
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -123,6 +124,49 @@ class LLMConfig(BaseModel):
         """Return what is sent with each request beside the model: parameters that are set, and further options."""
         fields = self.model_dump(exclude_none=True)
         return {name: value for name, value in fields.items() if name not in {"provider", "base_url", "model", "llm"}}
+
+
+Source: TypeAlias = Literal["call", "operation", "tract", "client"]
+"""Who set a value: the call, the operation's settings, the arguments of `Tract.open`, or the client itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """A value in force, and who set it."""
+
+    value: Any
+    source: Source
+
+    def __str__(self) -> str:
+        return f"{self.value} ({self.source})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelChoice:
+    """What an operation will ask, and where each value comes from.
+
+    Attributes:
+        operation: One of `OPERATIONS`.
+        provider: Who will be asked, or `None` if nobody is configured.
+        base_url: Where the provider is, if not at its usual address.
+        model: Name of the model, or `None`.
+        settings: Parameters and further options sent with each request, by name.
+    """
+
+    operation: str
+    provider: Chosen | None = None
+    base_url: Chosen | None = None
+    model: Chosen | None = None
+    settings: Mapping[str, Chosen] = field(default_factory=dict)
+
+    @property
+    def is_configured(self) -> bool:
+        """Whether somebody can be asked."""
+        return self.provider is not None
+
+    def values(self) -> dict[str, Any]:
+        """Return the parameters and further options, without their sources."""
+        return {name: chosen.value for name, chosen in self.settings.items()}
 
 
 def encode_config(config: GenerationConfig | Mapping[str, Any]) -> bytes:

@@ -44,6 +44,17 @@ def check_budget(store: Store, sizes: Sizes) -> None:
     _WHILE_WRITING[budget.on_exceed](sizes.after, budget.usable_tokens)
 
 
+def report_budget(store: Store, sizes: Sizes) -> None:
+    """Say that what was committed took the context over its budget: by the budget's callback, else by a warning."""
+    budget = store.config.budget
+    if budget is None or not _exceeds(sizes, budget.usable_tokens):
+        return
+    if callable(budget.on_exceed):
+        budget.on_exceed(sizes.after, budget.usable_tokens)
+    else:
+        _warn(sizes.after, budget.usable_tokens)
+
+
 def _exceeds(sizes: Sizes, limit_tokens: int) -> bool:
     # What does not grow the context is never refused: an edit or a pin may be the way out.
     return sizes.after > max(limit_tokens, sizes.before)

@@ -31,6 +31,7 @@ class Remarks:
 
     Attributes:
         expected_head: Hash the branch must be at, or `None` for wherever it is.
+        sent: Of a model's reply, what the model was sent; see `CommitInfo.sent`.
         is_derived: Whether the content was made of others, and must not outlive them if they are erased.
     """
 
@@ -41,6 +42,7 @@ class Remarks:
     author: str = ""
     reply_to: bytes | None = None
     expected_head: bytes | None = None
+    sent: Mapping[str, Any] | None = None
     is_derived: bool = False
 
 
@@ -55,14 +57,14 @@ def append(store: Store, content: BaseModel, remarks: Remarks) -> CommitInfo:
     """
     ready = prepare(store, content)
     shown = 0 if ready.priority == "skip" else ready.tokens
-    plan = _Plan(store, "append", ready, remarks)
-    announce(store, lambda tip: _after_append(store, tip, shown))
+    plan = _on_branch(store, "append", ready, remarks)
+    announce(store, lambda tip: after_append(store, tip, shown))
     store.pause("commit")
     with store.operation("commit") as operation:
-        return plan.write(operation, (), _after_append(store, operation.tip, shown))
+        return plan.write(operation, (), after_append(store, operation.tip, shown))
 
 
-def _after_append(store: Store, tip: Tip | None, tokens: int) -> Sizes:
+def after_append(store: Store, tip: Tip | None, tokens: int) -> Sizes:
     """Return the compiled size after appending *tokens* behind *tip*, in O(1) where the tip's is known."""
     before = 0 if tip is None else tip.context_tokens
     if tip is not None and (before is None or tip.counter_id != store.counter_id):
@@ -81,7 +83,7 @@ def edit(store: Store, target: bytes, content: BaseModel, remarks: Remarks) -> C
         InvalidTargetError: The target is not in the current history, or holds no content.
     """
     ready = prepare(store, content)
-    plan = _Plan(store, "edit", ready, remarks)
+    plan = _on_branch(store, "edit", ready, remarks)
 
     def after(tip: Tip | None) -> tuple[Entry, Sizes]:
         state, entry = _entry_at(store, tip, target, "edit")
@@ -114,7 +116,7 @@ def annotate(
         raise InvalidInputError(f"`reason` is text, not `{type(reason).__name__}`.")
     fields = {"priority": priority, **({"reason": reason} if reason is not None else {})}
     ready = _annotation(fields)
-    plan = _Plan(store, "annotate", ready, remarks)
+    plan = _on_branch(store, "annotate", ready, remarks)
 
     def after(tip: Tip | None) -> tuple[list[Entry], Sizes]:
         pairs = [_entry_at(store, tip, target, "annotate") for target in targets]
@@ -170,17 +172,21 @@ def _size_after(state: State, changes: Sequence[tuple[Entry, int | None]]) -> Si
     return Sizes(context_tokens(tokens, is_empty=not shown), size_of(state))
 
 
-class _Plan:
+def _on_branch(store: Store, op: str, ready: Prepared, remarks: Remarks) -> Plan:
+    plan = Plan(store, op, ready, remarks)
+    store.head_ref()  # detached: say so, rather than that a target is not in the history of no branch
+    return plan
+
+
+class Plan:
     """A commit on its way: prepared, checked against the budget, then written."""
 
-    def __init__(self, store: Store, op: str, ready: Prepared, remarks: Remarks) -> None:
+    def __init__(self, store: Store, op: str, ready: Prepared, remarks: Remarks, *, tools: bytes | None = None) -> None:
         check_label(remarks.author, "author")
         if remarks.origin is not None and not (isinstance(remarks.origin, str) and remarks.origin in ORIGINS):
             raise InvalidInputError(
                 f"{shown(remarks.origin)} is no origin.", hint=f"Origins are {', '.join(sorted(ORIGINS))}."
             )
-        check_label(remarks.author, "author")
-        store.head_ref()  # detached: say so, rather than that a target is not in the history of no branch
         self.store = store
         self.op = op
         self.ready = ready
@@ -188,18 +194,25 @@ class _Plan:
         self.config = None
         if remarks.generation_config is not None:
             self.config = encode_config(remarks.generation_config)
-        self.note = encode_note(message=remarks.message, metadata=remarks.metadata, reply_to=remarks.reply_to)
+        self.note = encode_note(
+            message=remarks.message, metadata=remarks.metadata, reply_to=remarks.reply_to, sent=remarks.sent
+        )
+        self.tools = tools
 
     def write(self, operation: Operation, targets: tuple[tuple[int, bytes], ...], sizes: Sizes) -> CommitInfo:
-        """Write the commit and return what is known of it."""
+        """Write the commit on the current branch, if the budget lets it, and return what is known of it."""
         if self.remarks.expected_head is not None:
             operation.require_tip(self.remarks.expected_head)
         if self.remarks.is_derived:
             operation.require_nothing_erased()
         check_budget(self.store, sizes)
+        parent, draft = operation.tip, self.draft(targets, sizes)
+        return self.info(draft, operation.commit(draft), parent)
+
+    def draft(self, targets: tuple[tuple[int, bytes], ...], sizes: Sizes) -> Draft:
+        """Return the commit to write, of now."""
         ready, remarks = self.ready, self.remarks
-        parent = operation.tip
-        draft = Draft(
+        return Draft(
             op=self.op,
             content_type=ready.content_type,
             payload=ready.payload,
@@ -213,11 +226,11 @@ class _Plan:
             note=self.note,
             content_hash=ready.content_hash,
             files=ready.files,
+            tools=self.tools,
         )
-        written = operation.commit(draft)
-        return self._info(draft, written, parent)
 
-    def _info(self, draft: Draft, written: Tip, parent: Tip | None) -> CommitInfo:
+    def info(self, draft: Draft, written: Tip, parent: Tip | None) -> CommitInfo:
+        """Return what is known of *draft*, once *written*."""
         targets = tuple([hash_.hex() for _, hash_ in draft.targets])
         remarks = self.remarks
         return CommitInfo(
@@ -237,4 +250,5 @@ class _Plan:
             generation=written.generation,
             metadata=dict(remarks.metadata or {}),
             generation_config=None if self.config is None else json.loads(self.config),
+            sent=None if not remarks.sent else dict(remarks.sent),
         )

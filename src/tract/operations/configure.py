@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from pydantic import ValidationError
+from pydantic_core import PydanticSerializationError
 
-from tract.errors import CorruptStoreError, InvalidInputError, NotCanonicalError
-from tract.objects.config import TractConfig
+from tract.errors import CorruptStoreError, InvalidInputError, NotCanonicalError, shown
+from tract.objects.config import OPERATIONS, LLMConfig, TractConfig
 from tract.objects.hashing import canonical_json, parse_json
 from tract.objects.refs import check_name
 from tract.storage import queries as q
 from tract.store import Store
 from tract.tokens import counter_for
+
+_EXAMPLE: Final = 'Such as `t.configure_operations(chat={"model": "gpt-4o"})`.'
+_SECRET: Final = frozenset({"api_key", "authorization", "headers", "extra_headers", "default_headers", "http_client"})
 
 
 def stored_config(store: Store) -> TractConfig:
@@ -115,6 +119,83 @@ def put_in_force(store: Store, config: TractConfig) -> None:
     store.use_config(config)
     if is_other_counter:
         store.use_counter(counter_for(config.tokenizer))
+
+
+def operations_key(store: Store) -> str:
+    """Return where the model settings of this tract's operations are kept."""
+    return f"operations:{store.tract}"
+
+
+def stored_operations(store: Store) -> dict[str, LLMConfig]:
+    """Return the model settings kept for this tract, by operation.
+
+    Raises:
+        CorruptStoreError: They cannot be read.
+    """
+    row = store.one(q.META, key=operations_key(store))
+    return _read_operations(store, row[0] if row is not None else "")
+
+
+def _read_operations(store: Store, kept: str) -> dict[str, LLMConfig]:
+    try:
+        fields = parse_json(kept) if kept else {}
+        return {str(name): parse_llm_config(str(name), value) for name, value in fields.items()}
+    except (NotCanonicalError, InvalidInputError, AttributeError) as error:
+        raise CorruptStoreError(f"The model settings of `{store.tract}` cannot be read.") from error
+
+
+def parse_llm_config(operation: str, value: object, *, is_kept: bool = True) -> LLMConfig:
+    """Return *value* as the model settings of *operation*; those to be kept must have a JSON form.
+
+    Raises:
+        InvalidInputError: There is no such operation, or a setting has a value it cannot have.
+    """
+    if operation not in OPERATIONS:
+        raise InvalidInputError(f"No operation {shown(operation)}.", hint=f"Operations are {', '.join(OPERATIONS)}.")
+    if not isinstance(value, (LLMConfig, Mapping)):
+        raise InvalidInputError(f"The settings of `{operation}` are an LLMConfig or a mapping.", hint=_EXAMPLE)
+    try:
+        config = value if isinstance(value, LLMConfig) else LLMConfig.model_validate(dict(value))
+        if is_kept:
+            canonical_json(config.model_dump(mode="json", exclude_none=True))
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(step) for step in (operation, *first["loc"]))
+        raise InvalidInputError(f"The setting `{where}`: {first['msg']}.", hint=_EXAMPLE) from error
+    except (PydanticSerializationError, TypeError) as error:
+        raise InvalidInputError(f"A setting of `{operation}` has no JSON form.", hint=_EXAMPLE) from error
+    refuse_secrets(config.settings())
+    return config
+
+
+def refuse_secrets(options: Mapping[str, object]) -> None:
+    """Refuse *options* that carry keys: whatever is sent is kept with the reply.
+
+    Raises:
+        InvalidInputError: One of them does.
+    """
+    named = sorted(name for name in options if str(name).lower() in _SECRET)
+    if named:
+        raise InvalidInputError(
+            f"`{named[0]}` cannot be an option: options are kept in the store.",
+            hint="Give keys as `api_key` when opening the tract, and headers to a client passed as `llm`.",
+        )
+
+
+def configure_operations(store: Store, operations: Mapping[str, LLMConfig | None]) -> None:
+    """Keep the model settings of some operations; `None` takes them back. Clients are not kept.
+
+    Raises:
+        ReadOnlyError: The handle only reads.
+    """
+    store.pause("configure-operations")
+    with store.operation("configure-operations") as operation:
+        kept = operation.meta(operations_key(store))
+        now = {**_read_operations(store, kept), **operations}
+        fields = {name: config.model_dump(mode="json", exclude_none=True) for name, config in now.items() if config}
+        text = canonical_json(fields).decode() if fields else ""
+        if text != kept:
+            operation.set_meta(operations_key(store), text)
 
 
 def config_key(store: Store) -> str:

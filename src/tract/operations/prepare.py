@@ -202,8 +202,14 @@ def _count(store: Store, name: str, fields: Mapping[str, Any], hash_: bytes) -> 
     return known
 
 
-def encode_note(*, message: str | None, metadata: Mapping[str, Any] | None, reply_to: bytes | None) -> bytes | None:
-    """Return the canonical bytes of what the caller said about a commit, or `None` if nothing.
+def encode_note(
+    *,
+    message: str | None,
+    metadata: Mapping[str, Any] | None,
+    reply_to: bytes | None,
+    sent: Mapping[str, Any] | None = None,
+) -> bytes | None:
+    """Return the canonical bytes of what is said about a commit beside its content, or `None` if nothing.
 
     Raises:
         InvalidInputError: The message is no text, or the metadata no mapping.
@@ -221,4 +227,6 @@ def encode_note(*, message: str | None, metadata: Mapping[str, Any] | None, repl
             note["metadata"] = dict(metadata)
     if reply_to is not None:
         note["reply_to"] = reply_to.hex()
+    if sent:
+        note["sent"] = dict(sent)
     return canonical_json(note) if note else None

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping
+from typing import Any
 
+from tract.agent.tools import Toolbox
 from tract.errors import BranchNotFoundError, InvalidInputError, shown
 from tract.history import operations as history
+from tract.history.info import tools_sent
 from tract.history.revision import resolve
 from tract.objects.commit import CommitInfo
 from tract.objects.operation import OperationInfo
@@ -115,6 +118,22 @@ class Tags(Mapping[str, Tag]):
             TagNotFoundError: There is none.
         """
         return tagging.delete_tag(self._store, name)
+
+
+class Tools(Toolbox):
+    """The tools a model may call: `"search" in t.tools`, `len`, iteration by name, `t.tools["search"]`."""
+
+    def __init__(self, store: Store) -> None:
+        super().__init__()
+        self._store = store
+
+    def sent_with(self, commit: str | CommitInfo) -> list[dict[str, Any]]:
+        """Return the definitions that were offered when the reply *commit* was made.
+
+        Raises:
+            CorruptObjectError: They are damaged.
+        """
+        return tools_sent(self._store, resolve(self._store, commit))
 
 
 class Operations:

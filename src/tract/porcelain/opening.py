@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from tract.agent.settings import Defaults, Models
 from tract.errors import InvalidInputError
 from tract.objects.config import TractConfig
 from tract.objects.refs import check_label, check_name
@@ -59,6 +60,28 @@ def open_store(
         database.close()
         raise
     return store
+
+
+def open_models(store: Store, defaults: Defaults, operations: Mapping[str, object] | None) -> Models:
+    """Return which model each operation asks; *operations* are kept, unless the handle only reads.
+
+    Raises:
+        InvalidInputError: There is no such operation or setting.
+    """
+    try:
+        models = Models(store, defaults)
+        if operations is not None:
+            models.configure(_by_name(operations), keep=not store.read_only)
+    except BaseException:
+        store.close()
+        raise
+    return models
+
+
+def _by_name(operations: object) -> dict[str, object]:
+    if not isinstance(operations, Mapping):
+        raise InvalidInputError("`operations` is a mapping by operation.", hint='Such as `{"chat": {...}}`.')
+    return {str(name): value for name, value in operations.items()}
 
 
 def _as_location(path: object) -> str:

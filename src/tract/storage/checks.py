@@ -62,7 +62,7 @@ _BLOBS = Query(
 )
 
 
-_BLOB_KINDS: Final = frozenset({"content", "note", "file"})
+_BLOB_KINDS: Final = frozenset({"content", "note", "file", "tools"})
 
 
 def blobs(database: Database) -> Iterator[tuple[bytes, int, bytes | None, int | None, bool]]:

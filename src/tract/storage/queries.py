@@ -495,3 +495,14 @@ USAGE_IN_RUN: Final = Query(
     .order_by(s.commits.c.generation.desc())
     .limit(literal_column("1"))
 )
+
+# --- answers of models ---------------------------------------------------------------------------
+
+FIND_REPLY: Final = Query(select(s.replies.c.data).where(s.replies.c.key == _p("key")))
+KEEP_REPLY: Final = Query(
+    insert(s.replies)
+    .values(key=_p("key"), data=_p("data"), created_at=_p("created_at"))
+    .on_conflict_do_update(index_elements=["key"], set_={"data": _p("data"), "created_at": _p("created_at")})
+)
+FORGET_REPLIES: Final = Query(s.replies.delete())
+COUNT_REPLIES: Final = Query(select(func.count()).select_from(s.replies))

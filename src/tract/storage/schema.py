@@ -188,3 +188,11 @@ usage: Final = _table(
     Column("cache_write_tokens", _Int, nullable=False),
     Column("raw", Text, nullable=False),
 )
+
+# Answers of models by what was asked: a cache, no part of any history, and free to be emptied at any time.
+replies: Final = _table(
+    "replies",
+    Column("key", LargeBinary, primary_key=True),
+    Column("data", LargeBinary, nullable=False),
+    Column("created_at", _Int, nullable=False),
+)

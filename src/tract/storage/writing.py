@@ -35,6 +35,7 @@ class Draft:
         tokens: Tokens of its own message.
         context_tokens: Tokens of the compiled context after it.
         files: Bytes of images and documents the payload names by hash.
+        tools: Canonical bytes of the tool definitions the note names by hash.
     """
 
     op: str
@@ -50,6 +51,7 @@ class Draft:
     note: bytes | None = None
     content_hash: bytes | None = None
     files: tuple[bytes, ...] = ()
+    tools: bytes | None = None
 
 
 def write_commit(database: Database, draft: Draft, parents: tuple[Tip, ...], counter: int) -> Tip:
@@ -73,6 +75,8 @@ def write_commit(database: Database, draft: Draft, parents: tuple[Tip, ...], cou
     )
     for data in draft.files:
         _blob(database, "file", blob_hash(data), data)
+    if draft.tools is not None:
+        _blob(database, "tools", blob_hash(draft.tools), draft.tools)
     values = {
         "hash": header_hash(header),
         "parent_id": parents[0].id if parents else None,

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
 _FORMATS: Final[Mapping[str, Callable[[CompiledContext], Any]]] = {
     "openai": lambda context: context.to_openai(),
+    "openai_responses": lambda context: context.to_openai_responses(),
     "anthropic": lambda context: context.to_anthropic(),
+    "gemini": lambda context: context.to_gemini(),
     "dicts": lambda context: context.to_dicts(),
 }
 
@@ -33,7 +35,7 @@ _FORMATS: Final[Mapping[str, Callable[[CompiledContext], Any]]] = {
     type=click.Choice(["text", *_FORMATS]),
     default="text",
     show_default=True,
-    help="`openai` and `anthropic` are ready to send; `dicts` belong to no provider.",
+    help="`dicts` belong to no provider; the others, but for `text`, are ready to send.",
 )
 @click.option("--at", "revision", type=REVISION, metavar="REV", help="Compile this commit instead of HEAD.")
 @click.option("--budget", type=click.IntRange(min=1), metavar="N", help="Leave out what N tokens have no room for.")
@@ -56,7 +58,7 @@ def command(app: App, kind: str, revision: str | None, *, budget: int | None, st
         say("warning", warning)
     for one in context.left_out:
         say("note", f"left out {one.commit[:8]} {one.role}, {one.tokens:,} tokens ({one.why})")
-    if kind in {"openai", "anthropic"}:
+    if kind not in {"text", "dicts"}:
         _tell_changes(context, kind)
     if app.is_json:
         app.emit(_document(context, "dicts" if kind == "text" else kind), [])
@@ -89,7 +91,7 @@ def _document(context: CompiledContext, kind: str) -> dict[str, Any]:
         "commit_hashes": list(context.commit_hashes),
         "warnings": list(context.warnings),
         "left_out": [asdict(one) for one in context.left_out],
-        **(value if kind == "anthropic" else {"messages": value}),
+        **(value if isinstance(value, dict) else {"messages": value}),
     }
 
 

@@ -39,16 +39,32 @@ class Setting(click.ParamType):  # type: ignore[type-arg]  # generic in newer re
 
 def _names() -> list[str]:
     """Return every setting, those of the budget with a dot."""
-    from tract.objects.config import TokenBudget
+    from tract.objects.config import OPERATIONS, TokenBudget
 
     names = sorted(tract.TractConfig.model_fields)
-    return [*names, *sorted(f"budget.{name}" for name in TokenBudget.model_fields)]
+    of_models = [f"{operation}.{name}" for operation in OPERATIONS for name in _model_fields()]
+    return [*names, *sorted(f"budget.{name}" for name in TokenBudget.model_fields), *of_models]
+
+
+def _model_fields() -> list[str]:
+    """Return what can be set of an operation's model; a client cannot be written down."""
+    return [name for name in tract.LLMConfig.model_fields if name != "llm"]
 
 
 def _values(t: Tract) -> dict[str, Any]:
     values: dict[str, Any] = t.config.model_dump(mode="json")
     budget = values["budget"] or {}
-    return {**values, **{name: budget.get(name.partition(".")[2]) for name in _names() if "." in name}}
+    inner = {name: budget.get(name.removeprefix("budget.")) for name in _names() if name.startswith("budget.")}
+    kept = {f"{operation}.{name}": value for operation in t.models for name, value in _kept(t, operation).items()}
+    return {**values, **inner, **kept}
+
+
+def _kept(t: Tract, operation: str) -> dict[str, Any]:
+    """Return the model settings kept for *operation*, `None` where there is none."""
+    choice = t.models[operation]
+    named = {"provider": choice.provider, "base_url": choice.base_url, "model": choice.model, **choice.settings}
+    own = {name: one.value for name, one in named.items() if one is not None and one.source == "operation"}
+    return {**dict.fromkeys(_model_fields()), **own}
 
 
 @click.group(name="config")
@@ -89,18 +105,26 @@ def set_(app: App, name: str, value: str) -> None:
     VALUE is JSON, or plain text.
     """
     with app.write() as t:
-        field, _, inner = name.partition(".")
-        given = _parsed(value)
-        if inner:
-            given = {**(t.config.model_dump()[field] or {}), inner: given}
-        if given is None:
-            given = type(t.config).model_fields[field].get_default(call_default_factory=True)
         try:
-            t.configure(**{field: given})
+            _set(t, name, _parsed(value))
         except InvalidInputError as error:
             raise click.UsageError(error.message, click.get_current_context()) from error
         now = _values(t)[name]
     app.emit({"name": name, "value": now}, [Table([[(name, "cyan"), _written(now)]])])
+
+
+def _set(t: Tract, name: str, given: Any) -> None:
+    field, _, inner = name.partition(".")
+    if field in t.models:
+        settings = {**_kept(t, field), inner: given}
+        kept = {key: value for key, value in settings.items() if value is not None}
+        t.configure_operations(**{field: kept or None})
+        return
+    if inner:
+        given = {**(t.config.model_dump()[field] or {}), inner: given}
+    if given is None:
+        given = type(t.config).model_fields[field].get_default(call_default_factory=True)
+    t.configure(**{field: given})
 
 
 def _parsed(value: str) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,7 +11,7 @@ from tract.cli._context import App, json_option
 from tract.cli._render import Cell, Table
 
 if TYPE_CHECKING:
-    from tract.importers import Imported
+    from tract.importers import Format, Imported
 
 
 @click.command(name="import")
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @click.option(
     "--format",
     "kind",
-    type=click.Choice(["auto", "openai", "anthropic"]),
+    type=click.Choice(["auto", "openai", "openai_responses", "anthropic", "gemini"]),
     default="auto",
     show_default=True,
     help="Whose messages they are.",
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 @click.option("--branch", metavar="NAME", help="Put them on a new branch, several on NAME/id.")
 @json_option
 @click.pass_obj
-def command(app: App, file: str, kind: Literal["auto", "openai", "anthropic"], branch: str | None) -> None:
+def command(app: App, file: str, kind: Format, branch: str | None) -> None:
     """Commit the conversations of FILE, all or none.
 
-    FILE (`-` for stdin) holds OpenAI or Anthropic messages as JSON or JSONL. One conversation goes to the end of the
-    current branch; several get a branch each, named by their `id`.
+    FILE (`-` for stdin) holds messages of OpenAI, Anthropic or Gemini as JSON or JSONL. One conversation goes to the
+    end of the current branch; several get a branch each, named by their `id`.
     """
     from tract import importers
 

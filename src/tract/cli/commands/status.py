@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from tract.cli._context import App, json_option
-from tract.cli._describe import commit_json, commit_row
+from tract.cli._describe import commit_json, commit_row, model_json, model_text
 from tract.cli._moment import age
 from tract.cli._render import Block, Cell, Heading, Table, page_width
 
@@ -38,6 +38,7 @@ def command(app: App) -> None:
         "limit_tokens": status.limit_tokens,
         "operation": status.operation,
         "merge": status.merge,
+        "models": {name: model_json(choice) for name, choice in status.models.items()},
         "next_step": next_step(status),
         "recent": [commit_json(info) for info in status.recent],
     }
@@ -57,6 +58,7 @@ def _blocks(status: Status) -> list[Block]:
     ]
     if status.merge is not None:
         facts.append(["merge", (status.merge, "yellow")])
+    facts += [[name, model_text(choice)] for name, choice in status.models.items() if choice.is_configured]
     step = next_step(status)
     if step is not None:
         facts.append(["next", step])

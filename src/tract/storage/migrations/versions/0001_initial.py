@@ -21,6 +21,7 @@ def upgrade() -> None:
     _names()
     _log()
     _usage()
+    _replies()
 
 
 def _table(name: str, *items: Any, rowid: bool = True) -> None:
@@ -180,3 +181,7 @@ def _usage() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("ix_usage_commit_id", "usage", ["commit_id"])
+
+
+def _replies() -> None:
+    _table("replies", _bytes("key"), _bytes("data"), _int("created_at"), sa.PrimaryKeyConstraint("key"))

@@ -1,0 +1,99 @@
+"""Keeps answers of models in the store, by what was asked; a cache, and no part of the history.
+
+Nothing here is an operation: there is nothing to undo, and everything may be dropped at any time. Erasing a content
+has to drop all of it, since an answer may repeat what was erased.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from tract.errors import InvalidInputError, ReadOnlyError
+from tract.storage import queries as q
+from tract.storage.database import Database
+from tract.store import Store
+
+_DIGEST_BYTES = 32
+
+
+class ReplyCache:
+    """The answers kept in one store, by key, for all its tracts.
+
+    A damaged answer is none. Inside a batch nothing is kept.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def get(self, key: str) -> bytes | None:
+        """Return what was put under *key*, or `None`."""
+        row = self._store.one(q.FIND_REPLY, key=_hashed(key))
+        if row is None:
+            return None
+        data = bytes(row[0])
+        value = data[_DIGEST_BYTES:]
+        return value if hashlib.sha256(value).digest() == data[:_DIGEST_BYTES] else None
+
+    def put(self, key: str, value: bytes) -> None:
+        """Keep *value* under *key*; one larger than the store's `max_content_bytes` is not kept.
+
+        Raises:
+            InvalidInputError: They are no text and no bytes.
+            ReadOnlyError: The handle was opened for reading only.
+        """
+        hashed = _hashed(key)
+        if not isinstance(value, bytes):
+            raise InvalidInputError("What is kept of an answer is bytes.")
+        if len(value) > self._store.config.max_content_bytes:
+            return
+        data = hashlib.sha256(value).digest() + value
+        with _aside(self._store) as database:
+            if database is not None:
+                values = {"key": hashed, "data": data, "created_at": self._store.clock()}
+                database.execute(q.KEEP_REPLY, values)
+
+    def clear(self) -> int:
+        """Drop every answer kept, and return how many there were."""
+        with _aside(self._store) as database:
+            return 0 if database is None else forget_replies(database)
+
+    def __len__(self) -> int:
+        row = self._store.one(q.COUNT_REPLIES)
+        return int(row[0]) if row is not None else 0
+
+    def __repr__(self) -> str:
+        return f"<ReplyCache replies={len(self)}>"
+
+
+def forget_replies(database: Database) -> int:
+    """Drop every answer kept in the store and return how many there were; inside the caller's transaction."""
+    row = database.one(q.COUNT_REPLIES)
+    database.execute(q.FORGET_REPLIES, {})
+    return int(row[0]) if row is not None else 0
+
+
+@contextmanager
+def _aside(store: Store) -> Iterator[Database | None]:
+    """Hold a transaction of which no operation is recorded; `None` inside an operation, whose fate it would share."""
+    store.refuse_fork()
+    with store.lock:
+        store.check_usable()
+        if store.read_only:
+            raise ReadOnlyError
+        if store.is_writing:
+            yield None
+            return
+        try:
+            store.database.begin_write(store.tract_id)
+            yield store.database
+            store.database.commit()
+        finally:
+            store.database.rollback()
+
+
+def _hashed(key: str) -> bytes:
+    if not isinstance(key, str):
+        raise InvalidInputError("A key is text.")
+    return hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()
