@@ -37,7 +37,7 @@ def _switch(t: Any) -> float:
     return _timed(lambda: t.switch("main"))
 
 
-def _merge(t: Any, change: Callable[[Any, str], object] = lambda *_: None) -> float:
+def _merge(t: Any, change: Callable[[Any, str], object] = lambda *_: None, **how: Any) -> float:
     """Let two branches part by ten messages each outside the clock, merge them inside it."""
     name = f"m{next(_numbers)}"
     t.branch(name)
@@ -48,7 +48,7 @@ def _merge(t: Any, change: Callable[[Any, str], object] = lambda *_: None) -> fl
                 t.user(f"{branch} {number}")
             change(t, branch)
         t.compile()
-    return _timed(lambda: t.merge(name))
+    return _timed(lambda: t.merge(name, **how))
 
 
 def _merge_changes(t: Any) -> float:
@@ -67,6 +67,13 @@ def _merge_changes(t: Any) -> float:
     return _merge(t, change)
 
 
+def _merge_conflict(t: Any) -> float:
+    """The same, and both edit one message in the middle; the merge decides for one side."""
+    commits = t.compile().commit_hashes
+    middle = commits[len(commits) // 2]
+    return _merge(t, lambda t, branch: t.edit(middle, f"{branch} {next(_numbers)}"), strategy="theirs")
+
+
 _VERBS: dict[str, Callable[[Any], float]] = {
     "log": lambda t: _timed(lambda: t.log(limit=20)),
     "status": lambda t: _timed(t.status),
@@ -76,6 +83,7 @@ _VERBS: dict[str, Callable[[Any], float]] = {
     "undo": _undo,
     "merge": _merge,
     "merge changes": _merge_changes,
+    "merge conflict": _merge_conflict,
 }
 
 

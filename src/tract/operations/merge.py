@@ -21,14 +21,12 @@ from tract.errors import (
     RefConflictError,
     shown,
 )
-from tract.history.ancestry import contains
-from tract.history.lanes import place_of, reach_of
 from tract.objects.content import ANNOTATION
 from tract.objects.decision import AutonomyLevel, ModelCall, Resolver, autonomy_level, decided
 from tract.objects.hashing import blob_hash, canonical_json
 from tract.objects.refs import BRANCH_PREFIX
 from tract.operations.branch import drop_branch
-from tract.operations.merge_plan import Addition, MergePlan, NewContent, additions, event_of, plan_merge
+from tract.operations.merge_plan import Addition, MergePlan, NewContent, additions, bases_of, event_of, plan_merge
 from tract.operations.merge_result import MergeResult, choices_of, conflicts_of, pending_from, pending_json, united
 from tract.operations.prepare import encode_note
 from tract.operations.review import Reviewer, review_of, reviewed
@@ -109,6 +107,11 @@ def _check(options: MergeOptions) -> None:
         raise InvalidInputError(
             f"{shown(options.strategy)} is no merge strategy.", hint=f"Known are {', '.join(sorted(STRATEGIES))}."
         )
+    if options.strategy == "squash" and options.delete_branch:
+        raise InvalidInputError(
+            "A squash leaves the commits on the other branch, so the branch is not dropped.",
+            hint="If you can do without them, call `t.branches.delete(name, force=True)` afterwards.",
+        )
     for name, value in (("resolver", options.resolver), ("reviewer", options.reviewer)):
         if value is not None and not callable(value):
             raise InvalidInputError(f"`{name}` is a function, not `{type(value).__name__}`.")
@@ -141,11 +144,14 @@ def _has_only_appends(store: Store, old: bytes, new: bytes | None) -> bool:
 def _simple(store: Store, result: MergeResult, options: MergeOptions) -> MergeResult:
     """Do what needs no plan: nothing, moving the branch forward, or a squash; else leave *result* as it is."""
     ours, other = result.ours, result.theirs
-    if ours and contains(reach_of(store, ours), place_of(store, other)):
+    bases = bases_of(store, ours, other) if ours else ()
+    if bases == (other,):
         return _nothing_new(store, result)
-    if not ours or (not options.no_ff and contains(reach_of(store, other), place_of(store, ours))):
+    if ours and options.strategy == "squash":
+        return squash(store, result)
+    if not ours or (not options.no_ff and bases == (ours,)):
         return _forward(store, result)
-    return squash(store, result) if options.strategy == "squash" else result
+    return result
 
 
 def _waits(result: MergeResult, options: MergeOptions, level: AutonomyLevel) -> bool:

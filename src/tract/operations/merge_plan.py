@@ -14,7 +14,6 @@ from tract.compile.compiler import states_of
 from tract.compile.fold import Entry, Event, State, extend
 from tract.compile.three_way import Clash, ConflictKind, Decision, Wanted, decide, shared_length
 from tract.errors import InvalidInputError
-from tract.history.ancestry import reach
 from tract.history.lanes import lane_of, merged_of, place_of
 from tract.history.merge_base import merge_bases
 from tract.objects.decision import Action
@@ -95,11 +94,8 @@ class MergePlan:
 def bases_of(store: Store, ours: bytes, theirs: bytes) -> tuple[bytes, ...]:
     """Return the hashes of the best common ancestors of two commits, newest first."""
     with store.reading() as database:
-        sides = [
-            reach(place_of(store, side), lambda one: lane_of(store, one), lambda one: merged_of(store, one))
-            for side in (ours, theirs)
-        ]
-        found = merge_bases(sides[0], sides[1], lambda one: lane_of(store, one), lambda one: merged_of(store, one))
+        sides = place_of(store, ours), place_of(store, theirs)
+        found = merge_bases(*sides, lambda one: lane_of(store, one), lambda one: merged_of(store, one))
         rows = [database.one(q.AT_GENERATION, lane_id=at.lane, generation=at.generation) for at in found]
         return tuple(row[0] for row in rows if row is not None)
 
@@ -121,9 +117,17 @@ def plan_merge(store: Store, ours: bytes, theirs: bytes) -> MergePlan:
 
 def _added(ours: State, theirs: State, bases: Sequence[State]) -> list[Event]:
     """Return the events of *theirs* that *ours* lacks, in linear order."""
-    # One base that both begin with, as a rule: then everything behind it is new, without a look at the rest.
-    shared = min(shared_length(bases, ours), shared_length(bases, theirs))
+    # One base that *theirs* begins with, as a rule: *ours* has all of that, so no look at it is needed.
+    shared = shared_length(bases, theirs)
     return [event for event in theirs.events[shared:] if ours.position(event.id) is None]
+
+
+def brought(store: Store, ours: State, theirs: State) -> list[Event]:
+    """Return the events a merge of *theirs* would bring into *ours*, in linear order."""
+    assert ours.head is not None
+    assert theirs.head is not None
+    bases = [states_of(store).get(base) for base in bases_of(store, ours.head.hash, theirs.head.hash)]
+    return _added(ours, theirs, bases)
 
 
 def _merge_event(ours: State, theirs: State) -> Event:
