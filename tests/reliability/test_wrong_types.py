@@ -37,6 +37,7 @@ _CALLS: dict[str, dict[str, Any]] = {
     "stream": {"text": "Hello.", "llm": _model},
     "tool": {},
     "annotate": {"target": "HEAD", "priority": "skip"},
+    "apply": {"result": None},
     "assistant": {"text": "Hello."},
     "bisect": {"good": "HEAD~1", "bad": "HEAD", "test": len},
     "blame": {},
