@@ -51,7 +51,7 @@ if TYPE_CHECKING:
         SummaryContent,
         ToolResultContent,
     )
-    from tract.objects.decision import AutonomyLevel, Resolution, Resolver
+    from tract.objects.decision import AutonomyLevel, ModelCall, Resolution, Resolver
     from tract.objects.message import FilePart, ImagePart, Message, Reasoning, TextPart, ToolCall, ToolResultPart
     from tract.objects.operation import OperationInfo
     from tract.objects.usage import Usage
@@ -65,6 +65,7 @@ if TYPE_CHECKING:
     from tract.operations.fsck import Finding
     from tract.operations.gc import GCResult
     from tract.operations.merge_result import Conflict, MergeResult
+    from tract.operations.moving import MoveResult
     from tract.operations.proposal import Proposal
     from tract.operations.rebase import RebaseResult
     from tract.operations.reorder import ReorderResult
@@ -134,7 +135,9 @@ _HOME = {
     "MessageChange": "tract.compile.diff",
     "MessageGroup": "tract.compile.fit",
     "MissingTarget": "tract.operations.choices",
+    "ModelCall": "tract.objects.decision",
     "ModelChoice": "tract.objects.config",
+    "MoveResult": "tract.operations.moving",
     "OperationInfo": "tract.objects.operation",
     "OutputContent": "tract.objects.content",
     "PrefixProof": "tract.compile.proof",
@@ -246,7 +249,9 @@ __all__ = [
     "MessageChange",
     "MessageGroup",
     "MissingTarget",
+    "ModelCall",
     "ModelChoice",
+    "MoveResult",
     "OperationInfo",
     "OutputContent",
     "PrefixProof",

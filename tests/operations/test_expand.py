@@ -116,6 +116,7 @@ def test_what_stands_for_no_message_is_refused() -> None:
     with Tract.open() as t:
         m = said(t, 2)
         for commit in (t.pin(m[0]), t.reorder([m[1], m[0]]).commit, t.revert("HEAD")):
+            assert commit is not None
             with pytest.raises(InvalidTargetError):
                 t.expand(commit)
 

@@ -74,6 +74,7 @@ _COMMANDS: Final = {
     "proposal_decided": "Look at it again with `tract proposals list --all`.",
     "proposal_stale": "Drop it with `tract proposals reject NUMBER`, and compress again with `tract compress`.",
     "summary": "Raise `--target`, or write the summary yourself: `tract compress --content TEXT`.",
+    "safety": "Do it all the same with `--allow KIND`.",
     "ref_conflict": "Look at what came in with `tract log`, then try again.",
     "content_too_large": "Split it, or raise the limit with `tract config set max_content_bytes NUMBER`.",
     "budget_exceeded": "Raise the budget with `tract config set budget.limit_tokens NUMBER`.",
@@ -91,8 +92,6 @@ def translated() -> Iterator[None]:
             warnings.showwarning = _show_warning
             warnings.simplefilter("always", UserWarning)
             yield
-    except SafetyError as error:
-        _fail_unsafe(error)
     except TractError as error:
         fail(error.message, hint=_hint(error), code=exit_code(error))
     except _HELP_WANTED as error:
@@ -120,14 +119,6 @@ def fail(message: str, *, hint: str | None, code: int) -> NoReturn:
     if hint:
         say("hint", hint)
     raise SystemExit(code)
-
-
-def _fail_unsafe(error: SafetyError) -> NoReturn:
-    """Say each thing that would break, and how to do it all the same."""
-    for one in error.warnings:
-        say("warning", f"{one.kind}: {one.message}")
-    allowed = " ".join(f"--allow {kind}" for kind in dict.fromkeys(one.kind for one in error.warnings))
-    fail("Nothing was written.", hint=f"Do it all the same with `{allowed}`.", code=exit_code(error))
 
 
 def say(kind: str, text: str) -> None:

@@ -69,8 +69,8 @@ def commit_turn(store: Store, verb: str, turn: Turn) -> CommitInfo:
     name = BRANCH_PREFIX + turn.branch
     store.pause("reply")
     with store.operation(verb) as operation:
-        if turn.erasures is not None:
-            operation.require_nothing_erased(turn.erasures)
+        # The model was told of it, and its answer may repeat it.
+        operation.require_nothing_erased(turn.erasures)
         tip = _landed(operation, name, turn)
         sizes = after_append(store, tip, ready.tokens)
         draft = plan.draft((), sizes)
