@@ -50,7 +50,7 @@ if TYPE_CHECKING:
         SessionContent,
         ToolResultContent,
     )
-    from tract.objects.decision import AutonomyLevel, Resolution, Resolver
+    from tract.objects.decision import AutonomyLevel, ModelCall, Resolution, Resolver
     from tract.objects.message import FilePart, ImagePart, Message, Reasoning, TextPart, ToolCall, ToolResultPart
     from tract.objects.operation import OperationInfo
     from tract.objects.usage import Usage
@@ -127,6 +127,7 @@ _HOME = {
     "MessageChange": "tract.compile.diff",
     "MessageGroup": "tract.compile.fit",
     "MissingTarget": "tract.operations.choices",
+    "ModelCall": "tract.objects.decision",
     "ModelChoice": "tract.objects.config",
     "MoveResult": "tract.operations.moving",
     "OperationInfo": "tract.objects.operation",
@@ -230,6 +231,7 @@ __all__ = [
     "MessageChange",
     "MessageGroup",
     "MissingTarget",
+    "ModelCall",
     "ModelChoice",
     "MoveResult",
     "OperationInfo",

@@ -32,6 +32,7 @@ _CALLS: dict[str, dict[str, Any]] = {
     "chat": {"text": "Hello.", "llm": _model},
     "configure_operations": {},
     "generate": {"llm": _model},
+    "preview": {"provider": "openai"},
     "run": {"prompt": "Hello.", "llm": _model},
     "stream": {"text": "Hello.", "llm": _model},
     "tool": {},

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from tract import DialogueContent, MergeResult, MoveResult, Tract, Usage
+from tract import DialogueContent, MergeResult, MoveResult, Resolution, Tract, Usage
 from tract.compile.safety import WARNING_KINDS
 from tract.errors import NothingToUndoError
 from tract.objects.hashing import blob_hash
@@ -15,6 +15,7 @@ from tract.operations.reply import Turn, commit_turn
 Write = Callable[[Tract], object]
 
 CALL: Final = {"id": "call_1", "name": "search", "arguments": '{"q": "tea"}'}
+_DECIDED: Final = Resolution("use", "Which are best?", "Both hold.", "tool", {"model": "m-5", "temperature": 0.5})
 USAGE: Final = {"prompt_tokens": 40, "completion_tokens": 7}
 
 
@@ -165,6 +166,7 @@ MERGES: Final[dict[str, Write]] = {
     "merge": lambda t: t.merge("other"),
     "merge forward": lambda t: t.merge("ahead"),
     "merge with additions": lambda t: t.merge("clash", strategy="theirs"),
+    "merge decided by a model": lambda t: t.merge("clash", resolver=lambda _: _DECIDED, autonomy="autonomous"),
     "merge squash": lambda t: t.merge("other", strategy="squash"),
     "save_merge": _where_one_waits(lambda t, result: t.save_merge(result.resolve(0, "theirs"))),
     "commit_merge": _where_one_waits(lambda t, result: t.commit_merge(result.resolve(0, "use", "Which teas?"))),

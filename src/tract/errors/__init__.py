@@ -15,6 +15,7 @@ from tract.errors.base import StateError, TractError, nearest, shown
 from tract.errors.llm import (
     AuthenticationError,
     ContextTooLongError,
+    ModelAnswerError,
     ModelConnectionError,
     ModelError,
     ModelRequestError,
@@ -71,6 +72,7 @@ __all__ = [
     "MergeInProgressError",
     "MigrationError",
     "MissingTargetError",
+    "ModelAnswerError",
     "ModelConnectionError",
     "ModelError",
     "ModelRequestError",

@@ -1,4 +1,4 @@
-"""Answers what can go wrong with a merge that waits for decisions."""
+"""What can be wrong with a merge, or with one that waits for decisions."""
 
 from __future__ import annotations
 
@@ -14,15 +14,21 @@ class MergeConflictError(StateError):
         name: What was being merged.
         conflicts: How many conflicts this is about.
         reason: `undecided`, `aborted`, or `impossible`.
+        said: Why the resolver aborted, or `None` if it did not say.
     """
 
     code = "merge_conflict"
 
     def __init__(
-        self, name: str, conflicts: int, reason: Literal["undecided", "aborted", "impossible"] = "undecided"
+        self,
+        name: str,
+        conflicts: int,
+        reason: Literal["undecided", "aborted", "impossible"] = "undecided",
+        *,
+        said: str | None = None,
     ) -> None:
         many = "" if conflicts == 1 else "s"
-        said = {
+        told = {
             "undecided": f"has {conflicts} undecided conflict{many}",
             "aborted": "was aborted by its resolver",
             "impossible": f"cannot show {conflicts} message{many} as it was decided",
@@ -30,10 +36,11 @@ class MergeConflictError(StateError):
         hint = "Look at `t.merge_in_progress`, decide each conflict, then `t.commit_merge(result)`."
         if reason == "impossible":
             hint = "Decide in another way, as with `result.resolve(0, 'ours')`, or give up with `t.abort_merge()`."
-        super().__init__(f"The merge of `{name}` {said[reason]}; nothing was written.", hint=hint)
+        super().__init__(f"The merge of `{name}` {told[reason]}; nothing was written.", hint=hint)
         self.name = name
         self.conflicts = conflicts
         self.reason = reason
+        self.said = said
 
 
 class MergeInProgressError(StateError):

@@ -26,6 +26,7 @@ from tract.operations.budget import announce, check_budget
 from tract.operations.choices import Choices
 from tract.operations.copying import Copies, copy_commits, duplicates
 from tract.operations.moving import Move, MoveResult, Plan, Terms, carried_out
+from tract.operations.review import Review, copied_by, visible_in
 from tract.storage.writing import Tip
 from tract.store import Store
 
@@ -90,11 +91,15 @@ class _CherryPick(Move[CherryPickResult]):
         copies.warnings += _warnings(self.store, parent, copies, events=self.events, reply_to=reply_to)
         return copies
 
+    def review(self, copies: Copies) -> Review:
+        return Review(() if self.head is None else visible_in(states_of(self.store).get(self.head)), copied_by(copies))
+
     def write(self, plan: Plan[CherryPickResult]) -> CherryPickResult:
         store, chain = self.store, plan.copies.chain
         announce(store, lambda _: chain.sizes)
         store.pause("cherry-pick")
-        with store.operation("cherry-pick", {"commits": [event.hash.hex() for event in self.events]}) as operation:
+        args = plan.noted(commits=[event.hash.hex() for event in self.events])
+        with store.operation("cherry-pick", args) as operation:
             operation.require_tip(self.head)
             check_budget(store, chain.sizes)
             mapping = plan.copies.mapping(chain.write(operation))

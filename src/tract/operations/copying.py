@@ -17,6 +17,7 @@ from tract.history.ancestry import Place, contains
 from tract.history.info import stored
 from tract.history.lanes import reach_of
 from tract.objects.commit import SHORT_HASH
+from tract.objects.config import encode_config
 from tract.objects.content import to_message
 from tract.objects.decision import Resolution
 from tract.operations.chain import Chain, NewCommit, copy_of
@@ -168,7 +169,8 @@ class _Copying:
             payload=ready.payload,
             content=ready.content_hash,
             files=ready.files,
-            origin=ready.origin,
+            config=None if resolution.generation_config is None else encode_config(resolution.generation_config),
+            origin=resolution.origin or ready.origin,
             message=to_message(ready.content_type, ready.fields),
             priority=ready.priority,
             tokens=ready.tokens,

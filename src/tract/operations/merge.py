@@ -7,8 +7,8 @@ alone does not show follows as edits, annotations, reverts and reorderings, in t
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import Final, Literal, TypeAlias, cast, get_args
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, Literal, TypeAlias, cast, get_args
 
 from tract.compile.compiler import size_of, states_of
 from tract.compile.fold import Event, State, extend
@@ -22,7 +22,7 @@ from tract.errors import (
     shown,
 )
 from tract.objects.content import ANNOTATION
-from tract.objects.decision import AutonomyLevel, Resolver, autonomy_level, decided
+from tract.objects.decision import AutonomyLevel, ModelCall, Resolver, autonomy_level, decided
 from tract.objects.hashing import blob_hash, canonical_json
 from tract.objects.refs import BRANCH_PREFIX
 from tract.operations.branch import drop_branch
@@ -57,6 +57,7 @@ class MergeOptions:
         delete_branch: Drop the other branch once it is merged.
         message: What to show in the log.
         reviewer: What `semantic` asks; rules, unless given.
+        calls: The models the resolver and the reviewer asked; they add to it.
     """
 
     strategy: str = "auto"
@@ -66,6 +67,7 @@ class MergeOptions:
     delete_branch: bool = False
     message: str | None = None
     reviewer: Reviewer | None = None
+    calls: list[ModelCall] = field(default_factory=list)
 
 
 def merge(store: Store, other: bytes, name: str, options: MergeOptions) -> MergeResult:
@@ -180,11 +182,14 @@ def _resolve(result: MergeResult, options: MergeOptions, level: AutonomyLevel) -
         elif options.resolver is not None and level is not AutonomyLevel.MANUAL:
             decision = decided(options.resolver, conflict)
             if decision.action == "abort":
-                raise MergeConflictError(result.name, len(result.conflicts), "aborted")
+                raise MergeConflictError(result.name, len(result.conflicts), "aborted", said=decision.reason)
             result.resolve(conflict, decision)
     if options.strategy == "semantic":
         assert result.plan is not None
-        result.concerns = reviewed(options.reviewer, review_of(result.plan))
+        # At the level `manual` nobody is asked; the rules look all the same.
+        reviewer = None if level is AutonomyLevel.MANUAL else options.reviewer
+        result.concerns = reviewed(reviewer, review_of(result.plan))
+    result.calls = tuple(options.calls)
 
 
 def _nothing_new(store: Store, result: MergeResult) -> MergeResult:
@@ -243,7 +248,8 @@ def _write(store: Store, result: MergeResult) -> MergeResult:
     drafts = [_merge_draft(result, plan), *_drafts(store, plan.plain, added)]
     theirs = store.tip(result.theirs)
     store.pause("merge")
-    with store.operation("merge", {"name": result.name, "parents": [result.ours.hex(), result.theirs.hex()]}) as op:
+    args = {"name": result.name, "parents": [result.ours.hex(), result.theirs.hex()], **_calls(result)}
+    with store.operation("merge", args) as op:
         op.require_tip(result.ours)
         op.require_nothing_erased()
         first = tip = op.add(replace(drafts[0], created_at=store.clock()), (cast("Tip", op.tip), theirs))
@@ -255,6 +261,27 @@ def _write(store: Store, result: MergeResult) -> MergeResult:
     result.commits = (first.hash.hex(),)
     result.tokens = size_of(state)
     return result.done("merged", tip.hash)
+
+
+def _calls(result: MergeResult) -> dict[str, Any]:
+    """Return what to note of the models asked, once: in the operation that is the first to keep *result*."""
+    return {} if result.is_kept or not result.calls else {"calls": [one.plain() for one in result.calls]}
+
+
+def _decisions(result: MergeResult) -> dict[str, Any] | None:
+    """Return what models decided and why, as metadata of the merge commit."""
+    found = [
+        {
+            "kind": one.kind,
+            "target": one.target,
+            "action": made.action,
+            "reason": made.reason,
+            "model": made.generation_config.get("model"),
+        }
+        for one in result.conflicts
+        if (made := result.resolutions[one.key]).generation_config is not None
+    ]
+    return {"decisions": found} if found else None
 
 
 def _fresh_plan(store: Store, result: MergeResult) -> MergePlan:
@@ -280,7 +307,7 @@ def _merge_draft(result: MergeResult, plan: MergePlan) -> Draft:
         created_at=0,  # set in the gate
         tokens=0,
         context_tokens=size_of(plan.plain),
-        note=encode_note(message=result.message, metadata=None, reply_to=None),
+        note=encode_note(message=result.message, metadata=_decisions(result), reply_to=None),
     )
 
 
@@ -316,6 +343,8 @@ def _draft(store: Store, addition: Addition, after: State) -> Draft:
             content_hash=content.content_hash,
             tokens=content.tokens,
             files=content.files,
+            origin=content.origin,
+            config=content.config,
         )
     if content is not None:
         return _repeated(store, draft, content)
@@ -376,7 +405,7 @@ def save_merge(store: Store, result: MergeResult) -> MergeResult:
         raise NoMergeError
     pending_json(result)  # refuses what cannot be kept, before anything is locked
     store.pause("merge-save")
-    with store.operation("merge-save", {"name": result.name}) as operation:
+    with store.operation("merge-save", {"name": result.name, **_calls(result)}) as operation:
         operation.require_nothing_erased()
         kept = operation.meta(pending_key(store))
         if not kept and result.is_kept:

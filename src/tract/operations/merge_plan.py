@@ -35,6 +35,8 @@ class NewContent:
     message: Message
     tokens: int
     files: tuple[bytes, ...] = ()
+    origin: str = "developer"
+    config: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)

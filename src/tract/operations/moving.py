@@ -9,17 +9,18 @@ from __future__ import annotations
 import html
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
 from pydantic import BaseModel
 
 from tract.compile.safety import SafetyWarning
 from tract.errors import InvalidInputError, RefConflictError
-from tract.objects.decision import Action, AutonomyLevel, Resolution, Resolver, autonomy_level
+from tract.objects.decision import Action, AutonomyLevel, ModelCall, Resolution, Resolver, autonomy_level
 from tract.objects.message import Message
 from tract.operations.choices import Choices, Issue, is_accepted, kinds
 from tract.operations.copying import Copies
+from tract.operations.review import Concern, Review, Reviewer, reviewed
 from tract.store import Store
 
 R = TypeVar("R", bound="MoveResult")
@@ -46,6 +47,10 @@ class Move(ABC, Generic[R]):
     def copies(self, choices: Choices) -> Copies:
         """Return what is to be written as far as it is decided, and what it breaks."""
 
+    def review(self, copies: Copies) -> Review:  # noqa: ARG002 - what it brings
+        """Return what comes together when *copies* are written: nothing, unless the verb says otherwise."""
+        return Review((), ())
+
     @abstractmethod
     def write(self, plan: Plan[R]) -> R:
         """Write *plan*, as one operation."""
@@ -63,11 +68,19 @@ class Plan(Generic[R]):
         move: The call.
         choices: What was decided about it.
         copies: What is to be written.
+        concerns: What a reviewer noticed.
+        calls: The models that were asked.
     """
 
     move: Move[R]
     choices: Choices
     copies: Copies
+    concerns: tuple[Concern, ...] = ()
+    calls: tuple[ModelCall, ...] = ()
+
+    def noted(self, **args: Any) -> dict[str, Any]:
+        """Return *args* of the operation, with the models that were asked and what they cost."""
+        return {**args, "calls": [one.plain() for one in self.calls]} if self.calls else args
 
     @property
     def decided(self) -> dict[str, Any]:
@@ -79,6 +92,8 @@ class Plan(Generic[R]):
             "decisions": {one: made[one] for one in issues if one in made},
             "skipped": tuple([commit.hex() for commit in self.copies.skipped]),
             "warnings": tuple(self.copies.warnings),
+            "concerns": self.concerns,
+            "calls": self.calls,
         }
 
 
@@ -94,6 +109,8 @@ class MoveResult:
         decisions: How each issue was resolved.
         skipped: Hashes of commits that were left out.
         warnings: What was broken that was allowed or resolved.
+        concerns: What a reviewer noticed that breaks nothing.
+        calls: The models that were asked, and what they cost.
         plan: How it will be carried out; `None` once it was.
     """
 
@@ -102,6 +119,8 @@ class MoveResult:
     decisions: Mapping[Issue, Resolution] = field(default_factory=dict, hash=False)
     skipped: tuple[str, ...] = ()
     warnings: tuple[SafetyWarning, ...] = ()
+    concerns: tuple[Concern, ...] = ()
+    calls: tuple[ModelCall, ...] = ()
     plan: Plan[Any] | None = field(default=None, compare=False)
 
     @property
@@ -147,7 +166,8 @@ class MoveResult:
         _require_resolves(self.plan.copies, one, made)
         choices = self.plan.choices
         again = Choices(choices.verb, choices.allow, decisions={**self.decisions, one: made})
-        return self.plan.move.waiting(planned(self.plan.move, again))  # type: ignore[no-any-return]
+        plan = planned(self.plan.move, again)
+        return self.plan.move.waiting(replace(plan, concerns=self.concerns, calls=self.calls))  # type: ignore[no-any-return]
 
     def _issue(self, issue: Issue | int) -> Issue:
         known = isinstance(issue, int) and -len(self.issues) <= issue < len(self.issues)
@@ -187,15 +207,23 @@ class Terms:
         allow: Kinds of warnings to go on in spite of.
         resolver: Decides on the other issues.
         level: Whether its decisions are carried out or left to review.
+        reviewer: Looks at what comes together, if given.
+        calls: The models the resolver and the reviewer asked; they add to it.
     """
 
     allow: frozenset[str]
     resolver: Resolver | None
     level: AutonomyLevel
+    reviewer: Reviewer | None = None
+    calls: list[ModelCall] = field(default_factory=list)
 
     @classmethod
     def of(
-        cls, allow: Iterable[str] | str = (), resolver: Resolver | None = None, autonomy: str | None = None
+        cls,
+        allow: Iterable[str] | str = (),
+        resolver: Resolver | None = None,
+        autonomy: str | None = None,
+        **asked: Any,
     ) -> Terms:
         """Return the terms, checked.
 
@@ -208,7 +236,7 @@ class Terms:
                 hint="It is given an issue, returns a `Resolution`.",
             )
         level = AutonomyLevel.COLLABORATIVE if autonomy is None else autonomy_level(autonomy)
-        return cls(kinds(allow), resolver, level)
+        return cls(kinds(allow), resolver, level, **asked)
 
 
 def carried_out(move: Move[R], terms: Terms) -> R:
@@ -228,9 +256,17 @@ def carried_out(move: Move[R], terms: Terms) -> R:
     plan = planned(move, choices)
     if not is_manual:
         choices.require_decided()
-    if choices.issues and terms.level is not AutonomyLevel.AUTONOMOUS:
+        plan = _reviewed(plan, terms)
+    if (choices.issues or plan.concerns) and terms.level is not AutonomyLevel.AUTONOMOUS:
         return move.waiting(plan)
     return move.write(plan)
+
+
+def _reviewed(plan: Plan[R], terms: Terms) -> Plan[R]:
+    """Return *plan* with what a reviewer says about it."""
+    review = plan.move.review(plan.copies) if terms.reviewer is not None else Review((), ())
+    concerns = reviewed(terms.reviewer, review) if review.ours and review.theirs else ()
+    return replace(plan, concerns=concerns, calls=tuple(terms.calls))
 
 
 def planned(move: Move[R], choices: Choices) -> Plan[R]:

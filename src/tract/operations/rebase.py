@@ -17,6 +17,7 @@ from tract.operations.budget import Sizes, announce, check_budget
 from tract.operations.choices import Choices
 from tract.operations.copying import Copies, copy_commits, duplicates, only_in
 from tract.operations.moving import Move, MoveResult, Plan, Terms, carried_out
+from tract.operations.review import Review, copied_by, visible_in
 from tract.store import Store
 
 
@@ -83,12 +84,15 @@ class _Rebase(Move[RebaseResult]):
             copies.warnings += _warnings(store, source, copies, onto=self.onto, reply_to=reply_to)
         return copies
 
+    def review(self, copies: Copies) -> Review:
+        return Review(copied_by(copies), visible_in(states_of(self.store).get(self.onto), without=self.source))
+
     def write(self, plan: Plan[RebaseResult]) -> RebaseResult:
         store, chain, source = self.store, plan.copies.chain, self.source
         sizes = Sizes(chain.sizes.after, 0 if source is None else size_of(source))
         announce(store, lambda _: sizes)
         store.pause("rebase")
-        with store.operation("rebase", {"onto": self.onto.hex()}) as operation:
+        with store.operation("rebase", plan.noted(onto=self.onto.hex())) as operation:
             operation.require_tip(self.head)
             check_budget(store, sizes)
             if operation.tip is not None:

@@ -74,7 +74,7 @@ class _Reorder(Move[ReorderResult]):
     def write(self, plan: Plan[ReorderResult]) -> ReorderResult:
         store, copies = self.store, plan.copies
         store.pause("reorder")
-        with store.operation("reorder", {"commits": [commit.hex() for commit in self.commits]}) as operation:
+        with store.operation("reorder", plan.noted(commits=[commit.hex() for commit in self.commits])) as operation:
             # What was decided was decided about the order as it was.
             if operation.tip is None or plan.choices.decisions:
                 operation.require_tip(self.head)

@@ -17,6 +17,7 @@ from tract.agent.events import RunEvent
 from tract.agent.limits import RunBudget
 from tract.agent.run import OnInterrupted, Run, RunResult, Signal, loop
 from tract.agent.running import run_async, run_sync
+from tract.agent.semantic import Deciders, Semantic, Verb, Wish, deciders
 from tract.agent.settings import Defaults, Models
 from tract.agent.streams import AsyncTextStream, TextStream
 from tract.agent.tools import F, decorated, offered, runnable
@@ -360,6 +361,8 @@ class Tract:
         allow: Iterable[str] | str = (),
         resolver: Resolver | None = None,
         autonomy: AutonomyLevel | str | None = None,
+        strategy: Semantic = "auto",
+        model: str | None = None,
         message: str | None = None,
     ) -> ReorderResult:
         """Let the messages of *commits* trade the places they hold among themselves; nothing else moves.
@@ -370,6 +373,8 @@ class Tract:
             resolver: Decides on the others.
             autonomy: Where a resolver decided something, `collaborative` (the default) returns that for
                 review, `autonomous` carries it out; `manual` calls no resolver and returns what is open.
+            strategy: `auto`, or `semantic`: a model decides, the one configured for `merge`.
+            model: Name of the model `semantic` asks; else that of `configure_operations(merge=...)`.
             message: What to show in the log.
 
         Returns:
@@ -381,7 +386,10 @@ class Tract:
             InvalidInputError: A commit is named twice, or nothing would move.
         """
         named = resolve_all(self._store, commits)
-        return reorder(self._store, named, Terms.of(allow, resolver, autonomy), message=message)
+        asked = self._deciders("reorder", strategy, model, autonomy, resolver=resolver)
+        return reorder(
+            self._store, named, Terms.of(allow, asked.resolver, autonomy, calls=asked.calls), message=message
+        )
 
     def cherry_pick(
         self,
@@ -390,6 +398,8 @@ class Tract:
         resolver: Resolver | None = None,
         allow: Iterable[str] | str = (),
         autonomy: AutonomyLevel | str | None = None,
+        strategy: Semantic = "auto",
+        model: str | None = None,
     ) -> CherryPickResult:
         """Make *commits* of other branches again at the end of this one; a tool call takes its results with it.
 
@@ -400,6 +410,9 @@ class Tract:
             allow: Kinds of safety warnings to go on in spite of.
             autonomy: Where a resolver decided something, `collaborative` (the default) returns that for
                 review, `autonomous` carries it out; `manual` calls no resolver and returns what is open.
+            strategy: `auto`, or `semantic`: a model decides, the one configured for `merge`, and looks at what comes
+                together; see `merge`.
+            model: Name of the model `semantic` asks; else that of `configure_operations(merge=...)`.
 
         Returns:
             What was done; while it `is_waiting`, what would be: look at `preview`, give it to `apply`.
@@ -408,9 +421,13 @@ class Tract:
             MissingTargetError: One acts on a commit that is not here, and there is no resolver.
             SafetyError: It would break something that is neither allowed nor resolved.
             AbortedError: The resolver aborted.
+            NoModelError: `semantic`, and no model is configured.
+            ModelError: The model could not be asked, or its answer cannot be used (`ModelAnswerError`).
             RefConflictError: The branch moved while the call was on its way.
         """
-        return cherry_pick(self._store, picks(self._store, commits), Terms.of(allow, resolver, autonomy))
+        asked = self._deciders("cherry_pick", strategy, model, autonomy, resolver=resolver)
+        terms = Terms.of(allow, asked.resolver, autonomy, reviewer=asked.reviewer, calls=asked.calls)
+        return cherry_pick(self._store, picks(self._store, commits), terms)
 
     def rebase(
         self,
@@ -419,6 +436,8 @@ class Tract:
         resolver: Resolver | None = None,
         allow: Iterable[str] | str = (),
         autonomy: AutonomyLevel | str | None = None,
+        strategy: Semantic = "auto",
+        model: str | None = None,
     ) -> RebaseResult:
         """Make what only the current branch has again on top of *onto*, and move the branch there.
 
@@ -428,6 +447,9 @@ class Tract:
             allow: Kinds of safety warnings to go on in spite of.
             autonomy: Where a resolver decided something, `collaborative` (the default) returns that for
                 review, `autonomous` carries it out; `manual` calls no resolver and returns what is open.
+            strategy: `auto`, or `semantic`: a model decides, the one configured for `merge`, and looks at what comes
+                together; see `merge`.
+            model: Name of the model `semantic` asks; else that of `configure_operations(merge=...)`.
 
         Returns:
             What was done; while it `is_waiting`, what would be: look at `preview`, give it to `apply`.
@@ -436,9 +458,14 @@ class Tract:
             MissingTargetError: A commit acts on one that is not there, and there is no resolver.
             SafetyError: It would break something that is neither allowed nor resolved.
             AbortedError: The resolver aborted.
+            NoModelError: `semantic`, and no model is configured.
+            ModelError: The model could not be asked, or its answer cannot be used (`ModelAnswerError`).
             RefConflictError: The branch moved while the call was on its way.
         """
-        return rebase(self._store, self._resolve(onto), Terms.of(allow, resolver, autonomy))
+        base = self._resolve(onto)
+        asked = self._deciders("rebase", strategy, model, autonomy, resolver=resolver, onto=base)
+        terms = Terms.of(allow, asked.resolver, autonomy, reviewer=asked.reviewer, calls=asked.calls)
+        return rebase(self._store, base, terms)
 
     def apply(self, result: R) -> R:
         """Do what the *result* of a cherry-pick, rebase, reorder or merge that waits says, as it was decided.
@@ -1195,20 +1222,25 @@ class Tract:
         autonomy: AutonomyLevel | str | None = None,
         delete_branch: bool = False,
         message: str | None = None,
+        model: str | None = None,
     ) -> MergeResult:
         """Bring the history of *branch* into the current one: base, then ours, then theirs; nothing is lost.
 
         Args:
             branch: The branch, or any other revision.
             strategy: `auto`; `ours` or `theirs` decide conflicts for one side; `squash` appends one
-                summary of the other branch; `semantic` also looks for concerns that are no conflict.
+                summary of the other branch; `semantic` lets a model decide conflicts, where one is configured,
+                and looks for concerns that are no conflict.
             no_ff: Write a merge commit even where the branch could simply move forward.
             resolver: Called with each `Conflict`; returns a `Resolution`.
-            reviewer: Called with a `Review` by `semantic`; returns `Concern` values. Rules, by default.
-            autonomy: `manual` calls no resolver, `collaborative` (the default) returns what a resolver
+            reviewer: Called with a `Review` by `semantic`; returns `Concern` values. By default rules, and the model
+                where one is configured.
+            autonomy: `manual` calls no resolver, reviewer or model, `collaborative` (the default) returns what was
                 decided for review, `autonomous` carries it out.
             delete_branch: Drop *branch* once it is merged.
             message: What to show in the log.
+            model: Name of the model `semantic` asks; else that of `configure_operations(merge=...)`, else that of
+                `Tract.open`.
 
         Returns:
             What was done. With undecided conflicts nothing was merged yet: decide them with
@@ -1218,12 +1250,16 @@ class Tract:
         Raises:
             DetachedHeadError: HEAD is on no branch.
             MergeConflictError: The resolver aborted.
+            ModelError: The model could not be asked, or its answer cannot be used (`ModelAnswerError`).
             MergeInProgressError: There are conflicts, and another merge waits for decisions already.
 
         Cost:
             O(commits since the merge base).
         """
-        options = MergeOptions(strategy, no_ff, resolver, autonomy, delete_branch, message, reviewer)
+        asked = self._deciders("merge", strategy, model, autonomy, resolver=resolver, reviewer=reviewer)
+        options = MergeOptions(
+            strategy, no_ff, asked.resolver, autonomy, delete_branch, message, asked.reviewer, asked.calls
+        )
         name = branch.short_hash if isinstance(branch, CommitInfo) else branch
         return merge(self._store, self._resolve(branch), name, options)
 
@@ -1307,6 +1343,13 @@ class Tract:
         use = self._models.use("chat", parse_llm_config("chat", call, is_kept=False))
         definitions = offered(self._tools, tools)
         return Asking(self._store, self._compiler, operation, use, definitions, **how).checked()
+
+    def _deciders(
+        self, verb: Verb, strategy: str, model: str | None, autonomy: AutonomyLevel | str | None, **own: Any
+    ) -> Deciders:
+        return deciders(
+            self._store, self._models, Wish(verb=verb, strategy=strategy, model=model, autonomy=autonomy, **own)
+        )
 
     def _run(self, tools: Iterable[Any] | None, call: Mapping[str, Any], on_conflict: OnConflict, **how: Any) -> Run:
         asking = self._asking("run", call, tools, on_conflict=on_conflict)
