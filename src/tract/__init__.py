@@ -48,25 +48,31 @@ if TYPE_CHECKING:
         OutputContent,
         ReasoningContent,
         SessionContent,
+        SummaryContent,
         ToolResultContent,
     )
-    from tract.objects.decision import AutonomyLevel, Resolution, Resolver
+    from tract.objects.decision import AutonomyLevel, ModelCall, Resolution, Resolver
     from tract.objects.message import FilePart, ImagePart, Message, Reasoning, TextPart, ToolCall, ToolResultPart
     from tract.objects.operation import OperationInfo
     from tract.objects.usage import Usage
     from tract.operations.branch import Branch, Divergence
     from tract.operations.cherry_pick import CherryPickResult
     from tract.operations.choices import MissingTarget
+    from tract.operations.compress import CompressResult, GroupSummary
     from tract.operations.erase import EraseResult
     from tract.operations.erasure import Derived
+    from tract.operations.expand import Expansion
     from tract.operations.fsck import Finding
     from tract.operations.gc import GCResult
     from tract.operations.merge_result import Conflict, MergeResult
+    from tract.operations.moving import MoveResult
+    from tract.operations.proposal import Proposal
     from tract.operations.rebase import RebaseResult
     from tract.operations.reorder import ReorderResult
     from tract.operations.review import Brought, Concern, Review
     from tract.operations.search import SearchHit
-    from tract.operations.stats import KindStats, Stats
+    from tract.operations.stats import AgeStats, KindStats, Stats
+    from tract.operations.summary import SourceMessage, Summarizer, Summary, SummaryRequest, extractive
     from tract.operations.tag import Tag
     from tract.operations.undo import UndoResult
     from tract.porcelain.tract import Tract
@@ -76,6 +82,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOME = {
+    "AgeStats": "tract.operations.stats",
     "ArtifactContent": "tract.objects.content",
     "AsyncTextStream": "tract.agent.streams",
     "AutonomyLevel": "tract.objects.decision",
@@ -94,6 +101,7 @@ _HOME = {
     "CommitInfo": "tract.objects.commit",
     "CompiledContext": "tract.compile.context",
     "Compiler": "tract.compile.compiler",
+    "CompressResult": "tract.operations.compress",
     "Concern": "tract.operations.review",
     "Conflict": "tract.operations.merge_result",
     "Derived": "tract.operations.erasure",
@@ -104,6 +112,7 @@ _HOME = {
     "Divergence": "tract.operations.branch",
     "Entry": "tract.compile.fold",
     "EraseResult": "tract.operations.erase",
+    "Expansion": "tract.operations.expand",
     "FallbackLLM": "tract.llm.fallback",
     "FieldChange": "tract.compile.diff",
     "FilePart": "tract.objects.message",
@@ -113,6 +122,7 @@ _HOME = {
     "GCResult": "tract.operations.gc",
     "GenerationConfig": "tract.objects.config",
     "GraphRow": "tract.history.log",
+    "GroupSummary": "tract.operations.compress",
     "HttpLLM": "tract.llm.http",
     "ImagePart": "tract.objects.message",
     "InstructionContent": "tract.objects.content",
@@ -126,13 +136,16 @@ _HOME = {
     "MessageChange": "tract.compile.diff",
     "MessageGroup": "tract.compile.fit",
     "MissingTarget": "tract.operations.choices",
+    "ModelCall": "tract.objects.decision",
     "ModelChoice": "tract.objects.config",
+    "MoveResult": "tract.operations.moving",
     "OperationInfo": "tract.objects.operation",
     "OutputContent": "tract.objects.content",
     "PrefixProof": "tract.compile.proof",
     "Preview": "tract.compile.preview",
     "Price": "tract.agent.limits",
     "Prices": "tract.compile.preview",
+    "Proposal": "tract.operations.proposal",
     "Provenance": "tract.compile.context",
     "Reasoning": "tract.objects.message",
     "ReasoningContent": "tract.objects.content",
@@ -152,8 +165,13 @@ _HOME = {
     "SafetyWarning": "tract.compile.safety",
     "SearchHit": "tract.operations.search",
     "SessionContent": "tract.objects.content",
+    "SourceMessage": "tract.operations.summary",
     "Stats": "tract.operations.stats",
     "Status": "tract.history.status",
+    "Summarizer": "tract.operations.summary",
+    "Summary": "tract.operations.summary",
+    "SummaryContent": "tract.objects.content",
+    "SummaryRequest": "tract.operations.summary",
     "Tag": "tract.operations.tag",
     "TextDelta": "tract.llm.protocol",
     "TextPart": "tract.objects.message",
@@ -175,9 +193,11 @@ _HOME = {
     "TurnStarted": "tract.agent.events",
     "UndoResult": "tract.operations.undo",
     "Usage": "tract.objects.usage",
+    "extractive": "tract.operations.summary",
 }
 
 __all__ = [
+    "AgeStats",
     "ArtifactContent",
     "AsyncTextStream",
     "AutonomyLevel",
@@ -196,6 +216,7 @@ __all__ = [
     "CommitInfo",
     "CompiledContext",
     "Compiler",
+    "CompressResult",
     "Concern",
     "Conflict",
     "Derived",
@@ -206,6 +227,7 @@ __all__ = [
     "Divergence",
     "Entry",
     "EraseResult",
+    "Expansion",
     "FallbackLLM",
     "FieldChange",
     "FilePart",
@@ -215,6 +237,7 @@ __all__ = [
     "GCResult",
     "GenerationConfig",
     "GraphRow",
+    "GroupSummary",
     "HttpLLM",
     "ImagePart",
     "InstructionContent",
@@ -228,13 +251,16 @@ __all__ = [
     "MessageChange",
     "MessageGroup",
     "MissingTarget",
+    "ModelCall",
     "ModelChoice",
+    "MoveResult",
     "OperationInfo",
     "OutputContent",
     "PrefixProof",
     "Preview",
     "Price",
     "Prices",
+    "Proposal",
     "Provenance",
     "Reasoning",
     "ReasoningContent",
@@ -254,8 +280,13 @@ __all__ = [
     "SafetyWarning",
     "SearchHit",
     "SessionContent",
+    "SourceMessage",
     "Stats",
     "Status",
+    "Summarizer",
+    "Summary",
+    "SummaryContent",
+    "SummaryRequest",
     "Tag",
     "TextDelta",
     "TextPart",
@@ -277,6 +308,7 @@ __all__ = [
     "TurnStarted",
     "UndoResult",
     "Usage",
+    "extractive",
 ]
 
 
