@@ -358,12 +358,12 @@ def test_search(store: Run) -> None:
         t.undo()
 
     assert rows(store, "search", "THREE") == [
-        [rows(store, "log", "idea")[0][0], "default", "0.857", "reachable", "three"]
+        [rows(store, "log", "idea")[0][0], "default", "0.868", "reachable", "three"]
     ]
     assert [row[1:] for row in rows(store, "search", '"word\nthat"')] == [
-        ["default", "0.855", "unreachable", "a word that was undone"]
+        ["default", "0.862", "unreachable", "a word that was undone"]
     ]
-    assert [row[4] for row in rows(store, "search", "--", "o", "-two")] == ["one", "a word that was undone"]
+    assert [row[4] for row in rows(store, "search", "--", "o", "-two")] == ["a word that was undone", "one"]
     assert rows(store, "search", "three", "--scope", "ancestry") == []
     assert len(rows(store, "search", "three", "--at", "idea")) == 1
     assert len(rows(store, "search", "-n", "1", "--rebuild")) == 1

@@ -113,6 +113,22 @@ def test_commits_land_while_the_index_is_made(open_tract: Open) -> None:
     assert sorted(everything) == sorted([f"plum {number}" for number in range(5)] + said)
 
 
+def test_a_full_disk_keeps_nobody_from_searching(tmp_path: Path) -> None:
+    """What cannot be indexed is read."""
+    with Tract.open(tmp_path / "a.db") as t:
+        for number in range(300):
+            t.user(f"plum {number} " + "".join(chr(0x4E00 + (number * 97 + place) % 20_000) for place in range(200)))
+        raw = t._store.database.raw
+        raw.execute(f"PRAGMA max_page_count={raw.execute('PRAGMA page_count').fetchone()[0]}")
+
+        assert len(t.search("plum", limit=1000)) == 300
+        assert mark(t).mark < 0
+
+        raw.execute("PRAGMA max_page_count=1073741823")
+        assert len(t.search("plum", limit=1000)) == 300
+        assert mark(t).mark >= 300
+
+
 def test_what_is_erased_while_it_is_indexed_stays_out(tmp_path: Path) -> None:
     """Its words were read before; they are not written any more."""
     path = tmp_path / "store" / "a.db"

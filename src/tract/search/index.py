@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Final, TypeVar
 
-from tract.errors import BusyError, CorruptObjectError
+from tract.errors import BusyError, CorruptObjectError, DiskFullError, ReadOnlyError
 from tract.objects.folding import fold
 from tract.search.text import said
 from tract.storage import searching as f
@@ -82,8 +82,8 @@ def _some(words: Sequence[str]) -> Sequence[str]:
 def catch_up(store: Store) -> None:
     """Index what was committed since the index was last looked at, as far as that is possible now.
 
-    A handle for reading, an open batch, or others who hold the store too long leave it as it is; the search
-    then reads what is missing.
+    A handle for reading, an open batch, a full disk, or others who hold the store too long leave it as it is; the
+    search then reads what is missing.
 
     Cost:
         O(what was committed since, by all tracts of the store), however long ago.
@@ -93,7 +93,7 @@ def catch_up(store: Store) -> None:
             return
         try:
             _catch_up(store)
-        except BusyError:
+        except (BusyError, DiskFullError, ReadOnlyError):
             return
 
 
