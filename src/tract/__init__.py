@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from tract.operations.cherry_pick import CherryPickResult
     from tract.operations.choices import MissingTarget
     from tract.operations.compress import CompressResult, GroupSummary
+    from tract.operations.compress_plan import CompressPlan
     from tract.operations.erase import EraseResult
     from tract.operations.erasure import Derived
     from tract.operations.expand import Expansion
@@ -100,6 +101,7 @@ _HOME = {
     "CommitInfo": "tract.objects.commit",
     "CompiledContext": "tract.compile.context",
     "Compiler": "tract.compile.compiler",
+    "CompressPlan": "tract.operations.compress_plan",
     "CompressResult": "tract.operations.compress",
     "Concern": "tract.operations.review",
     "Conflict": "tract.operations.merge_result",
@@ -214,6 +216,7 @@ __all__ = [
     "CommitInfo",
     "CompiledContext",
     "Compiler",
+    "CompressPlan",
     "CompressResult",
     "Concern",
     "Conflict",

@@ -14,6 +14,7 @@ from pydantic import BaseModel
 
 from tract.agent.semantic import Deciders, Semantic, Verb, Wish, deciders
 from tract.agent.settings import Defaults, Models
+from tract.agent.tools import offered
 from tract.compile.bisect import BisectResult, ContextTest, bisect
 from tract.compile.blame import BlameResult, blame
 from tract.compile.compare import diff, diff_commit
@@ -48,6 +49,7 @@ from tract.operations.branch import Branch
 from tract.operations.cherry_pick import CherryPickResult, cherry_pick
 from tract.operations.commit import Remarks, annotate, append, edit
 from tract.operations.compress import CompressOptions, CompressResult, compress
+from tract.operations.compress_plan import CompressPlan, Sending, compress_plan
 from tract.operations.configure import configure
 from tract.operations.erase import EraseResult, erase
 from tract.operations.expand import Expansion, expand, lookup_tool
@@ -583,19 +585,20 @@ class Tract(Conversation):
 
     def preview(
         self,
-        provider: str,
+        provider: str | None = None,
         model: str | None = None,
         *,
-        tools: Iterable[Mapping[str, Any]] = (),
+        tools: Iterable[Any] | None = None,
         prices: Prices | Mapping[str, float] | None = None,
         context: CompiledContext | None = None,
     ) -> Preview:
         """Return what sending the context will mean, before it is sent: what is cached, what changed, what it costs.
 
         Args:
-            provider: The format: `openai`, `openai_responses`, `anthropic` or `gemini`.
+            provider: The format: `openai`, `openai_responses`, `anthropic` or `gemini`; by default, as *model*, what
+                `chat` asks.
             model: Compare with the last request to this model alone.
-            tools: Definitions that will be sent along.
+            tools: Functions or definitions that will be sent along instead of those in `t.tools`.
             prices: Per million tokens, to estimate the cost.
             context: Another context than that of HEAD.
 
@@ -606,7 +609,8 @@ class Tract(Conversation):
             O(bytes) of this request and the one before.
         """
         compiled = self.compile() if context is None else context
-        return preview(self._store, compiled, provider, model=model, tools=tools, prices=prices)
+        wire, name = self._models.wire(provider, model)
+        return preview(self._store, compiled, wire, model=name, tools=offered(self._tools, tools), prices=prices)
 
     def get(self, commit: str | CommitInfo) -> CommitInfo:
         """Return what is known of *commit*."""
@@ -1123,6 +1127,40 @@ class Tract(Conversation):
             dry_run=dry_run,
         )
         return compress(self._store, options)
+
+    def compress_plan(
+        self,
+        provider: str | None = None,
+        model: str | None = None,
+        *,
+        target_tokens: int | None = None,
+        preserve: str | CommitInfo | Iterable[str | CommitInfo] = (),
+        tools: Iterable[Any] | None = None,
+        prices: Prices | Mapping[str, float] | None = None,
+    ) -> CompressPlan:
+        """Return what compressing now would save with each turn and cost once, and after how many turns it pays.
+
+        Summaries make every later request smaller, but what stands behind the first of them has to be cached anew.
+        Nothing is summarized or written.
+
+        Args:
+            provider: The format the context is sent in; by default, as *model*, what `chat` asks.
+            model: The model it is sent to.
+            target_tokens: As for `compress`.
+            preserve: As for `compress`.
+            tools: Functions or definitions that are sent along instead of those in `t.tools`.
+            prices: Per million tokens; without them the costs are told in tokens of input, see `CompressPlan`.
+
+        Raises:
+            InvalidInputError: There is nothing to compress.
+
+        Cost:
+            O(bytes) of this request and the one before.
+        """
+        sending = Sending(*self._models.wire(provider, model), offered(self._tools, tools))
+        options = CompressOptions(preserve=resolve_some(self._store, preserve), target_tokens=target_tokens)
+        asks_model = self._models["compress"].is_configured
+        return compress_plan(self._store, self.compile(), options, sending, prices=prices, asks_model=asks_model)
 
     def expand(self, commit: str | CommitInfo) -> Expansion:
         """Return what a summary, merge or squash stands for, through every level, down to the original messages.
