@@ -21,13 +21,13 @@ def test_a_traceback_ends_with_the_hint() -> None:
     with Tract.open() as t:
         t.user("Hello.")
         with pytest.raises(BranchNotFoundError) as caught:
-            t.switch("mian")
+            t.switch("mains")
 
     assert _last_lines(caught.value) == [
-        "tract.errors.BranchNotFoundError: No branch `mian`.",
+        "tract.errors.BranchNotFoundError: No branch `mains`.",
         "hint: Did you mean `main`?",
     ]
-    assert str(caught.value) == "No branch `mian`."
+    assert str(caught.value) == "No branch `mains`."
 
 
 def test_an_error_without_a_hint_shows_none() -> None:
