@@ -65,7 +65,7 @@ if TYPE_CHECKING:
     from tract.operations.rebase import RebaseResult
     from tract.operations.reorder import ReorderResult
     from tract.operations.review import Brought, Concern, Review
-    from tract.operations.stats import KindStats, Stats
+    from tract.operations.stats import AgeStats, KindStats, Stats
     from tract.operations.tag import Tag
     from tract.operations.undo import UndoResult
     from tract.porcelain.tract import Tract
@@ -75,6 +75,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOME = {
+    "AgeStats": "tract.operations.stats",
     "ArtifactContent": "tract.objects.content",
     "AsyncTextStream": "tract.agent.streams",
     "AutonomyLevel": "tract.objects.decision",
@@ -176,6 +177,7 @@ _HOME = {
 }
 
 __all__ = [
+    "AgeStats",
     "ArtifactContent",
     "AsyncTextStream",
     "AutonomyLevel",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from tract.compile.compiler import Compiler, compile_commit, compile_state, states_of
+from tract.compile.compiler import NO_MARKS, Compiler, Marks, compile_commit, compile_state, states_of
 from tract.compile.context import CompiledContext
 from tract.compile.fold import Event, State
 from tract.compile.safety import SafetyWarning, order_warnings
@@ -131,7 +131,7 @@ def compile_in_order(
     order: Sequence[bytes],
     *,
     compiler: Compiler | None = None,
-    mark_edits: bool = False,
+    marks: Marks = NO_MARKS,
     verify: bool = False,
 ) -> CompiledContext:
     """Return the context of *commit* as a reorder naming *order* would make it; writes nothing.
@@ -143,7 +143,7 @@ def compile_in_order(
         InvalidTargetError: One is not in the history of *commit*, or placed no message.
     """
     if verify or not order:
-        plain = compile_commit(store, commit, compiler=compiler, mark_edits=mark_edits, verify=verify)
+        plain = compile_commit(store, commit, compiler=compiler, marks=marks, verify=verify)
         if not order:
             return plain
     tip = None if commit is None else store.tip(commit)
@@ -155,4 +155,4 @@ def compile_in_order(
     assert chain.state is not None
     found = order_warnings(before.shown, chain.state.shown, replies(store, commit))
     said = [one.message for one in found]
-    return compile_state(store, commit, chain.state, compiler=compiler, mark_edits=mark_edits, warnings=said)
+    return compile_state(store, commit, chain.state, compiler=compiler, marks=marks, warnings=said)

@@ -23,7 +23,7 @@ from tract.agent.tools import F, decorated, offered, runnable
 from tract.compile.bisect import BisectResult, ContextTest, bisect
 from tract.compile.blame import BlameResult, blame
 from tract.compile.compare import diff, diff_commit
-from tract.compile.compiler import Compiler, compile_head
+from tract.compile.compiler import Compiler, Marks, compile_head
 from tract.compile.context import CompiledContext
 from tract.compile.counts import counted
 from tract.compile.diff import DiffResult
@@ -691,6 +691,7 @@ class Tract:
         strategy: StrategyName | FitStrategy | None = None,
         budget: int | TokenBudget | None = None,
         mark_edits: bool = False,
+        mark_erased: bool = False,
         verify: bool = False,
     ) -> CompiledContext:
         """Return the messages to send next.
@@ -705,6 +706,8 @@ class Tract:
                 tool call with its results or not at all. `left_out` tells what is missing.
             budget: Largest `token_count`, counted by the tokenizer; with *strategy* the tract's own by default.
             mark_edits: Begin each edited message with `[edited] `.
+            mark_erased: Put `[erased]` in the place of each message whose content was erased or collected; else
+                nothing is there.
             verify: Fold the whole history once more and compare.
 
         Raises:
@@ -717,12 +720,19 @@ class Tract:
             One small query when nothing is new; O(new commits) otherwise; with a budget O(messages) besides.
         """
         is_plain = at is None and as_of is None and order is None and self._compiler is None
-        if is_plain and not (mark_edits or verify):
+        if is_plain and not (mark_edits or mark_erased or verify):
             return fitted(self._store, compile_head(self._store), budget, strategy)
         commit, named = self._moment(at, as_of), [] if order is None else resolve_all(self._store, order)
         return fitted(
             self._store,
-            compile_in_order(self._store, commit, named, compiler=self._compiler, mark_edits=mark_edits, verify=verify),
+            compile_in_order(
+                self._store,
+                commit,
+                named,
+                compiler=self._compiler,
+                marks=Marks(mark_edits, mark_erased),
+                verify=verify,
+            ),
             budget,
             strategy,
         )

@@ -106,6 +106,15 @@ def settings(database: Database) -> dict[str, str]:
     return dict(database.all(_META))
 
 
+_REPLIES: Final = Query(select(s.replies.c.data))
+
+
+def replies(database: Database) -> Iterator[bytes]:
+    """Yield every answer of a model that is kept to be used again."""
+    for (data,) in database.all(_REPLIES):
+        yield bytes(data)
+
+
 _HANDLED: Final = frozenset({s.operations.c.args, s.usage.c.raw, s.meta.c.value})
 _OTHER_TEXTS: Final = tuple(
     (f"{table.name}.{column.name}", Query(select(column).distinct().where(column.is_not(None))))

@@ -41,6 +41,8 @@ from tract.storage.database import Database
 Result = TypeVar("Result")
 
 MEMORY: Final = ":memory:"
+BACKUP_SUFFIX: Final = ".backup-"
+"""Between the name of a store and the schema version of the copy made before a migration."""
 _SYNCHRONOUS: Final = {"full": 2, "normal": 1, "off": 0}
 OPENING_SECONDS: Final = 30.0  # how long an opening waits; the configured deadline is in the store
 _HEADER_ATTEMPTS: Final = 100
@@ -84,6 +86,13 @@ class SqliteDatabase(Database):
             with contextlib.suppress(FileNotFoundError):
                 log = Path(f"{self.location}-wal").stat().st_size
         return page * pages + log, page * free
+
+    def copies(self) -> list[str]:
+        """Return the paths of the copies beside the file that migrations made."""
+        if self.location == MEMORY:
+            return []
+        file = Path(self.location).absolute()
+        return sorted(str(one) for one in file.parent.iterdir() if one.name.startswith(file.name + BACKUP_SUFFIX))
 
     def overwrite_what_is_dropped(self) -> None:
         """Fill with zeros what is deleted or replaced from now on."""
