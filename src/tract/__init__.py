@@ -50,7 +50,7 @@ if TYPE_CHECKING:
         SessionContent,
         ToolResultContent,
     )
-    from tract.objects.decision import AutonomyLevel, Resolution, Resolver
+    from tract.objects.decision import AutonomyLevel, ModelCall, Resolution, Resolver
     from tract.objects.message import FilePart, ImagePart, Message, Reasoning, TextPart, ToolCall, ToolResultPart
     from tract.objects.operation import OperationInfo
     from tract.objects.usage import Usage
@@ -62,6 +62,7 @@ if TYPE_CHECKING:
     from tract.operations.fsck import Finding
     from tract.operations.gc import GCResult
     from tract.operations.merge_result import Conflict, MergeResult
+    from tract.operations.moving import MoveResult
     from tract.operations.rebase import RebaseResult
     from tract.operations.reorder import ReorderResult
     from tract.operations.review import Brought, Concern, Review
@@ -126,7 +127,9 @@ _HOME = {
     "MessageChange": "tract.compile.diff",
     "MessageGroup": "tract.compile.fit",
     "MissingTarget": "tract.operations.choices",
+    "ModelCall": "tract.objects.decision",
     "ModelChoice": "tract.objects.config",
+    "MoveResult": "tract.operations.moving",
     "OperationInfo": "tract.objects.operation",
     "OutputContent": "tract.objects.content",
     "PrefixProof": "tract.compile.proof",
@@ -228,7 +231,9 @@ __all__ = [
     "MessageChange",
     "MessageGroup",
     "MissingTarget",
+    "ModelCall",
     "ModelChoice",
+    "MoveResult",
     "OperationInfo",
     "OutputContent",
     "PrefixProof",

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 from typing import Literal
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -21,6 +23,14 @@ STEPS = [
     "branch", "merge", "merge",
 ]  # fmt: skip
 SIDES: list[Literal["ours", "theirs"]] = ["ours", "theirs"]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _blocks() -> Iterator[None]:
+    """Short histories span several blocks."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tract.compile.fold.BLOCK", 3)
+        yield
 
 
 def check(history: History) -> None:

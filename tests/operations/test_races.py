@@ -236,6 +236,20 @@ def test_a_commit_that_comes_in_is_never_reset_away_unseen(scene: Path, tmp_path
         assert t.head == second.head
 
 
+def test_a_reset_with_an_expected_head_refuses_any_other(scene: Path, tmp_path: Path) -> None:
+    """Also one that came in before the call, which the caller has not seen."""
+    with copied(scene, tmp_path / "a.db") as (t, second):
+        seen = t.head
+        new = second.user("new")
+
+        with pytest.raises(RefConflictError) as caught:
+            t.reset("HEAD~2", mode="hard", expected_head=seen)
+
+        assert (caught.value.expected, caught.value.actual) == (seen, new.hash)
+        assert t.head == new.hash
+        assert t.reset("HEAD~1", expected_head=new).hash == t.head == seen
+
+
 def once(write: Callable[[], object]) -> Callable[[str], None]:
     """Return a hook that does *write* the first time it is called."""
     waiting = [write]

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from tract import DialogueContent, MergeResult, Tract, Usage
+from tract import DialogueContent, MergeResult, MoveResult, Resolution, Tract, Usage
 from tract.compile.safety import WARNING_KINDS
 from tract.errors import NothingToUndoError
 from tract.objects.hashing import blob_hash
@@ -15,6 +15,7 @@ from tract.operations.reply import Turn, commit_turn
 Write = Callable[[Tract], object]
 
 CALL: Final = {"id": "call_1", "name": "search", "arguments": '{"q": "tea"}'}
+_DECIDED: Final = Resolution("use", "Which are best?", "Both hold.", "tool", {"model": "m-5", "temperature": 0.5})
 USAGE: Final = {"prompt_tokens": 40, "completion_tokens": 7}
 
 
@@ -92,6 +93,13 @@ def _to_spare(t: Tract, write: Callable[[str], object]) -> None:
         t.branch("spare", switch=False)
 
 
+def _applied(t: Tract, result: MoveResult) -> object:
+    """Decide what is left to decide, and do it."""
+    while result.unresolved:
+        result = result.resolve(result.unresolved[0], "use")
+    return t.apply(result) if result.is_waiting else result
+
+
 def _redo(t: Tract) -> None:
     try:
         t.redo()
@@ -131,6 +139,7 @@ WRITES: Final[dict[str, Write]] = {
     "reorder": lambda t: t.reorder(contents(t)[:2], allow=WARNING_KINDS),
     "cherry_pick": lambda t: t.cherry_pick(contents(t)[:2], allow=WARNING_KINDS),
     "rebase": lambda t: t.rebase("aside"),
+    "apply": lambda t: _applied(t, t.reorder([contents(t)[0], contents(t)[-1]], autonomy="manual")),
     "batch": _batch,
     "branch": lambda t: t.branch(f"new-{next(_numbers)}"),
     "branch without switch": lambda t: t.branch(f"aside-{next(_numbers)}", at="HEAD~2", switch=False),
@@ -157,6 +166,7 @@ MERGES: Final[dict[str, Write]] = {
     "merge": lambda t: t.merge("other"),
     "merge forward": lambda t: t.merge("ahead"),
     "merge with additions": lambda t: t.merge("clash", strategy="theirs"),
+    "merge decided by a model": lambda t: t.merge("clash", resolver=lambda _: _DECIDED, autonomy="autonomous"),
     "merge squash": lambda t: t.merge("other", strategy="squash"),
     "save_merge": _where_one_waits(lambda t, result: t.save_merge(result.resolve(0, "theirs"))),
     "commit_merge": _where_one_waits(lambda t, result: t.commit_merge(result.resolve(0, "use", "Which teas?"))),

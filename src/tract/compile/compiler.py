@@ -297,7 +297,7 @@ class _Messages(Prefix[Message]):
 
     __slots__ = ("_shown",)
 
-    def __init__(self, shown: Prefix[Entry]) -> None:
+    def __init__(self, shown: Sequence[Entry]) -> None:
         super().__init__([], len(shown))
         self._shown = shown
 

@@ -60,12 +60,15 @@ def commit_turn(store: Store, verb: str, turn: Turn) -> CommitInfo:
 
     Raises:
         RefConflictError: The branch has moved on in a way the turn's landing does not allow.
+        ErasedMeanwhileError: Something was erased since the context was read.
     """
     ready = prepare(store, turn.content)
     plan = Plan(store, "append", ready, turn.remarks, tools=turn.tools)
     name = BRANCH_PREFIX + turn.branch
     store.pause("reply")
     with store.operation(verb) as operation:
+        # The model was told of it, and its answer may repeat it.
+        operation.require_nothing_erased()
         tip = _landed(operation, name, turn)
         sizes = after_append(store, tip, ready.tokens)
         draft = plan.draft((), sizes)

@@ -17,6 +17,7 @@ from tract.agent.events import RunEvent
 from tract.agent.limits import RunBudget
 from tract.agent.run import OnInterrupted, Run, RunResult, Signal, loop
 from tract.agent.running import run_async, run_sync
+from tract.agent.semantic import Deciders, Semantic, Verb, Wish, deciders
 from tract.agent.settings import Defaults, Models
 from tract.agent.streams import AsyncTextStream, TextStream
 from tract.agent.tools import F, decorated, offered, runnable
@@ -49,6 +50,7 @@ from tract.objects.decision import AutonomyLevel, Resolver
 from tract.objects.message import AnyPart, Reasoning
 from tract.objects.usage import Usage
 from tract.operations import branch as branching
+from tract.operations.apply import R, apply
 from tract.operations.branch import Branch
 from tract.operations.cherry_pick import CherryPickResult, cherry_pick
 from tract.operations.commit import Remarks, annotate, append, edit
@@ -67,6 +69,7 @@ from tract.operations.merge import (
     save_merge,
 )
 from tract.operations.merge_result import MergeResult
+from tract.operations.moving import Terms
 from tract.operations.prepare import as_content, with_text
 from tract.operations.rebase import RebaseResult, rebase
 from tract.operations.reorder import ReorderResult, compile_in_order, reorder
@@ -86,7 +89,7 @@ from tract.porcelain.arguments import (
     listed,
     log_ends,
     merge_result,
-    merged,
+    picks,
     remarks,
     resolve_all,
     text_or_parts,
@@ -357,6 +360,9 @@ class Tract:
         *,
         allow: Iterable[str] | str = (),
         resolver: Resolver | None = None,
+        autonomy: AutonomyLevel | str | None = None,
+        strategy: Semantic = "auto",
+        model: str | None = None,
         message: str | None = None,
     ) -> ReorderResult:
         """Let the messages of *commits* trade the places they hold among themselves; nothing else moves.
@@ -365,7 +371,14 @@ class Tract:
             commits: In the order they are to have.
             allow: Kinds of safety warnings to go on in spite of.
             resolver: Decides on the others.
+            autonomy: Where a resolver decided something, `collaborative` (the default) returns that for
+                review, `autonomous` carries it out; `manual` calls no resolver and returns what is open.
+            strategy: `auto`, or `semantic`: a model decides, the one configured for `merge`.
+            model: Name of the model `semantic` asks; else that of `configure_operations(merge=...)`.
             message: What to show in the log.
+
+        Returns:
+            What was done; while it `is_waiting`, what would be: look at `preview`, give it to `apply`.
 
         Raises:
             SafetyError: It would split a tool exchange, invert a reply or move an instruction behind
@@ -373,7 +386,10 @@ class Tract:
             InvalidInputError: A commit is named twice, or nothing would move.
         """
         named = resolve_all(self._store, commits)
-        return reorder(self._store, named, allow=allow, resolver=resolver, message=message)
+        asked = self._deciders("reorder", strategy, model, autonomy, resolver=resolver)
+        return reorder(
+            self._store, named, Terms.of(allow, asked.resolver, autonomy, calls=asked.calls), message=message
+        )
 
     def cherry_pick(
         self,
@@ -381,24 +397,47 @@ class Tract:
         *,
         resolver: Resolver | None = None,
         allow: Iterable[str] | str = (),
+        autonomy: AutonomyLevel | str | None = None,
+        strategy: Semantic = "auto",
+        model: str | None = None,
     ) -> CherryPickResult:
         """Make *commits* of other branches again at the end of this one; a tool call takes its results with it.
 
         Args:
-            commits: One or several, in the order they are to have.
+            commits: One or several, in the order they are to have; a range `a..b` stands for what b has
+                and a has not, without merges.
             resolver: Decides what to do where an edit's target is missing, and on safety warnings.
             allow: Kinds of safety warnings to go on in spite of.
+            autonomy: Where a resolver decided something, `collaborative` (the default) returns that for
+                review, `autonomous` carries it out; `manual` calls no resolver and returns what is open.
+            strategy: `auto`, or `semantic`: a model decides, the one configured for `merge`, and looks at what comes
+                together; see `merge`.
+            model: Name of the model `semantic` asks; else that of `configure_operations(merge=...)`.
+
+        Returns:
+            What was done; while it `is_waiting`, what would be: look at `preview`, give it to `apply`.
 
         Raises:
             MissingTargetError: One acts on a commit that is not here, and there is no resolver.
             SafetyError: It would break something that is neither allowed nor resolved.
             AbortedError: The resolver aborted.
+            NoModelError: `semantic`, and no model is configured.
+            ModelError: The model could not be asked, or its answer cannot be used (`ModelAnswerError`).
             RefConflictError: The branch moved while the call was on its way.
         """
-        return cherry_pick(self._store, resolve_all(self._store, commits), allow=allow, resolver=resolver)
+        asked = self._deciders("cherry_pick", strategy, model, autonomy, resolver=resolver)
+        terms = Terms.of(allow, asked.resolver, autonomy, reviewer=asked.reviewer, calls=asked.calls)
+        return cherry_pick(self._store, picks(self._store, commits), terms)
 
     def rebase(
-        self, onto: str | CommitInfo, *, resolver: Resolver | None = None, allow: Iterable[str] | str = ()
+        self,
+        onto: str | CommitInfo,
+        *,
+        resolver: Resolver | None = None,
+        allow: Iterable[str] | str = (),
+        autonomy: AutonomyLevel | str | None = None,
+        strategy: Semantic = "auto",
+        model: str | None = None,
     ) -> RebaseResult:
         """Make what only the current branch has again on top of *onto*, and move the branch there.
 
@@ -406,14 +445,50 @@ class Tract:
             onto: The commit to stand on.
             resolver: Decides what to do where an edit's target is missing, and on safety warnings.
             allow: Kinds of safety warnings to go on in spite of.
+            autonomy: Where a resolver decided something, `collaborative` (the default) returns that for
+                review, `autonomous` carries it out; `manual` calls no resolver and returns what is open.
+            strategy: `auto`, or `semantic`: a model decides, the one configured for `merge`, and looks at what comes
+                together; see `merge`.
+            model: Name of the model `semantic` asks; else that of `configure_operations(merge=...)`.
+
+        Returns:
+            What was done; while it `is_waiting`, what would be: look at `preview`, give it to `apply`.
 
         Raises:
             MissingTargetError: A commit acts on one that is not there, and there is no resolver.
             SafetyError: It would break something that is neither allowed nor resolved.
             AbortedError: The resolver aborted.
+            NoModelError: `semantic`, and no model is configured.
+            ModelError: The model could not be asked, or its answer cannot be used (`ModelAnswerError`).
             RefConflictError: The branch moved while the call was on its way.
         """
-        return rebase(self._store, self._resolve(onto), allow=allow, resolver=resolver)
+        base = self._resolve(onto)
+        asked = self._deciders("rebase", strategy, model, autonomy, resolver=resolver, onto=base)
+        terms = Terms.of(allow, asked.resolver, autonomy, reviewer=asked.reviewer, calls=asked.calls)
+        return rebase(self._store, base, terms)
+
+    def apply(self, result: R) -> R:
+        """Do what the *result* of a cherry-pick, rebase, reorder or merge that waits says, as it was decided.
+
+        Returns:
+            What was done.
+
+        Raises:
+            RefConflictError: The branch has moved since, or HEAD is on another one.
+            MissingTargetError: A missing target is undecided.
+            SafetyError: A safety warning is undecided.
+            MergeConflictError: A conflict of a merge is undecided.
+
+        Example:
+            >>> with Tract.open() as t:
+            ...     rule, asked = t.system("Be terse."), t.user("Why?")
+            ...     result = t.reorder([asked, rule], autonomy="manual")
+            ...     result.issues, [message.role for message in result.preview]
+            ...     t.apply(result.resolve(0, "use"))
+            ((<SafetyWarning instruction_moved ...>,), ['user', 'system'])
+            <ReorderResult ...>
+        """
+        return apply(self._store, result)
 
     def batch(self) -> AbstractContextManager[None]:
         """Make all writes of a `with` block one operation; if the block raises, nothing is kept.
@@ -441,10 +516,12 @@ class Tract:
     def configure(self, config: TractConfig | None = None, **settings: Any) -> TractConfig:
         """Change settings of this tract and keep them in the store; returns those in force.
 
+        Settings that are not named stay as they are kept, also if another handle has changed them since.
+
         Raises:
             InvalidInputError: No such setting, or not such a value.
         """
-        return configure(self._store, merged(self._store.config if config is None else config, settings))
+        return configure(self._store, config, settings)
 
     # --- talking to models -------------------------------------------------------------------------
 
@@ -1110,18 +1187,26 @@ class Tract:
         """The tags: a mapping by name, with `create` and `delete`."""
         return Tags(self._store)
 
-    def reset(self, revision: str | CommitInfo, mode: Literal["soft", "hard"] = "soft") -> CommitInfo:
+    def reset(
+        self,
+        revision: str | CommitInfo,
+        mode: Literal["soft", "hard"] = "soft",
+        *,
+        expected_head: str | CommitInfo | None = None,
+    ) -> CommitInfo:
         """Let the current branch point to *revision*; `undo` moves it back.
 
         Args:
             revision: Where to.
             mode: `soft` keeps the old tip as `ORIG_HEAD`; `hard` leaves it to the operation log.
+            expected_head: Refuse if the branch has moved on from here.
 
         Raises:
-            RefConflictError: The branch moved while the call was on its way.
+            RefConflictError: The branch is not at *expected_head*, or moved while the call was on its way.
         """
         info = self.get(revision)
-        reset(self._store, bytes.fromhex(info.hash), mode)
+        before = self._store.head_hash() if expected_head is None else self._resolve(expected_head)
+        reset(self._store, bytes.fromhex(info.hash), mode, before)
         return info
 
     # --- merging -----------------------------------------------------------------------------------
@@ -1137,20 +1222,25 @@ class Tract:
         autonomy: AutonomyLevel | str | None = None,
         delete_branch: bool = False,
         message: str | None = None,
+        model: str | None = None,
     ) -> MergeResult:
         """Bring the history of *branch* into the current one: base, then ours, then theirs; nothing is lost.
 
         Args:
             branch: The branch, or any other revision.
             strategy: `auto`; `ours` or `theirs` decide conflicts for one side; `squash` appends one
-                summary of the other branch; `semantic` also looks for concerns that are no conflict.
+                summary of the other branch; `semantic` lets a model decide conflicts, where one is configured,
+                and looks for concerns that are no conflict.
             no_ff: Write a merge commit even where the branch could simply move forward.
             resolver: Called with each `Conflict`; returns a `Resolution`.
-            reviewer: Called with a `Review` by `semantic`; returns `Concern` values. Rules, by default.
-            autonomy: `manual` calls no resolver, `collaborative` (the default) returns what a resolver
+            reviewer: Called with a `Review` by `semantic`; returns `Concern` values. By default rules, and the model
+                where one is configured.
+            autonomy: `manual` calls no resolver, reviewer or model, `collaborative` (the default) returns what was
                 decided for review, `autonomous` carries it out.
             delete_branch: Drop *branch* once it is merged.
             message: What to show in the log.
+            model: Name of the model `semantic` asks; else that of `configure_operations(merge=...)`, else that of
+                `Tract.open`.
 
         Returns:
             What was done. With undecided conflicts nothing was merged yet: decide them with
@@ -1160,12 +1250,16 @@ class Tract:
         Raises:
             DetachedHeadError: HEAD is on no branch.
             MergeConflictError: The resolver aborted.
+            ModelError: The model could not be asked, or its answer cannot be used (`ModelAnswerError`).
             MergeInProgressError: There are conflicts, and another merge waits for decisions already.
 
         Cost:
             O(commits since the merge base).
         """
-        options = MergeOptions(strategy, no_ff, resolver, autonomy, delete_branch, message, reviewer)
+        asked = self._deciders("merge", strategy, model, autonomy, resolver=resolver, reviewer=reviewer)
+        options = MergeOptions(
+            strategy, no_ff, asked.resolver, autonomy, delete_branch, message, asked.reviewer, asked.calls
+        )
         name = branch.short_hash if isinstance(branch, CommitInfo) else branch
         return merge(self._store, self._resolve(branch), name, options)
 
@@ -1249,6 +1343,13 @@ class Tract:
         use = self._models.use("chat", parse_llm_config("chat", call, is_kept=False))
         definitions = offered(self._tools, tools)
         return Asking(self._store, self._compiler, operation, use, definitions, **how).checked()
+
+    def _deciders(
+        self, verb: Verb, strategy: str, model: str | None, autonomy: AutonomyLevel | str | None, **own: Any
+    ) -> Deciders:
+        return deciders(
+            self._store, self._models, Wish(verb=verb, strategy=strategy, model=model, autonomy=autonomy, **own)
+        )
 
     def _run(self, tools: Iterable[Any] | None, call: Mapping[str, Any], on_conflict: OnConflict, **how: Any) -> Run:
         asking = self._asking("run", call, tools, on_conflict=on_conflict)

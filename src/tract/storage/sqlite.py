@@ -57,7 +57,7 @@ class SqliteDatabase(Database):
         sqlite3.Error,
         sqlite3.Warning,
         OverflowError,
-        UnicodeEncodeError,
+        UnicodeError,
     )
 
     @property
@@ -170,6 +170,8 @@ def patiently(call: Callable[[], Result], deadline_seconds: float) -> Result:
 
 def translate(error: BaseException, location: str) -> TractError:
     """Return the `TractError` for an `sqlite3` error, by its result code."""
+    if isinstance(error, UnicodeDecodeError):
+        return _unreadable_schema(location)
     if not isinstance(error, sqlite3.Error):
         return StorageError(f"SQLite cannot take this value: {error}.")
     code = _code(error)
@@ -184,6 +186,11 @@ def translate(error: BaseException, location: str) -> TractError:
     if is_damage or code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT}:
         return CorruptStoreError(f"SQLite cannot read `{location}`: {error}.")
     return StorageError(f"SQLite: {error}.", hint="Look at the disk and the file's permissions.")
+
+
+def _unreadable_schema(location: str) -> CorruptStoreError:
+    # SQLite quotes the damaged schema in its message, which the driver then cannot decode.
+    return CorruptStoreError(f"SQLite cannot read `{location}`: its schema is no UTF-8.")
 
 
 def library_version() -> str:
@@ -225,6 +232,8 @@ def _cannot_open(path: str, error: Exception) -> TractError:
     if isinstance(error, TractError):
         return error
     original = getattr(error, "orig", None) or error
+    if isinstance(original, UnicodeDecodeError):
+        return _unreadable_schema(path)
     if getattr(original, "sqlite_errorname", "").startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
         return CorruptStoreError(f"SQLite cannot read `{path}`: {original}.")
     return StorageError(f"Cannot open `{path}`: {original}.", hint="Look at the path and its permissions.")
