@@ -1,22 +1,33 @@
 # %% [markdown]
 # # A fast model for talking, a careful one for what matters
 #
-# A release assistant answers small questions with a cheap model and the final one with a better one. Who answered what
-# is in the history, and can be asked for.
+# A release assistant answers small questions with a cheap model, and asks a better one for the final word and for
+# merging what two people wrote. Who answered what is in the history, and can be asked for.
 
 # %%
+import json
 import tempfile
 from pathlib import Path
 
-from tract import HttpLLM, LLMConfig, Tract
+from tract import HttpLLM, LLMConfig, Request, Tract
 from tract.testing import ScriptedLLM
+
+
+def decide(request: Request) -> str:
+    """Merge as a model would: an answer for the script below."""
+    asked = json.loads(request.messages[-1].text)
+    text = "Release note: we are glad to bring you seven fixes and one new command."
+    return json.dumps(
+        {"issue": asked["issue"], "action": "use", "content": text, "reason": "One the tone, one the facts."}
+    )
+
 
 fast = HttpLLM.from_environment(
     anthropic="claude-haiku-4-5", openai="gpt-4.1-mini", gemini="gemini-2.5-flash"
 ) or ScriptedLLM(["Seven fixes and one new command.", "Not before the migration is tested."], model="fast")
 careful = HttpLLM.from_environment(
     anthropic="claude-sonnet-4-5", openai="gpt-4.1", gemini="gemini-2.5-pro"
-) or ScriptedLLM(["No: the migration has no way back. Ship the fixes without it."], model="careful")
+) or ScriptedLLM(["Yes: the migration has no way back. Ship the fixes without it.", decide], model="careful")
 
 # %% [markdown]
 # ## Who is asked for what
@@ -72,6 +83,29 @@ assert verdict.generation_config["temperature"] == 0
 cautious = t.query_by_config("temperature", "=", 0)
 print("answered at temperature 0:", [commit.message for commit in cautious])
 assert [commit.hash for commit in cautious] == [verdict.commit_info.hash]
+
+# %% [markdown]
+# ## A merge for the careful one
+#
+# Two people changed the release note, each on a branch. A semantic merge asks the model of `merge`. Its decision comes
+# back with a reason, and is applied once you have read it.
+
+# %%
+note = t.user("Release note: seven fixes.")
+t.branch("tone")
+t.edit(note, "Release note: we are glad to bring you seven fixes.")
+t.switch("main")
+t.edit(note, "Release note: seven fixes and one new command.")
+
+result = t.merge("tone", strategy="semantic")
+for decision in result.resolutions.values():
+    print(f"{decision.action}, because: {decision.reason}")
+assert "one new command" in t.compile().messages[-1].text  # nothing is merged yet
+
+t.apply(result)
+print(t.compile().messages[-1].text)
+for row in t.log(6, graph=True):
+    print(row)
 
 # %% [markdown]
 # ## The settings stay

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.docs import notebook
 from tests.gates import source
 from tests.providers.fixtures import provider_server
-from tests.providers.server import Provider
+from tests.providers.server import Answer, Provider, Text
+from tests.providers.server.script import echo
 from tract.llm.providers import PROVIDERS
 
 __all__ = ["provider_server"]
@@ -74,8 +78,18 @@ def _run(script: Path, folder: Path, environment: dict[str, str]) -> str:
 
 
 def _speak(server: Provider, script: Path) -> None:
+    server.script.default = _answer
     for calls in TOOL_CALLS.get(script.stem, []):
         server.script.call_tools(calls)
+
+
+def _answer(request: dict[str, Any]) -> Answer:
+    """Decide what a merge asks, in whatever format; else say how many messages came."""
+    issue = re.search(r"both_edited:[0-9a-f]+", json.dumps(request))
+    if issue is None:
+        return echo(request)
+    decision = {"issue": issue[0], "action": "theirs", "content": None, "reason": "It is kinder."}
+    return Answer((Text(json.dumps(decision)),))
 
 
 def test_the_cookbook_is_complete_and_listed() -> None:
