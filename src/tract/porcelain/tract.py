@@ -14,6 +14,7 @@ from pydantic import BaseModel
 
 from tract.agent.semantic import Deciders, Semantic, Verb, Wish, deciders
 from tract.agent.settings import Defaults, Models
+from tract.agent.summarizer import summarizer_for
 from tract.agent.tools import offered
 from tract.compile.bisect import BisectResult, ContextTest, bisect
 from tract.compile.blame import BlameResult, blame
@@ -1094,8 +1095,8 @@ class Tract(Conversation):
             end: Cover up to this message.
             target_tokens: Most tokens all summaries together may have; by default a quarter is aimed at.
             content: The summary, written by you; a text for each group if there are several.
-            summarizer: Called with a `SummaryRequest`, returns a text or a `Summary`; by default
-                `extractive`, which picks sentences and needs no model.
+            summarizer: Called with a `SummaryRequest`, returns a text or a `Summary`; by default the model
+                configured for `compress`, else `extractive`, which picks sentences and needs none.
             instructions: What to tell the summarizer besides.
             system_prompt: Replaces the summarizer's own prompt.
             preserve: Messages that stay this time.
@@ -1106,6 +1107,7 @@ class Tract(Conversation):
 
         Raises:
             InvalidInputError: There is nothing to compress, or *content* does not fit the groups.
+            ModelError: The model could not be asked, or its answer cannot be used (`ModelAnswerError`).
             SummaryError: A summary is empty, too long or a refusal, also when asked for again.
             RefConflictError: What was to be covered changed while the summarizer ran.
 
@@ -1119,7 +1121,7 @@ class Tract(Conversation):
             resolve_some(self._store, preserve),
             target_tokens=target_tokens,
             content=content,
-            summarizer=summarizer,
+            summarizer=summarizer_for(self._store, self._models, summarizer, content),
             instructions=instructions,
             system_prompt=system_prompt,
             must_keep=must_keep,
