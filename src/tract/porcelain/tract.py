@@ -21,6 +21,7 @@ from tract.agent.running import run_async, run_sync
 from tract.agent.semantic import Deciders, Semantic, Verb, Wish, deciders
 from tract.agent.settings import Defaults, Models
 from tract.agent.streams import AsyncTextStream, TextStream
+from tract.agent.summarizer import summarizer_for
 from tract.agent.tools import F, decorated, offered, runnable
 from tract.compile.bisect import BisectResult, ContextTest, bisect
 from tract.compile.blame import BlameResult, blame
@@ -1332,10 +1333,10 @@ class Tract:
             end: Cover up to this message.
             target_tokens: Most tokens all summaries together may have; by default a quarter is aimed at.
             content: The summary, written by you; a text for each group if there are several.
-            summarizer: Called with a `SummaryRequest`, returns a text or a `Summary`; by default
-                `extractive`, which picks sentences and needs no model.
+            summarizer: Called with a `SummaryRequest`, returns a text or a `Summary`; by default the model
+                configured for `compress`, and without one `extractive`, which picks sentences offline.
             instructions: What to tell the summarizer besides.
-            system_prompt: Replaces the summarizer's own prompt.
+            system_prompt: Replaces the prompt a model gets.
             preserve: Messages that stay this time.
             must_keep: Texts, and compiled patterns whose matches have to be in the summaries.
             autonomy: `autonomous` (the default) writes; `collaborative` returns a `Proposal` to approve,
@@ -1357,7 +1358,7 @@ class Tract:
             resolve_some(self._store, preserve),
             target_tokens=target_tokens,
             content=content,
-            summarizer=summarizer,
+            summarizer=summarizer_for(self._store, self._models, given=summarizer, is_written=content is not None),
             instructions=instructions,
             system_prompt=system_prompt,
             must_keep=must_keep,
