@@ -12,17 +12,9 @@ from typing import Any, Literal, Self, overload
 
 from pydantic import BaseModel
 
-from tract.agent.conversation import Asking, ChatResponse, OnConflict, Question, answer, begin
-from tract.agent.drive import adrive, drive
-from tract.agent.events import RunEvent
-from tract.agent.limits import RunBudget
-from tract.agent.run import OnInterrupted, Run, RunResult, Signal, loop
-from tract.agent.running import run_async, run_sync
 from tract.agent.semantic import Deciders, Semantic, Verb, Wish, deciders
 from tract.agent.settings import Defaults, Models
-from tract.agent.streams import AsyncTextStream, TextStream
 from tract.agent.summarizer import summarizer_for
-from tract.agent.tools import F, decorated, offered, runnable
 from tract.compile.bisect import BisectResult, ContextTest, bisect
 from tract.compile.blame import BlameResult, blame
 from tract.compile.compare import diff, diff_commit
@@ -57,7 +49,7 @@ from tract.operations.branch import Branch
 from tract.operations.cherry_pick import CherryPickResult, cherry_pick
 from tract.operations.commit import Remarks, annotate, append, edit
 from tract.operations.compress import CompressOptions, CompressResult, compress
-from tract.operations.configure import configure, parse_llm_config
+from tract.operations.configure import configure
 from tract.operations.erase import EraseResult, erase
 from tract.operations.expand import Expansion, expand, lookup_tool
 from tract.operations.fsck import Finding, fsck
@@ -78,7 +70,6 @@ from tract.operations.prepare import as_content, with_text
 from tract.operations.proposal import Proposal
 from tract.operations.rebase import RebaseResult, rebase
 from tract.operations.reorder import ReorderResult, compile_in_order, reorder
-from tract.operations.reply_cache import ReplyCache
 from tract.operations.reset import reset
 from tract.operations.revert import revert
 from tract.operations.review import Reviewer
@@ -102,12 +93,13 @@ from tract.porcelain.arguments import (
     text_or_parts,
 )
 from tract.porcelain.collections import Branches, Operations, Proposals, Tags, Tools
+from tract.porcelain.conversation import Conversation
 from tract.porcelain.opening import Place, open_models, open_store
 from tract.store import Store
 from tract.tokens import TokenCounter
 
 
-class Tract:
+class Tract(Conversation):
     """One agent's context under version control.
 
     Open one with `Tract.open`; use it as a context manager or call `close`. Threads may share a
@@ -529,240 +521,6 @@ class Tract:
             InvalidInputError: No such setting, or not such a value.
         """
         return configure(self._store, config, settings)
-
-    # --- talking to models -------------------------------------------------------------------------
-
-    def chat(
-        self,
-        text: Question,
-        *,
-        model: str | None = None,
-        temperature: float | None = None,
-        max_tokens: int | None = None,
-        tools: Iterable[Any] | None = None,
-        llm: LLM | Callable[..., Any] | None = None,
-        on_conflict: OnConflict = "raise",
-        **options: Any,
-    ) -> ChatResponse:
-        """Commit what the user says, ask the model, and commit its reply with its settings and usage.
-
-        If the call fails the user's message stays, and calling again with the same text does not repeat it. The
-        reply stands on the commit that was sent.
-
-        Args:
-            text: What the user says: text, or parts.
-            model: Name of the model; else that of `configure_operations(chat=...)`, else that of `Tract.open`.
-            temperature: As the provider takes it.
-            max_tokens: How long the reply may be.
-            tools: Functions or definitions to offer instead of those in `t.tools`; `()` for none.
-            llm: A client for this call.
-            on_conflict: If others committed on the branch meanwhile: `raise`, or land `after` them, but never between
-                a call and its result.
-            **options: Any further option, sent to the provider as it is.
-
-        Raises:
-            NoModelError: No model is configured.
-            ModelError: The provider refused or failed.
-            RefConflictError: The branch moved meanwhile; what the model answered is in the error's `reply`.
-            UnansweredCallsError: The last reply's tool calls wait for their results.
-            BudgetExceededError: The message does not fit a budget that rejects; a reply is never refused.
-
-        Example:
-            >>> from tract.testing import ScriptedLLM
-            >>> with Tract.open(llm=ScriptedLLM(["Four."])) as t:
-            ...     t.chat("What is 2 + 2?").text
-            'Four.'
-        """
-        call = {"model": model, "temperature": temperature, "max_tokens": max_tokens, "llm": llm, **options}
-        asking = self._asking("chat", call, tools, on_conflict=on_conflict)
-        return drive(answer(asking, begin(asking, text)), asking.use.llm)
-
-    def generate(
-        self, *, tools: Iterable[Any] | None = None, on_conflict: OnConflict = "raise", **options: Any
-    ) -> ChatResponse:
-        """Ask the model to answer what is committed already, and commit its reply.
-
-        Args:
-            tools: As for `chat`.
-            on_conflict: As for `chat`.
-            **options: `model`, `temperature`, `max_tokens`, `llm` and any further option, as for `chat`.
-
-        Raises:
-            NothingToAnswerError: There is no message, or the last one is the model's own.
-            ModelError: The provider refused or failed.
-        """
-        asking = self._asking("generate", options, tools, on_conflict=on_conflict)
-        return drive(answer(asking, begin(asking, None)), asking.use.llm)
-
-    def stream(
-        self,
-        text: Question | None = None,
-        *,
-        tools: Iterable[Any] | None = None,
-        on_conflict: OnConflict = "raise",
-        keep_partial: bool = False,
-        **options: Any,
-    ) -> TextStream:
-        """As `chat`, or `generate` without *text*: iterate over the reply's text, then read `response`.
-
-        Args:
-            text: What the user says, if it is not committed already.
-            tools: As for `chat`.
-            on_conflict: As for `chat`.
-            keep_partial: Of a stream that breaks or is left early, keep what arrived, marked `interrupted`.
-            **options: `model`, `temperature`, `max_tokens`, `llm` and any further option, as for `chat`.
-        """
-        how: dict[str, Any] = {"on_conflict": on_conflict, "keep_partial": keep_partial}
-        asking = self._asking("generate" if text is None else "chat", options, tools, **how)
-        return TextStream(answer(asking, begin(asking, text)), asking.use.llm)
-
-    async def achat(
-        self,
-        text: Question,
-        *,
-        tools: Iterable[Any] | None = None,
-        on_conflict: OnConflict = "raise",
-        **options: Any,
-    ) -> ChatResponse:
-        """As `chat`, without blocking the event loop while the model works."""
-        asking = self._asking("chat", options, tools, on_conflict=on_conflict)
-        return await adrive(answer(asking, begin(asking, text)), asking.use.llm)
-
-    async def agenerate(
-        self, *, tools: Iterable[Any] | None = None, on_conflict: OnConflict = "raise", **options: Any
-    ) -> ChatResponse:
-        """As `generate`, without blocking the event loop while the model works."""
-        asking = self._asking("generate", options, tools, on_conflict=on_conflict)
-        return await adrive(answer(asking, begin(asking, None)), asking.use.llm)
-
-    def astream(
-        self,
-        text: Question | None = None,
-        *,
-        tools: Iterable[Any] | None = None,
-        on_conflict: OnConflict = "raise",
-        keep_partial: bool = False,
-        **options: Any,
-    ) -> AsyncTextStream:
-        """As `stream`, for `async for`; close one that is left early with `async with`."""
-        how: dict[str, Any] = {"on_conflict": on_conflict, "keep_partial": keep_partial}
-        asking = self._asking("generate" if text is None else "chat", options, tools, **how)
-        return AsyncTextStream(answer(asking, begin(asking, text)), asking.use.llm)
-
-    def run(
-        self,
-        prompt: Question | None = None,
-        *,
-        tools: Iterable[Any] | None = None,
-        max_turns: int = 20,
-        budget: RunBudget | None = None,
-        on_event: Callable[[RunEvent], object] | None = None,
-        should_pause: Callable[[], bool] | Signal | None = None,
-        on_interrupted: OnInterrupted = "report",
-        stream: bool = False,
-        on_conflict: OnConflict = "raise",
-        **options: Any,
-    ) -> RunResult:
-        """Ask the model, run the tools it calls and commit their results, and ask again until it calls none.
-
-        Every reply and every tool result is committed as soon as it is there, so a run that was killed goes on from
-        its last commit with `run()`, and no finished call is made again.
-
-        Args:
-            prompt: What the user says; without it, the run goes on from the last commit.
-            tools: Functions to offer instead of those in `t.tools`.
-            max_turns: How often the model may be asked.
-            budget: Limits on tokens, cost and time.
-            on_event: Called with what happens, for display: `TurnStarted`, `ToolFinished` and the like.
-            should_pause: Asked before each call of the model, or an event; the run then ends as `paused`.
-            on_interrupted: What to do with a call that was under way when a run was killed: `report` tells the model
-                that it was interrupted, unless its tool is idempotent; `rerun` makes it again.
-            stream: Hand the pieces of each reply to *on_event*.
-            on_conflict: As for `chat`.
-            **options: `model`, `temperature`, `max_tokens`, `llm` and any further option, as for `chat`.
-
-        Raises:
-            ModelError: The provider refused or failed; the history is valid, and `run()` goes on from it.
-            RefConflictError: Others committed on the branch while the model worked.
-        """
-        limits = {"max_turns": max_turns, "budget": budget, "on_event": on_event, "should_pause": should_pause}
-        run = self._run(tools, options, on_conflict, on_interrupted=on_interrupted, **limits)
-        return run_sync(run, loop(run, prompt), stream=stream)
-
-    async def arun(
-        self,
-        prompt: Question | None = None,
-        *,
-        tools: Iterable[Any] | None = None,
-        max_turns: int = 20,
-        budget: RunBudget | None = None,
-        on_event: Callable[[RunEvent], object] | None = None,
-        should_pause: Callable[[], bool] | Signal | None = None,
-        on_interrupted: OnInterrupted = "report",
-        stream: bool = False,
-        on_conflict: OnConflict = "raise",
-        **options: Any,
-    ) -> RunResult:
-        """As `run`, without blocking the event loop; async tools run in it, others in threads."""
-        limits = {"max_turns": max_turns, "budget": budget, "on_event": on_event, "should_pause": should_pause}
-        run = self._run(tools, options, on_conflict, on_interrupted=on_interrupted, **limits)
-        return await run_async(run, loop(run, prompt), stream=stream)
-
-    @overload
-    def tool(self, function: F, **options: Any) -> F: ...
-    @overload
-    def tool(self, function: None = None, **options: Any) -> Callable[[F], F]: ...
-    def tool(self, function: F | None = None, **options: Any) -> F | Callable[[F], F]:
-        """Let the model call *function*, which stays as it is; a decorator, with or without options.
-
-        The schema comes from its annotations, the descriptions from its docstring.
-
-        Args:
-            function: The function, sync or async.
-            **options: `name` and `description` for the model; `schema`, JSON schema of the arguments or a whole
-                definition; `idempotent=True` if running it twice does no harm.
-
-        Raises:
-            InvalidInputError: It is no function, or its arguments have no schema.
-
-        Example:
-            >>> with Tract.open() as t:
-            ...     @t.tool
-            ...     def add(a: int, b: int) -> int:
-            ...         '''Add two numbers.'''
-            ...         return a + b
-            ...     t.tools["add"].description
-            'Add two numbers.'
-        """
-        return decorated(self._tools, function, options)
-
-    def configure_operations(self, **operations: LLMConfig | Mapping[str, Any] | None) -> Models:
-        """Let `chat`, `merge`, `compress` or `orchestrate` ask another model, or ask otherwise; kept in the store.
-
-        A client given as `llm` is in force on this handle only. `None` takes the settings of an operation back.
-        What a call says goes before what its operation says, and that before what `Tract.open` was told.
-
-        Raises:
-            InvalidInputError: There is no such operation or setting, or an option would store a key.
-
-        Example:
-            >>> with Tract.open(provider="ollama", model="small") as t:
-            ...     models = t.configure_operations(compress={"model": "large", "temperature": 0})
-            ...     print(models["compress"].model, models["compress"].provider)
-            large (operation) ollama (tract)
-        """
-        self._models.configure(operations)
-        return self._models
-
-    @property
-    def models(self) -> Models:
-        """What each operation will ask, and where each value comes from: `t.models["chat"].model.source`."""
-        return self._models
-
-    @property
-    def tools(self) -> Tools:
-        """The tools a model may call: a mapping by name, with `add` and `remove`; for this handle only."""
-        return self._tools
 
     # --- reading -----------------------------------------------------------------------------------
 
@@ -1422,11 +1180,6 @@ class Tract:
         """The operation log: `len`, iteration newest first, `[number]`, `for_ref(name)`."""
         return Operations(self._store)
 
-    @property
-    def reply_cache(self) -> ReplyCache:
-        """Answers of models kept in this store, for `CachedLLM(llm, t.reply_cache)`: `get`, `put`, `clear`, `len`."""
-        return ReplyCache(self._store)
-
     def at_operation(self, number: int) -> Tract:
         """Return a read-only view of the whole tract as it was after operation *number*.
 
@@ -1439,21 +1192,12 @@ class Tract:
 
     # --- inside ------------------------------------------------------------------------------------
 
-    def _asking(self, operation: str, call: Mapping[str, Any], tools: Iterable[Any] | None, **how: Any) -> Asking:
-        use = self._models.use("chat", parse_llm_config("chat", call, is_kept=False))
-        definitions = offered(self._tools, tools)
-        return Asking(self._store, self._compiler, operation, use, definitions, **how).checked()
-
     def _deciders(
         self, verb: Verb, strategy: str, model: str | None, autonomy: AutonomyLevel | str | None, **own: Any
     ) -> Deciders:
         return deciders(
             self._store, self._models, Wish(verb=verb, strategy=strategy, model=model, autonomy=autonomy, **own)
         )
-
-    def _run(self, tools: Iterable[Any] | None, call: Mapping[str, Any], on_conflict: OnConflict, **how: Any) -> Run:
-        asking = self._asking("run", call, tools, on_conflict=on_conflict)
-        return Run(asking=asking, toolbox=runnable(self._tools, tools), **how)
 
     def _resolve(self, revision: str | CommitInfo) -> bytes:
         return resolve(self._store, revision)
