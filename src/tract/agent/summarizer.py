@@ -6,8 +6,9 @@ summarizer is; an answer that is no whole text is an error.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final
+from weakref import ref
 
 from tract.agent.questions import MOST_SENT, Asker, document, prompt, require_plain, settings_of, text_of
 from tract.agent.semantic import cut
@@ -101,7 +102,21 @@ def _shortened(message: SourceMessage) -> SourceMessage:
     return SourceMessage(message.commit, message.role, text, message.priority, message.origin, message.is_summary)
 
 
-def summarizer_for(store: Store, models: Models, *, given: Summarizer | None, is_written: bool) -> Summarizer | None:
+def configured(models: Models) -> Callable[[Store], Summarizer | None]:
+    """Return what gives the summarizer *models* say at that time, and does not keep them alive."""
+    # The store keeps it; a store that kept its models would keep itself open.
+    known = ref(models)
+
+    def choose(store: Store) -> Summarizer | None:
+        found = known()
+        return None if found is None else summarizer_for(store, found)
+
+    return choose
+
+
+def summarizer_for(
+    store: Store, models: Models, *, given: Summarizer | None = None, is_written: bool = False
+) -> Summarizer | None:
     """Return who summarizes: who is *given*, else the model configured for `compress`, else nobody.
 
     Args:
