@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
+from functools import partial
 from re import Pattern
 from types import TracebackType
 from typing import Any, Literal, Self, overload
@@ -14,7 +15,7 @@ from pydantic import BaseModel
 
 from tract.agent.semantic import Deciders, Semantic, Verb, Wish, deciders
 from tract.agent.settings import Defaults, Models
-from tract.agent.summarizer import summarizer_for
+from tract.agent.summarizer import configured, summarizer_for
 from tract.agent.tools import offered
 from tract.compile.bisect import BisectResult, ContextTest, bisect
 from tract.compile.blame import BlameResult, blame
@@ -75,6 +76,7 @@ from tract.operations.reorder import ReorderResult, compile_in_order, reorder
 from tract.operations.reset import reset
 from tract.operations.revert import revert
 from tract.operations.review import Reviewer
+from tract.operations.room import make_room
 from tract.operations.stats import Stats, stats
 from tract.operations.summary import Summarizer
 from tract.operations.tag import Tag
@@ -119,6 +121,7 @@ class Tract(Conversation):
         self._store = store
         self._compiler = compiler
         self._models = Models(store, Defaults()) if models is None else models
+        store.make_room = partial(make_room, configured(self._models))
         self._tools = Tools(store)
 
     @classmethod
@@ -1098,7 +1101,7 @@ class Tract(Conversation):
             summarizer: Called with a `SummaryRequest`, returns a text or a `Summary`; by default the model
                 configured for `compress`, else `extractive`, which picks sentences and needs none.
             instructions: What to tell the summarizer besides.
-            system_prompt: Replaces the summarizer's own prompt.
+            system_prompt: Replaces the prompt a model gets.
             preserve: Messages that stay this time.
             must_keep: Texts, and compiled patterns whose matches have to be in the summaries.
             autonomy: `autonomous` (the default) writes; `collaborative` returns a `Proposal` to approve,
