@@ -48,6 +48,7 @@ if TYPE_CHECKING:
         OutputContent,
         ReasoningContent,
         SessionContent,
+        SpawnContent,
         ToolResultContent,
     )
     from tract.objects.decision import AutonomyLevel, Resolution, Resolver
@@ -68,8 +69,11 @@ if TYPE_CHECKING:
     from tract.operations.stats import KindStats, Stats
     from tract.operations.tag import Tag
     from tract.operations.undo import UndoResult
+    from tract.porcelain.session import Session
     from tract.porcelain.tract import Tract
     from tract.porcelain.tract import Tract as Repo
+    from tract.sessions.timeline import TimelineEntry
+    from tract.sessions.tracts import TractInfo, TractTree
     from tract.tokens.counter import TokenCounter
 
 __version__ = "0.1.0"
@@ -149,13 +153,16 @@ _HOME = {
     "RunBudget": "tract.agent.limits",
     "RunResult": "tract.agent.run",
     "SafetyWarning": "tract.compile.safety",
+    "Session": "tract.porcelain.session",
     "SessionContent": "tract.objects.content",
+    "SpawnContent": "tract.objects.content",
     "Stats": "tract.operations.stats",
     "Status": "tract.history.status",
     "Tag": "tract.operations.tag",
     "TextDelta": "tract.llm.protocol",
     "TextPart": "tract.objects.message",
     "TextStream": "tract.agent.streams",
+    "TimelineEntry": "tract.sessions.timeline",
     "TokenBudget": "tract.objects.config",
     "TokenBudgetWarning": "tract.objects.config",
     "TokenCounter": "tract.tokens.counter",
@@ -169,6 +176,8 @@ _HOME = {
     "Tract": "tract.porcelain.tract",
     "TractConfig": "tract.objects.config",
     "TractError": "tract.errors",
+    "TractInfo": "tract.sessions.tracts",
+    "TractTree": "tract.sessions.tracts",
     "TurnFinished": "tract.agent.events",
     "TurnStarted": "tract.agent.events",
     "UndoResult": "tract.operations.undo",
@@ -250,13 +259,16 @@ __all__ = [
     "RunBudget",
     "RunResult",
     "SafetyWarning",
+    "Session",
     "SessionContent",
+    "SpawnContent",
     "Stats",
     "Status",
     "Tag",
     "TextDelta",
     "TextPart",
     "TextStream",
+    "TimelineEntry",
     "TokenBudget",
     "TokenBudgetWarning",
     "TokenCounter",
@@ -270,6 +282,8 @@ __all__ = [
     "Tract",
     "TractConfig",
     "TractError",
+    "TractInfo",
+    "TractTree",
     "TurnFinished",
     "TurnStarted",
     "UndoResult",

@@ -11,7 +11,7 @@ from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from tract.errors.agent import NothingToAnswerError, StreamOpenError, ToolNotFoundError, UnansweredCallsError
-from tract.errors.base import StateError, TractError, nearest, shown
+from tract.errors.base import NotFoundError, StateError, TractError, nearest, shown
 from tract.errors.llm import (
     AuthenticationError,
     ContextTooLongError,
@@ -38,6 +38,7 @@ from tract.errors.storage import (
     SchemaTooNewError,
     StorageError,
 )
+from tract.errors.tracts import TractExistsError, TractNotFoundError
 
 __all__ = [
     "AbortedError",
@@ -100,6 +101,7 @@ __all__ = [
     "TagNotFoundError",
     "ToolNotFoundError",
     "TractError",
+    "TractExistsError",
     "TractNotFoundError",
     "UnansweredCallsError",
     "UnknownContentTypeError",
@@ -109,12 +111,6 @@ __all__ = [
 ]
 
 # --- not found -----------------------------------------------------------------------------------
-
-
-class NotFoundError(TractError, KeyError):
-    """Something was named that does not exist."""
-
-    code = "not_found"
 
 
 class RevisionNotFoundError(NotFoundError):
@@ -158,19 +154,6 @@ class StoreNotFoundError(NotFoundError):
     def __init__(self, path: str) -> None:
         super().__init__(f"No tract store at `{path}`.", hint="Create one with `Tract.open(path)` or `tract init`.")
         self.path = path
-
-
-class TractNotFoundError(NotFoundError):
-    """The store holds no tract of this name and creating one was not allowed."""
-
-    code = "tract_not_found"
-
-    def __init__(self, name: str, known: Collection[str] = ()) -> None:
-        super().__init__(
-            f"No tract `{name}` in this store.",
-            hint=nearest(name, known, "Create it with `Tract.open(path, tract=name)`."),
-        )
-        self.name = name
 
 
 class OperationNotFoundError(NotFoundError):

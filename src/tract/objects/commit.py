@@ -7,7 +7,7 @@ and stay outside the hash.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal, NamedTuple, TypeAlias, get_args
@@ -21,6 +21,8 @@ Origin: TypeAlias = Literal["system", "user", "model", "tool", "import", "develo
 OPS: Final[frozenset[str]] = frozenset(get_args(Op))
 PRIORITIES: Final[frozenset[str]] = frozenset(get_args(Priority))
 ORIGINS: Final[frozenset[str]] = frozenset(get_args(Origin))
+TRUST: Final[tuple[str, ...]] = ("tool", "import", "user", "model", "developer", "system")
+"""Origins from the least trusted."""
 
 FORMAT_VERSION: Final = 1
 SHORT_HASH: Final = 8
@@ -90,6 +92,11 @@ def _hexes(values: tuple[bytes, ...]) -> str:
 def header_hash(header: CommitHeader | HeaderFields) -> bytes:
     """Return the hash that names a commit with this header."""
     return commit_hash(encode_header(header))
+
+
+def least_trusted(origins: Iterable[str]) -> str:
+    """Return the least trusted of *origins*: what tells of several things is trusted no more than any of them."""
+    return min(origins, key=TRUST.index, default="developer")
 
 
 @dataclass(frozen=True, slots=True)

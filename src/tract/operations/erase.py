@@ -42,7 +42,7 @@ class EraseResult:
         bytes: How many bytes they had.
         derived: What was made of them and stays: pass these hashes to `erase`, or `include_derived`.
         kept: Hashes of notes and files that stay because other commits use them.
-        redacted: How many operations, usages and settings something was taken from.
+        redacted: How many operations, usages, settings and purposes of tracts something was taken from.
         remains: Where it may still be, in words.
         reason: Why, as given.
         actor: Who, `""` if the handle has no actor.
@@ -152,6 +152,7 @@ class _Erasing:
             for id_, commit, raw in e.usage_texts(database)
             if commit in {one.id for one in found.commits} or self._tells(raw)
         ]
+        self.purposes = [id_ for id_, purpose in e.purposes(database) if self._tells(purpose)]
         self.settings = [key for key, value in e.settings(database).items() if self._is_written(key, value)]
 
     def _tells(self, text: str) -> bool:
@@ -188,13 +189,14 @@ class _Erasing:
         """Erase it, and say so in the log; do nothing if there is nothing."""
         found, database = self._found, self._database
         redactions = [[tract, place[1], blob_hash(new.encode()).hex()] for tract, place, _, new in self.operations]
-        operation.has_values = bool(found.blobs or redactions or self.usages or self.settings)
+        operation.has_values = bool(found.blobs or redactions or self.usages or self.settings or self.purposes)
         if not operation.has_values:
             return
         w.drop(database, found.blobs, operation.now)
         e.drop_usage_texts(database, self.usages)
         for _, place, old, new in self.operations:
             e.redact(database, place, new, args_hash(old))
+        e.drop_purposes(database, self.purposes)
         for key in self.settings:
             database.execute(q.SET_META, {"key": key, "value": ""})
         self._forget_sizes()
@@ -222,7 +224,7 @@ class _Erasing:
             bytes=found.bytes,
             derived=tuple(found.derived),
             kept=tuple(found.kept),
-            redacted=len(self.operations) + len(self.usages) + len(self.settings),
+            redacted=len(self.operations) + len(self.usages) + len(self.settings) + len(self.purposes),
             remains=self._remains(),
             reason=reason,
             actor=self._store.actor,

@@ -82,7 +82,8 @@ def merge(store: Store, other: bytes, name: str, options: MergeOptions) -> Merge
         MergeConflictError: A resolver aborted.
     """
     _check(options)
-    level = AutonomyLevel.COLLABORATIVE if options.autonomy is None else autonomy_level(options.autonomy)
+    wanted = store.config.autonomy if options.autonomy is None else options.autonomy
+    level = AutonomyLevel.COLLABORATIVE if wanted is None else autonomy_level(wanted)
     into = store.head_ref().removeprefix(BRANCH_PREFIX)
 
     def begun() -> MergeResult:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Protocol, Self, TypeVar
 
 from tract.agent.tools import Toolbox
-from tract.errors import BranchNotFoundError, InvalidInputError, shown
+from tract.errors import BranchNotFoundError, InvalidInputError, TractNotFoundError, shown
 from tract.history import operations as history
 from tract.history.info import tools_sent
 from tract.history.revision import resolve
@@ -18,6 +18,7 @@ from tract.operations import branch as branching
 from tract.operations import tag as tagging
 from tract.operations.branch import Branch, Divergence
 from tract.operations.tag import Tag
+from tract.sessions.tracts import TractTree, children_of, tract_infos, trees
 from tract.store import Store
 
 
@@ -127,6 +128,13 @@ class Tools(Toolbox):
         super().__init__()
         self._store = store
 
+    def beside(self, store: Store) -> Tools:
+        """Return the same tools for a tract beside this one; what is added later belongs to one alone."""
+        tools = Tools(store)
+        for name in self:
+            tools.add(self[name])
+        return tools
+
     def sent_with(self, commit: str | CommitInfo) -> list[dict[str, Any]]:
         """Return the definitions that were offered when the reply *commit* was made.
 
@@ -134,6 +142,51 @@ class Tools(Toolbox):
             CorruptObjectError: They are damaged.
         """
         return tools_sent(self._store, resolve(self._store, commit))
+
+
+class Handle(Protocol):
+    """A handle on a tract that can open those beside it."""
+
+    @property
+    def _store(self) -> Store: ...
+    def _beside(self, name: str, /) -> Self: ...
+
+
+H = TypeVar("H", bound=Handle)
+
+
+class Children(Mapping[str, H]):
+    """The tracts spawned from this one: `"x" in t.children`, `len`, iteration by name, `t.children["x"]` opens one.
+
+    What is opened shares the connection of the parent's handle, and ends with it.
+    """
+
+    def __init__(self, handle: H) -> None:
+        self._handle = handle
+
+    def __getitem__(self, name: str) -> H:
+        names = children_of(self._handle._store)  # noqa: SLF001 - of the handle this is a part of
+        if name not in names:
+            raise TractNotFoundError(str(name), names)
+        return self._handle._beside(name)  # noqa: SLF001
+
+    def __contains__(self, name: object) -> bool:
+        return name in children_of(self._handle._store)  # noqa: SLF001
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(children_of(self._handle._store))  # noqa: SLF001
+
+    def __len__(self) -> int:
+        return len(children_of(self._handle._store))  # noqa: SLF001
+
+    def __repr__(self) -> str:
+        return f"<Children {', '.join(self)}>"
+
+    @property
+    def tree(self) -> TractTree:
+        """This tract with all that was spawned from it, and from those; `print` shows it."""
+        store = self._handle._store  # noqa: SLF001
+        return trees(tract_infos(store))[store.tract]
 
 
 class Operations:

@@ -76,6 +76,7 @@ from tract.operations.revert import revert
 from tract.operations.review import Reviewer
 from tract.operations.stats import Stats, stats
 from tract.operations.tag import Tag
+from tract.operations.tract import open_beside
 from tract.operations.undo import UndoResult, redo, undo
 from tract.operations.usage import record_usage
 from tract.porcelain.arguments import (
@@ -91,8 +92,11 @@ from tract.porcelain.arguments import (
     resolve_all,
     text_or_parts,
 )
-from tract.porcelain.collections import Branches, Operations, Tags, Tools
+from tract.porcelain.collections import Branches, Children, Operations, Tags, Tools
 from tract.porcelain.opening import Place, open_models, open_store
+from tract.sessions.selection import Selection
+from tract.sessions.spawn import SpawnMode, SpawnRequest, spawn
+from tract.sessions.tracts import parent_of
 from tract.store import Store
 from tract.tokens import TokenCounter
 
@@ -111,11 +115,13 @@ class Tract:
         ['system', 'user']
     """
 
-    def __init__(self, store: Store, compiler: Compiler | None = None, models: Models | None = None) -> None:
+    def __init__(
+        self, store: Store, compiler: Compiler | None = None, models: Models | None = None, tools: Tools | None = None
+    ) -> None:
         self._store = store
         self._compiler = compiler
         self._models = Models(store, Defaults()) if models is None else models
-        self._tools = Tools(store)
+        self._tools = Tools(store) if tools is None else tools
 
     @classmethod
     def open(
@@ -1190,6 +1196,63 @@ class Tract:
         """The merge that waits for decisions, or `None`."""
         return merge_in_progress(self._store)
 
+    # --- other agents ------------------------------------------------------------------------------
+
+    def spawn(
+        self,
+        purpose: str,
+        *,
+        name: str | None = None,
+        mode: SpawnMode = "fork",
+        select: Selection | None = None,
+        at: str | CommitInfo | None = None,
+        budget: int | TokenBudget | None = None,
+        config: TractConfig | Mapping[str, Any] | None = None,
+    ) -> Self:
+        """Start a child tract for another agent in the same store, and return a handle on it.
+
+        The spawn is recorded here by a commit that is not sent. Settings, tokenizer, content types, models and
+        tools are this tract's unless given. The handle shares this one's connection and ends with it; any other
+        thread or process opens the child by its name.
+
+        Args:
+            purpose: What the child is for.
+            name: Its name; `<this tract>/<number>` by default.
+            mode: `fork` gives it the whole history, nothing copied; a tool call that waits for its result is left
+                out. `snapshot` gives it the compiled context as one instruction, `select` only what is selected.
+            select: Commits, a range `a..b`, a predicate of a `CommitInfo`, or a mapping with `commits`, `types`,
+                `tags` and `where`, which all must hold. A tool call comes with its results.
+            at: Start from this commit instead of HEAD.
+            budget: Largest size in tokens of a snapshot; by default half of the child's own budget.
+            config: Settings of the child, or those that differ.
+
+        Raises:
+            TractExistsError: There is a tract of that name.
+            DetachedHeadError: HEAD is on no branch.
+            OperationOpenError: A batch is open.
+            BudgetExceededError: What a snapshot cannot leave out is larger than its budget.
+            InvalidInputError: There is no such mode, or the selection means no message.
+
+        Cost:
+            O(1) for a fork; else that of compiling.
+        """
+        start = None if at is None else self._resolve(at)
+        wanted = SpawnRequest(
+            purpose=purpose, name=name, mode=mode, select=select, at=start, budget=budget, config=config
+        )
+        return self._on(spawn(self._store, wanted))
+
+    @property
+    def parent(self) -> Self | None:
+        """The tract this one was spawned from, on a handle that shares the connection; `None` if nobody spawned it."""
+        name = parent_of(self._store)
+        return None if name is None else self._beside(name)
+
+    @property
+    def children(self) -> Children[Self]:
+        """The tracts spawned from this one: a mapping by name, with `tree`."""
+        return Children(self)
+
     # --- operations --------------------------------------------------------------------------------
 
     def undo(self, n: int = 1, *, operation: int | None = None) -> UndoResult:
@@ -1234,6 +1297,13 @@ class Tract:
         return type(self)(self._store.view(self.operations[number].number), self._compiler, self._models)
 
     # --- inside ------------------------------------------------------------------------------------
+
+    def _on(self, store: Store) -> Self:
+        """Return a handle on another tract of the store, with what this one was given."""
+        return type(self)(store, self._compiler, self._models.beside(store), self._tools.beside(store))
+
+    def _beside(self, name: str) -> Self:
+        return self._on(open_beside(self._store, name))
 
     def _asking(self, operation: str, call: Mapping[str, Any], tools: Iterable[Any] | None, **how: Any) -> Asking:
         use = self._models.use("chat", parse_llm_config("chat", call, is_kept=False))
