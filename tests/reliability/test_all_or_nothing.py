@@ -12,7 +12,7 @@ from tests.reliability.dump import connected, dump
 from tests.reliability.verbs import MERGES, WRITES, Write, make_history, make_merges
 from tract import Tract
 from tract.errors import BusyError, DiskFullError, StorageError, TractError
-from tract.operations.tract import open_tract
+from tract.sessions.opening import open_tract
 
 _MOST_STATEMENTS = 150
 _ALL = WRITES | MERGES

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from tract.history.info import stored
 from tract.history.lanes import lane_of
 from tract.history.walk import runs
@@ -12,23 +10,21 @@ from tract.storage.queries import CommitRow
 from tract.store import Store
 
 
-def appends_before(store: Store, commit: bytes) -> Iterator[CommitRow]:
-    """Yield the commits that added a message in the first-parent history of *commit*, newest first.
+def said_last(store: Store, commit: bytes) -> CommitRow | None:
+    """Return the commit that last added a message in the first-parent history of *commit*, `None` if none has.
+
+    Reasoning and records of spawns, which are not sent, do not count.
 
     Raises:
-        CorruptObjectError: One is damaged.
+        CorruptObjectError: It is damaged.
 
     Cost:
-        O(1) for each.
+        O(1), but for the lanes and unsent records passed.
     """
-    tip = store.tip(commit)
-    for run in runs(tip.lane_id, tip.generation, lambda lane: lane_of(store, lane)):
-        high = run.high
-        while high >= run.low:
-            with store.reading() as database:
-                found = database.one(q.NEWEST_APPEND, lane_id=run.lane, high=high)
-                row = None if found is None else stored(database, found[0])
-            if row is None:
-                break
-            yield row
-            high = row.generation - 1
+    with store.reading() as database:
+        tip = store.tip(commit)
+        for run in runs(tip.lane_id, tip.generation, lambda lane: lane_of(store, lane)):
+            found = database.one(q.NEWEST_SAID, lane_id=run.lane, high=run.high)
+            if found is not None:
+                return stored(database, found[0])
+        return None

@@ -71,7 +71,8 @@ def _beside(store: Store, tract: str, revision: str) -> Store:
     is_name = bool(tract) and tract.isprintable()
     row = store.one(q.TRACT, name=tract) if is_name else None
     if row is None:
-        raise RevisionNotFoundError(revision, [f"{name}:{HEAD}" for (name,) in store.all(q.TRACT_NAMES)])
+        there = revision.partition(":")[2]
+        raise RevisionNotFoundError(revision, [f"{name}:{there}" for (name,) in store.all(q.TRACT_NAMES)])
     other = store.beside(tract, row[0])
     other.head = Head(other.start())
     return other

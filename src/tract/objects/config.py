@@ -72,6 +72,8 @@ class TractConfig(BaseModel):
         budget = fields.get("budget")
         if budget and callable(budget.get("on_exceed")):
             del budget["on_exceed"]
+        if self.autonomy is not None:
+            fields["autonomy"] = self.autonomy.value
         return fields
 
 

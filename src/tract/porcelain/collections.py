@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Protocol, Self, TypeVar
 
 from tract.agent.tools import Toolbox
@@ -124,16 +124,9 @@ class Tags(Mapping[str, Tag]):
 class Tools(Toolbox):
     """The tools a model may call: `"search" in t.tools`, `len`, iteration by name, `t.tools["search"]`."""
 
-    def __init__(self, store: Store) -> None:
-        super().__init__()
+    def __init__(self, store: Store, tools: Toolbox | Iterable[object] = ()) -> None:
+        super().__init__(tools)
         self._store = store
-
-    def beside(self, store: Store) -> Tools:
-        """Return the same tools for a tract beside this one; what is added later belongs to one alone."""
-        tools = Tools(store)
-        for name in self:
-            tools.add(self[name])
-        return tools
 
     def sent_with(self, commit: str | CommitInfo) -> list[dict[str, Any]]:
         """Return the definitions that were offered when the reply *commit* was made.
@@ -167,7 +160,7 @@ class Children(Mapping[str, H]):
     def __getitem__(self, name: str) -> H:
         names = children_of(self._handle._store)  # noqa: SLF001 - of the handle this is a part of
         if name not in names:
-            raise TractNotFoundError(str(name), names)
+            raise TractNotFoundError(name if isinstance(name, str) else type(name).__name__, names)
         return self._handle._beside(name)  # noqa: SLF001
 
     def __contains__(self, name: object) -> bool:

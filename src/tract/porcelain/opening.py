@@ -12,7 +12,7 @@ from tract.errors import InvalidInputError
 from tract.objects.config import TractConfig
 from tract.objects.refs import check_label, check_name
 from tract.operations.configure import configure, parse_config, stored_config
-from tract.operations.tract import open_tract
+from tract.sessions.opening import open_tract
 from tract.storage.opening import open_database
 from tract.store import Store
 from tract.tokens import TokenCounter, counter_for

@@ -16,10 +16,10 @@ from tract.objects.config import TractConfig
 from tract.objects.content import SessionContent
 from tract.objects.decision import AutonomyLevel, autonomy_level
 from tract.operations.configure import parse_config
-from tract.operations.tract import tract_names
 from tract.porcelain.arguments import build
 from tract.porcelain.opening import Place, open_without_tract
 from tract.porcelain.tract import Tract
+from tract.sessions.opening import tract_names
 from tract.sessions.session import hand_over, new_tract, open_for_session, require_same_store, unfinished
 from tract.sessions.timeline import TimelineEntry, knew, timeline
 from tract.sessions.tracts import TractInfo, TractTree, tract_info, tract_infos, trees

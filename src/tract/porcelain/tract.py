@@ -76,7 +76,6 @@ from tract.operations.revert import revert
 from tract.operations.review import Reviewer
 from tract.operations.stats import Stats, stats
 from tract.operations.tag import Tag
-from tract.operations.tract import open_beside
 from tract.operations.undo import UndoResult, redo, undo
 from tract.operations.usage import record_usage
 from tract.porcelain.arguments import (
@@ -94,6 +93,7 @@ from tract.porcelain.arguments import (
 )
 from tract.porcelain.collections import Branches, Children, Operations, Tags, Tools
 from tract.porcelain.opening import Place, open_models, open_store
+from tract.sessions.opening import open_beside
 from tract.sessions.selection import Selection
 from tract.sessions.spawn import SpawnMode, SpawnRequest, spawn
 from tract.sessions.tracts import parent_of
@@ -1300,7 +1300,7 @@ class Tract:
 
     def _on(self, store: Store) -> Self:
         """Return a handle on another tract of the store, with what this one was given."""
-        return type(self)(store, self._compiler, self._models.beside(store), self._tools.beside(store))
+        return type(self)(store, self._compiler, self._models.beside(store), Tools(store, self._tools))
 
     def _beside(self, name: str) -> Self:
         return self._on(open_beside(self._store, name))

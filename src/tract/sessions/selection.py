@@ -118,13 +118,14 @@ def _listed(value: object, name: str) -> list[Any]:
 
 
 def _entries(store: Store, state: State, named: Named) -> list[int]:
-    """Return the row ids of the entries a commit stands for, or of those a range placed."""
+    """Return the row id of the entry a commit stands for, or of those a range placed that are shown."""
     if isinstance(named, str) and ".." in named:
         start, end = resolve_range(store, named)
         before = None if start is None else states_of(store).get(start)
         events = states_of(store).get(end).events
         behind = [event.id for event in events if before is None or before.position(event.id) is None]
-        return [commit for commit in behind if state.entry(commit) is not None]
+        found = [entry for commit in behind if (entry := state.entry(commit)) is not None]
+        return [entry.placed.id for entry in found if entry.is_visible]
     commit = resolve(store, named)
     row = store.one(q.TIP, hash=commit)
     original = None if row is None else state.original(row[0])

@@ -8,7 +8,7 @@ from typing import Any
 
 from tract.errors import CorruptObjectError, InvalidInputError, shown
 from tract.history.info import commit_info
-from tract.history.newest import appends_before
+from tract.history.newest import said_last
 from tract.objects.commit import CommitInfo
 from tract.objects.config import TractConfig
 from tract.objects.content import SessionContent
@@ -16,7 +16,7 @@ from tract.objects.hashing import canonical_json
 from tract.objects.refs import check_name
 from tract.operations.commit import Remarks, append
 from tract.operations.configure import config_key
-from tract.operations.tract import begin_tract, open_beside, use_settings
+from tract.sessions.opening import begin_tract, open_beside, use_settings
 from tract.sessions.tracts import TractInfo, tract_infos
 from tract.storage import queries as q
 from tract.storage import tracts as t
@@ -40,7 +40,6 @@ def new_tract(store: Store, name: str, *, purpose: str, config: TractConfig) -> 
     for wrong in misnamed(store.database):
         raise CorruptObjectError("tract", wrong, "it was created under another name")
     use_settings(child, config)
-    store.pause("create-tract")
     with child.operation("init") as operation:
         begin_tract(operation)
         key = config_key(child)
@@ -86,7 +85,7 @@ def hand_over(source: Store, target: Store, content: SessionContent) -> CommitIn
 
 def _told_already(target: Store, told: Mapping[str, Any], content: SessionContent) -> CommitInfo | None:
     head = target.head_hash()
-    row = None if head is None else next(appends_before(target, head), None)
+    row = None if head is None else said_last(target, head)
     if row is None or row.data is None or json.loads(row.data) != content.payload():
         return None
     info = commit_info(target, row.hash)

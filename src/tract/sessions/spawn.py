@@ -16,7 +16,7 @@ from tract.compile.safety import open_calls
 from tract.errors import InvalidInputError, OperationOpenError, TractExistsError, shown
 from tract.history.ancestry import Place
 from tract.history.lanes import lane_of
-from tract.history.newest import appends_before
+from tract.history.newest import said_last
 from tract.history.walk import runs
 from tract.objects.config import TokenBudget, TractConfig
 from tract.objects.content import SpawnContent
@@ -25,7 +25,7 @@ from tract.objects.refs import BRANCH_PREFIX, check_name
 from tract.operations.commit import Plan, Remarks, after_append
 from tract.operations.configure import config_key, operations_key, parse_config
 from tract.operations.prepare import prepare
-from tract.operations.tract import begin_tract, tract_names, use_settings
+from tract.sessions.opening import begin_tract, tract_names, use_settings
 from tract.sessions.selection import Selection, selected
 from tract.sessions.snapshot import snapshot
 from tract.storage import queries as q
@@ -38,8 +38,6 @@ SpawnMode: TypeAlias = Literal["fork", "snapshot", "select"]
 _MODES: Final[tuple[str, ...]] = get_args(SpawnMode)
 _LONGEST_STEM: Final = 200
 """Bytes; the names of children of children stop growing there."""
-
-_UNSAID: Final = frozenset({SpawnContent.content_type, "reasoning"})
 
 Write: TypeAlias = Callable[[Operation], None]
 """Writes what a child starts with, in its first operation."""
@@ -202,7 +200,7 @@ def _fork(store: Store, at: bytes | None) -> Write:
 
 def _whole(store: Store, head: bytes) -> bytes | None:
     """Return *head*, or the commit before the tool calls that wait there: only the parent can answer those."""
-    said = next((row for row in appends_before(store, head) if row.content_type not in _UNSAID), None)
+    said = said_last(store, head)
     if said is None or not (said.content_type == "tool_result" or b'"tool_calls"' in (said.data or b"")):
         return head  # without folding the history
     shown_entries = states_of(store).get(head).shown

@@ -25,7 +25,7 @@ from tract.history.revision import operation_at, resolve
 from tract.objects.commit import SHORT_HASH, CommitInfo, to_microseconds
 from tract.objects.operation import OperationInfo
 from tract.objects.refs import BRANCH_PREFIX
-from tract.operations.tract import open_beside, tract_names
+from tract.sessions.opening import open_beside, tract_names
 from tract.storage import queries as q
 from tract.storage import tracts as t
 from tract.store import Store
@@ -89,7 +89,7 @@ def _chosen(store: Store, tracts: Iterable[str] | None) -> list[str]:
     wanted = [tracts] if isinstance(tracts, str) else list(tracts) if isinstance(tracts, Iterable) else [tracts]
     for name in wanted:
         if name not in known:
-            raise TractNotFoundError(str(name), known)
+            raise TractNotFoundError(name if isinstance(name, str) else type(name).__name__, known)
     return [str(name) for name in wanted]
 
 

@@ -13,12 +13,12 @@ from tract.compile.compiler import size_of, states_of
 from tract.errors import TractNotFoundError
 from tract.history.ancestry import count_missing
 from tract.history.lanes import lane_of, reach_of
-from tract.history.newest import appends_before
+from tract.history.newest import said_last
 from tract.objects.commit import from_microseconds
 from tract.objects.content import SessionContent
 from tract.objects.hashing import parse_json
 from tract.objects.refs import BRANCH_PREFIX
-from tract.operations.tract import tract_names
+from tract.sessions.opening import tract_names
 from tract.storage import tracts as q
 from tract.storage.tracts import TractRow
 from tract.store import Store
@@ -43,7 +43,8 @@ class TractInfo:
         operations: How many writes it has seen.
         created_at: UTC.
         last_activity: When it was last written to, UTC.
-        state: `new` without a commit; `ended` if what was said last is a `SessionContent` of kind `end`; else `active`.
+        state: `new` while nothing was said; `ended` if the last thing said is a `SessionContent` of kind `end`, else
+            `active`.
     """
 
     name: str
@@ -139,7 +140,7 @@ def tract_info(store: Store, name: str) -> TractInfo:
         for row in rows:
             if row.name == name:
                 return _info(store, row, names.get(row.parent_id or -1))
-    raise TractNotFoundError(str(name), tract_names(store))
+    raise TractNotFoundError(name if isinstance(name, str) else type(name).__name__, tract_names(store))
 
 
 def _info(store: Store, row: TractRow, parent: str | None) -> TractInfo:
@@ -171,10 +172,10 @@ def _tokens(store: Store, row: TractRow) -> int:
 
 
 def _state(store: Store, head: bytes | None) -> TractState:
-    if head is None:
+    said = None if head is None else said_last(store, head)
+    if said is None:
         return "new"
-    said = next(appends_before(store, head), None)
-    if said is None or said.content_type != SessionContent.content_type or said.data is None:
+    if said.content_type != SessionContent.content_type or said.data is None:
         return "active"
     return "ended" if json.loads(said.data).get("kind") == "end" else "active"
 

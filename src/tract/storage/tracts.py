@@ -88,13 +88,15 @@ LINK: Final = Query(
         mode=_p("mode", s.tracts.c.mode),
     )
 )
-# The newest commit of a lane that added a message, whatever happened to that message since.
-NEWEST_APPEND: Final = Query(
+# The newest commit of a lane that said something to be sent, whatever happened to that message since.
+NEWEST_SAID: Final = Query(
     select(s.commits.c.hash)
     .where(
         s.commits.c.lane_id == _p("lane_id"),
         s.commits.c.generation <= _p("high"),
         s.commits.c.op == literal_column("'append'"),
+        s.commits.c.content_type != literal_column("'spawn'"),
+        s.commits.c.content_type != literal_column("'reasoning'"),
     )
     .order_by(s.commits.c.generation.desc())
     .limit(literal_column("1"))
