@@ -37,7 +37,7 @@ def _switch(t: Any) -> float:
     return _timed(lambda: t.switch("main"))
 
 
-def _merge(t: Any) -> float:
+def _merge(t: Any, change: Callable[[Any, str], object] = lambda *_: None, **how: Any) -> float:
     """Let two branches part by ten messages each outside the clock, merge them inside it."""
     name = f"m{next(_numbers)}"
     t.branch(name)
@@ -46,8 +46,32 @@ def _merge(t: Any) -> float:
         with t.batch():
             for number in range(_DIVERGENT):
                 t.user(f"{branch} {number}")
+            change(t, branch)
         t.compile()
-    return _timed(lambda: t.merge(name))
+    return _timed(lambda: t.merge(name, **how))
+
+
+def _merge_changes(t: Any) -> float:
+    """The same, and each side edits two shared messages and annotates two, far apart."""
+    commits = t.compile().commit_hashes
+    step = max(len(commits) // 8, 1)
+
+    def change(t: Any, branch: str) -> None:
+        first = 4 * (branch == "main")
+        for number, commit in enumerate(commits[first * step : (first + 4) * step : step]):
+            if number % 2:
+                t.pin(commit)
+            else:
+                t.edit(commit, f"edited on {branch}, {next(_numbers)}")
+
+    return _merge(t, change)
+
+
+def _merge_conflict(t: Any) -> float:
+    """The same, and both edit one message in the middle; the merge decides for one side."""
+    commits = t.compile().commit_hashes
+    middle = commits[len(commits) // 2]
+    return _merge(t, lambda t, branch: t.edit(middle, f"{branch} {next(_numbers)}"), strategy="theirs")
 
 
 _VERBS: dict[str, Callable[[Any], float]] = {
@@ -58,6 +82,8 @@ _VERBS: dict[str, Callable[[Any], float]] = {
     "tag": lambda t: _timed(lambda: t.tag(f"t{next(_numbers)}")),
     "undo": _undo,
     "merge": _merge,
+    "merge changes": _merge_changes,
+    "merge conflict": _merge_conflict,
 }
 
 

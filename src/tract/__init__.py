@@ -49,24 +49,30 @@ if TYPE_CHECKING:
         ReasoningContent,
         SessionContent,
         SpawnContent,
+        SummaryContent,
         ToolResultContent,
     )
-    from tract.objects.decision import AutonomyLevel, Resolution, Resolver
+    from tract.objects.decision import AutonomyLevel, ModelCall, Resolution, Resolver
     from tract.objects.message import FilePart, ImagePart, Message, Reasoning, TextPart, ToolCall, ToolResultPart
     from tract.objects.operation import OperationInfo
     from tract.objects.usage import Usage
     from tract.operations.branch import Branch, Divergence
     from tract.operations.cherry_pick import CherryPickResult
     from tract.operations.choices import MissingTarget
+    from tract.operations.compress import CompressResult, GroupSummary
     from tract.operations.erase import EraseResult
     from tract.operations.erasure import Derived
+    from tract.operations.expand import Expansion
     from tract.operations.fsck import Finding
     from tract.operations.gc import GCResult
     from tract.operations.merge_result import Conflict, MergeResult
+    from tract.operations.moving import MoveResult
+    from tract.operations.proposal import Proposal
     from tract.operations.rebase import RebaseResult
     from tract.operations.reorder import ReorderResult
     from tract.operations.review import Brought, Concern, Review
-    from tract.operations.stats import KindStats, Stats
+    from tract.operations.stats import AgeStats, KindStats, Stats
+    from tract.operations.summary import SourceMessage, Summarizer, Summary, SummaryRequest, extractive
     from tract.operations.tag import Tag
     from tract.operations.undo import UndoResult
     from tract.porcelain.session import Session
@@ -79,6 +85,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOME = {
+    "AgeStats": "tract.operations.stats",
     "ArtifactContent": "tract.objects.content",
     "AsyncTextStream": "tract.agent.streams",
     "AutonomyLevel": "tract.objects.decision",
@@ -97,6 +104,7 @@ _HOME = {
     "CommitInfo": "tract.objects.commit",
     "CompiledContext": "tract.compile.context",
     "Compiler": "tract.compile.compiler",
+    "CompressResult": "tract.operations.compress",
     "Concern": "tract.operations.review",
     "Conflict": "tract.operations.merge_result",
     "Derived": "tract.operations.erasure",
@@ -107,6 +115,7 @@ _HOME = {
     "Divergence": "tract.operations.branch",
     "Entry": "tract.compile.fold",
     "EraseResult": "tract.operations.erase",
+    "Expansion": "tract.operations.expand",
     "FallbackLLM": "tract.llm.fallback",
     "FieldChange": "tract.compile.diff",
     "FilePart": "tract.objects.message",
@@ -116,6 +125,7 @@ _HOME = {
     "GCResult": "tract.operations.gc",
     "GenerationConfig": "tract.objects.config",
     "GraphRow": "tract.history.log",
+    "GroupSummary": "tract.operations.compress",
     "HttpLLM": "tract.llm.http",
     "ImagePart": "tract.objects.message",
     "InstructionContent": "tract.objects.content",
@@ -129,13 +139,16 @@ _HOME = {
     "MessageChange": "tract.compile.diff",
     "MessageGroup": "tract.compile.fit",
     "MissingTarget": "tract.operations.choices",
+    "ModelCall": "tract.objects.decision",
     "ModelChoice": "tract.objects.config",
+    "MoveResult": "tract.operations.moving",
     "OperationInfo": "tract.objects.operation",
     "OutputContent": "tract.objects.content",
     "PrefixProof": "tract.compile.proof",
     "Preview": "tract.compile.preview",
     "Price": "tract.agent.limits",
     "Prices": "tract.compile.preview",
+    "Proposal": "tract.operations.proposal",
     "Provenance": "tract.compile.context",
     "Reasoning": "tract.objects.message",
     "ReasoningContent": "tract.objects.content",
@@ -155,9 +168,14 @@ _HOME = {
     "SafetyWarning": "tract.compile.safety",
     "Session": "tract.porcelain.session",
     "SessionContent": "tract.objects.content",
+    "SourceMessage": "tract.operations.summary",
     "SpawnContent": "tract.objects.content",
     "Stats": "tract.operations.stats",
     "Status": "tract.history.status",
+    "Summarizer": "tract.operations.summary",
+    "Summary": "tract.operations.summary",
+    "SummaryContent": "tract.objects.content",
+    "SummaryRequest": "tract.operations.summary",
     "Tag": "tract.operations.tag",
     "TextDelta": "tract.llm.protocol",
     "TextPart": "tract.objects.message",
@@ -182,9 +200,11 @@ _HOME = {
     "TurnStarted": "tract.agent.events",
     "UndoResult": "tract.operations.undo",
     "Usage": "tract.objects.usage",
+    "extractive": "tract.operations.summary",
 }
 
 __all__ = [
+    "AgeStats",
     "ArtifactContent",
     "AsyncTextStream",
     "AutonomyLevel",
@@ -203,6 +223,7 @@ __all__ = [
     "CommitInfo",
     "CompiledContext",
     "Compiler",
+    "CompressResult",
     "Concern",
     "Conflict",
     "Derived",
@@ -213,6 +234,7 @@ __all__ = [
     "Divergence",
     "Entry",
     "EraseResult",
+    "Expansion",
     "FallbackLLM",
     "FieldChange",
     "FilePart",
@@ -222,6 +244,7 @@ __all__ = [
     "GCResult",
     "GenerationConfig",
     "GraphRow",
+    "GroupSummary",
     "HttpLLM",
     "ImagePart",
     "InstructionContent",
@@ -235,13 +258,16 @@ __all__ = [
     "MessageChange",
     "MessageGroup",
     "MissingTarget",
+    "ModelCall",
     "ModelChoice",
+    "MoveResult",
     "OperationInfo",
     "OutputContent",
     "PrefixProof",
     "Preview",
     "Price",
     "Prices",
+    "Proposal",
     "Provenance",
     "Reasoning",
     "ReasoningContent",
@@ -261,9 +287,14 @@ __all__ = [
     "SafetyWarning",
     "Session",
     "SessionContent",
+    "SourceMessage",
     "SpawnContent",
     "Stats",
     "Status",
+    "Summarizer",
+    "Summary",
+    "SummaryContent",
+    "SummaryRequest",
     "Tag",
     "TextDelta",
     "TextPart",
@@ -288,6 +319,7 @@ __all__ = [
     "TurnStarted",
     "UndoResult",
     "Usage",
+    "extractive",
 ]
 
 

@@ -51,16 +51,19 @@ def test_revert_hides_a_message_and_a_second_revert_shows_it_again(run: Run) -> 
 
 
 def test_reorder_says_what_would_break_and_needs_it_allowed(run: Run) -> None:
-    """A reorder that splits an exchange leaves with 3, names the kind on stderr, and goes through with `--allow`."""
+    """A reorder that splits an exchange leaves with 3 and a numbered line, and goes through with `--allow`."""
     asked, _, result = _exchange()
 
     refused = run("reorder", result, asked)
 
-    assert (refused.exit_code, refused.stdout) == (3, "")
-    assert "warning: exchange_split: The tool exchange of" in refused.stderr
-    assert refused.stderr.endswith(
-        "error: Nothing was written.\nhint: Do it all the same with `--allow exchange_split`.\n"
+    assert refused.exit_code == 3
+    assert refused.stdout.startswith("1\texchange_split\tundecided\tThe tool exchange of ")
+    assert refused.stderr == (
+        "note: 1 question undecided; nothing was written.\n"
+        "hint: Add `--resolve N=use|skip|TEXT` for each, or `--allow exchange_split`.\n"
     )
+    with Tract.open(".tract.db", read_only=True) as t:
+        assert len(t.operations) == 5
     allowed = run("--json", "reorder", result, asked, "--allow", "exchange_split", "-m", "swapped")
     assert allowed.exit_code == 0
     document = _said(allowed.stdout)
@@ -83,7 +86,7 @@ def test_reorder_moves_messages_only_among_their_places(run: Run) -> None:
 
 
 def test_cherry_pick_takes_results_along_and_prints_old_and_new(run: Run) -> None:
-    """A picked tool call brings its result; an edit without its target is refused with 3 and a command to type."""
+    """A picked tool call brings its result; an edit without its target is a question, and leaves with 3."""
     _, call, result = _exchange()
     run("switch", "--orphan", "side")
     run("commit", "Hello")
@@ -100,10 +103,65 @@ def test_cherry_pick_takes_results_along_and_prints_old_and_new(run: Run) -> Non
     run("switch", "side")
     refused = run("cherry-pick", "main")
     assert refused.exit_code == 3
-    assert "hint: Name what it acts on as well: `tract cherry-pick TARGET REVISION`." in refused.stderr
+    assert refused.stdout.startswith("1\tmissing_target\tundecided\tThe edit ")
     document = _said(run("cherry-pick", "main~1", "main", "--json").stdout)
     assert len(document["commits"]) == len(document["mapping"]) == 2
     assert _texts(run)[-1] == "Thank you"
+
+
+def test_what_is_asked_is_decided_with_resolve(run: Run) -> None:
+    """Numbers stay while decisions are added; all decided, it is done; a text takes the place of what cannot act."""
+    with Tract.open(".tract.db") as t:
+        t.user("Root")
+        t.branch("idea")
+        t.user("Same")
+        t.switch("main")
+        same = t.user("Same")
+        t.edit(t.user("Tea"), "Green tea")
+        t.pin(same)
+        t.unpin(same)
+
+    waits = run("rebase", "idea")
+    assert waits.exit_code == 3
+    assert [line.split("\t")[:3] for line in waits.stdout.splitlines()] == [["1", "duplicate_content", "undecided"]]
+    more = _said(run("--json", "rebase", "idea", "--resolve", "1=skip").stdout)
+    assert (more["kind"], more["head"], more["mapping"]) == ("waiting", None, {})
+    found = [(one["number"], one["kind"], one["decision"]) for one in more["issues"]]
+    assert found == [(1, "duplicate_content", "skip"), (2, "missing_target", None), (3, "missing_target", None)]
+    assert more["issues"][1]["commits"][1] == same.hash
+    for wrong in ("4=use", "0=use", "use", "1"):
+        refused = run("rebase", "idea", "--resolve", wrong)
+        assert (refused.exit_code, refused.stdout) == (2, "")
+    assert _texts(run) == ["Root", "Same", "Green tea"]
+
+    told = [f"--resolve={one}" for one in ("1=skip", "2=skip", "3=-")]
+    done = run("rebase", "idea", *told, stdin="Coffee")
+
+    assert done.exit_code == 0, done.output
+    assert done.stdout.startswith("rebased\tmain\t")
+    assert _texts(run) == ["Root", "Same", "Green tea", "Coffee"]
+    run("undo")
+    moot = run("rebase", "idea", *told[:2], "--resolve", "1=use", "--resolve", "3=skip")
+    assert moot.exit_code == 0, moot.output
+    assert _texts(run) == ["Root", "Same", "Same", "Green tea"]
+    assert run("rebase", "idea", "--resolve", "1=use").stderr == "note: There was nothing to decide.\n"
+
+
+def test_a_range_is_picked_oldest_first(run: Run) -> None:
+    """`a..b` is what b has and a has not; one without commits is an error."""
+    run("init")
+    run("commit", "Root")
+    run("switch", "-c", "idea")
+    run("commit", "One")
+    run("commit", "Two")
+    run("switch", "main")
+
+    picked = run("cherry-pick", "main..idea")
+
+    assert [line.split("\t")[3] for line in picked.stdout.splitlines()] == ["One", "Two"]
+    assert _texts(run) == ["Root", "One", "Two"]
+    empty = run("cherry-pick", "idea..idea")
+    assert (empty.exit_code, empty.stderr.split("\n")[0]) == (1, "error: The range 'idea..idea' holds no commits.")
 
 
 def test_rebase_moves_the_branch_and_prints_what_became_of_each_commit(run: Run) -> None:

@@ -27,7 +27,12 @@ def lines(run: Run, *arguments: str) -> list[list[str]]:
     """Return the cells of what a command that must succeed prints."""
     result = run(*arguments)
     assert (result.exit_code, result.stderr) == (0, "")
-    return [line.split("\t") for line in result.stdout.splitlines()]
+    return cells(result.stdout)
+
+
+def cells(text: str) -> list[list[str]]:
+    """Return what stands in each line between tabs."""
+    return [line.split("\t") for line in text.splitlines()]
 
 
 def test_gc_lists_asks_and_drops(store: Run) -> None:
@@ -73,16 +78,21 @@ def test_gc_says_when_the_space_is_still_in_use(store: Run) -> None:
 
 def test_erase_prints_a_receipt(store: Run) -> None:
     """What is erased, what was made of it, what lies outside; then it is in no output any more."""
-    looked = lines(store, "erase", "HEAD~1", "--reason", "leaked", "--dry-run")
+    looking = store("erase", "HEAD~1", "--reason", "leaked", "--dry-run")
     refused = store("erase", "HEAD~1", "--reason", "leaked")
-    done = lines(store, "erase", "HEAD~1", "--reason", "leaked", "--yes")
+    erasing = store("erase", "HEAD~1", "--reason", "leaked", "--yes")
 
     assert (refused.exit_code, refused.stdout) == (3, "")
-    assert looked == done
+    assert (looking.exit_code, erasing.exit_code) == (0, 0)
+    assert looking.stdout == erasing.stdout
+    assert "add `--include-derived`" in looking.stderr
+    assert "name the commits in another `tract erase`" in erasing.stderr
+    done = cells(erasing.stdout)
     assert [(row[0], row[2]) for row in done[:2]] == [("erased", ""), ("derived", "quote")]
     assert done[-1][0] == "outside"
     shown = store("show", "HEAD~1")
     assert "leaked" in shown.output + shown.stderr
+    assert cells(store("compile", "--mark-erased").stdout)[0][1:] == ["user", "[erased]"]
     assert "4711" not in store("show", "HEAD~1").output
 
 
@@ -128,6 +138,28 @@ def test_a_terminal_is_asked(store: Run, tmp_path: Path) -> None:
     assert "4711" in store("show", "HEAD").stdout
 
 
+def test_a_terminal_is_offered_what_was_made_of_it(store: Run, tmp_path: Path) -> None:
+    """After a yes that goes as well, and the count says so; what is being done is shown meanwhile and cleared."""
+    said = on_terminal("erase", "HEAD~1", "--reason", "x", folder=tmp_path, keys=b"y\ny\n")
+
+    assert "What was made of it stays (quote 1). Erase that too?" in said
+    assert "This erases what 2 commits said for good." in said
+    for step in ("Looking where it is kept ...", "Erasing it and overwriting what is left ..."):
+        assert f"{step}\r\x1b[K" in said
+    assert "hint" not in said
+    assert store("compile").stdout == ""
+
+
+def test_only_a_terminal_that_can_clear_a_line_shows_steps(store: Run, tmp_path: Path) -> None:
+    """Elsewhere stderr holds nothing but errors, warnings and hints."""
+    shown = [on_terminal(*command, folder=tmp_path) for command in (["stats"], ["gc", "--dry-run"])]
+    dumb = on_terminal("stats", folder=tmp_path, TERM="dumb")
+
+    assert ["Counting ..." in shown[0], "Looking for what nothing reaches ..." in shown[1]] == [True, True]
+    assert "Counting" not in dumb
+    assert store("stats").stderr == ""
+
+
 def test_stats(store: Run) -> None:
     """Lines of a name and a value, then the kinds; the same in a document."""
     said = lines(store, "stats")
@@ -136,7 +168,9 @@ def test_stats(store: Run) -> None:
     values = {row[0]: row[1] for row in said if len(row) == 2}
     assert (values["commits"], values["unreachable"], values["branches"]) == ("3", "1", "1")
     assert [row[0] for row in said if len(row) == 4] == ["dialogue"]
+    assert [row[:2] for row in said if len(row) == 3][:2] == [["1 d", "3"], ["7 d", "0"]]
     assert (document["commits"], document["unreachable_commits"]) == (3, 1)
     assert document["kinds"][0]["kind"] == "dialogue"
+    assert document["ages"][0] == {"most_days": 1, "count": 3, "stored_bytes": document["stored_bytes"]}
     assert document["dedup_ratio"] == 1.0
     assert document["last_at"] >= document["first_at"]

@@ -7,6 +7,7 @@ import pytest
 from tests.cli.conftest import Run
 from tests.providers.fixtures import provider_server
 from tests.providers.server import Provider
+from tract import Tract
 
 __all__ = ["provider_server"]
 
@@ -88,3 +89,36 @@ def test_the_models_of_operations_are_settings(run: Run) -> None:
     assert run("config", "get", "compress.provider").stdout == "ollama\n"
     assert run("config", "set", "chat.temperature", "hot").exit_code == 2
     assert run("config", "set", "chat.llm", "x").exit_code == 2
+
+
+def test_a_model_decides_a_merge_and_says_why(
+    run: Run, provider_server: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`tract merge --strategy semantic` shows its reason and leaves with 3; `--continue` writes what it decided."""
+    monkeypatch.setenv("ANTHROPIC_API_KEY", provider_server.key)
+    run("init")
+    for name, value in (("provider", "anthropic"), ("base_url", provider_server.anthropic_url), ("model", "claude")):
+        run("config", "set", f"merge.{name}", value)
+    with Tract.open(".tract.db") as t:
+        asked = t.user("Two days?")
+        t.branch("idea")
+        t.edit(asked, "Two days, please?")
+        t.switch("main")
+        t.edit(asked, "Three days?")
+    answer = {"issue": f"both_edited:{asked.short_hash}", "action": "use", "content": "Three days, please?"}
+    provider_server.script.say(json.dumps({**answer, "reason": "Both hold."}))
+
+    waits = run("merge", "idea", "--strategy", "semantic")
+    shown = json.loads(run("--json", "merge").stdout)["conflicts"][0]
+
+    assert waits.exit_code == 3
+    assert waits.stdout.splitlines()[-1] == "reason\t1\tBoth hold."
+    assert (shown["decision"], shown["content"], shown["reason"]) == ("use", "Three days, please?", "Both hold.")
+    assert run("merge", "--continue").exit_code == 0
+    assert "Three days, please?" in run("compile").stdout
+    provider_server.script.say("I would rather not.")
+    run("undo")
+    assert run("merge", "--abort").exit_code == 0
+    refused = run("merge", "idea", "--strategy", "semantic")
+    assert refused.exit_code == 1
+    assert "error: The model's answer cannot be used" in refused.stderr

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -12,6 +13,14 @@ from hypothesis import strategies as st
 from tract.compile.fold import Entry, Event, Prefix, State, extend
 from tract.errors import CorruptStoreError
 from tract.objects.message import Message, TextPart
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _blocks() -> Iterator[None]:
+    """Short histories span several blocks."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tract.compile.fold.BLOCK", 3)
+        yield
 
 
 def event(number: int, op: str = "append", targets: tuple[int, ...] = (), **fields: Any) -> Event:

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fold_model import Place, event, event_lists, places
 from tract.compile.fold import Entry, Event, State, extend, rewind, switched_off
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _blocks() -> Iterator[None]:
+    """Short histories span several blocks."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tract.compile.fold.BLOCK", 3)
+        yield
 
 
 def place(entry: Entry) -> Place:

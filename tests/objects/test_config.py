@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -103,6 +104,48 @@ def test_configure_refuses_what_open_refuses() -> None:
                 t.configure(**settings)
 
         assert t.config == t.configure() == TractConfig(cached_states=4)
+
+
+def test_a_stale_handle_changes_only_what_it_names(tmp_path: Path) -> None:
+    """What another handle has kept since stays, and comes into force; a whole config replaces everything."""
+    path = tmp_path / "a.db"
+    with Tract.open(path, config={"cached_states": 4}) as t, Tract.open(path) as other:
+        other.configure(max_content_bytes=1000)
+
+        assert t.configure(busy_timeout_seconds=1.0) == t.config
+        with Tract.open(path) as later:
+            assert later.config == t.config
+        assert t.config == TractConfig(cached_states=4, max_content_bytes=1000, busy_timeout_seconds=1.0)
+        other.configure(budget={"limit_tokens": 10, "on_exceed": "reject"})
+
+        def interfere(_: str) -> None:
+            other.configure(default_branch="trunk")
+
+        t._store.on_pause = interfere
+        t.configure(cached_states=5)
+        t._store.on_pause = None
+        assert (t.config.default_branch, t.config.cached_states, t.config.max_content_bytes) == ("trunk", 5, 1000)
+        other.configure(TractConfig(cached_states=6))
+        assert other.config == Tract.open(path, read_only=True).config == TractConfig(cached_states=6)
+
+
+def test_a_callback_outlives_a_change_of_other_settings(tmp_path: Path) -> None:
+    """It is in force here alone, as long as the budget kept is the one it belongs to."""
+    budget = TokenBudget(limit_tokens=10, on_exceed=lambda *_: None)
+    with Tract.open(tmp_path / "a.db", config=TractConfig(budget=budget)) as t:
+        assert t.configure(cached_states=4).budget == budget
+        with Tract.open(tmp_path / "a.db") as other:
+            other.configure(budget={"limit_tokens": 20})
+        assert t.configure(cached_states=5).budget == TokenBudget(limit_tokens=20)
+
+
+def test_a_read_only_handle_keeps_what_it_was_told(tmp_path: Path) -> None:
+    """Nothing of it reaches the store."""
+    Tract.open(tmp_path / "a.db").close()
+    with Tract.open(tmp_path / "a.db", read_only=True, config={"cached_states": 4}) as t:
+        assert t.configure(max_content_bytes=10) == TractConfig(cached_states=4, max_content_bytes=10)
+    with Tract.open(tmp_path / "a.db") as t:
+        assert t.config == TractConfig()
 
 
 def test_one_stop_text_is_a_list_of_one() -> None:

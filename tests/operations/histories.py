@@ -7,10 +7,12 @@ from typing import Any, Literal
 
 from hypothesis import strategies as st
 
-from tract import CommitInfo, Tract
+from tract import CommitInfo, CompiledContext, Tract
 from tract.compile.compiler import states_of
 from tract.compile.fold import Event, State
 from tract.errors import InvalidInputError, InvalidTargetError
+from tract.formats.rules import Violation
+from tract.formats.validate import validate_anthropic, validate_gemini, validate_openai, validate_openai_responses
 from tract.operations.chain import Chain, NewCommit
 from tract.storage.writing import Draft
 
@@ -64,6 +66,19 @@ def merged(t: Tract, other: str) -> CommitInfo:
         written = operation.add(draft, (ours, theirs))
         operation.move(store.head_ref(), ours, written)
     return t.get("HEAD")
+
+
+def violations(context: CompiledContext) -> list[Violation]:
+    """Return what a provider would refuse of *context* in any of the four formats; nothing to answer is fine."""
+    if all(message.role in {"system", "developer"} for message in context.messages):
+        return []
+    responses, anthropic, gemini = context.to_openai_responses(), context.to_anthropic(), context.to_gemini()
+    return [
+        *validate_openai(context.to_openai()),
+        *validate_openai_responses(responses["input"], instructions=responses.get("instructions")),
+        *validate_anthropic(anthropic.get("system"), anthropic["messages"]),
+        *validate_gemini(gemini["contents"], system_instruction=gemini.get("system_instruction")),
+    ]
 
 
 class History:

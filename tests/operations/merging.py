@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from tests.merge_model import Did, Model
-from tract import DialogueContent, MergeResult, Tract
+from tract import DialogueContent, MergeResult, SummaryContent, Tract
 from tract.compile.compiler import size_of, states_of
 from tract.compile.fold import extend
-from tract.objects.content import to_message
+from tract.compile.safety import WARNING_KINDS
+from tract.errors import InvalidTargetError
+from tract.objects.content import SUMMARY_MARK, to_message
 from tract.operations.merge_plan import pseudo_event
 from tract.operations.prepare import prepare
 from tract.storage.writing import Draft
@@ -40,8 +42,9 @@ class History:
             if info.hash not in self.model.commits:
                 said = self.t.show(info) if info.op in {"append", "edit", "compress"} else None
                 priority = PRIORITIES[info.message.split()[0]] if info.op == "annotate" else "normal"
+                mark = SUMMARY_MARK if isinstance(said, SummaryContent) else ""
                 self.model.commits[info.hash] = Did(
-                    info.parents, info.op, getattr(said, "text", ""), priority, info.targets
+                    info.parents, info.op, mark + (getattr(said, "text", "") or ""), priority, info.targets
                 )
 
     # --- steps -------------------------------------------------------------------------------------
@@ -70,13 +73,16 @@ class History:
     def revert(self) -> None:
         target = self._some("edit", "annotate", "compress", "reorder", "revert")
         if target is not None:
-            write(self.t, "revert", [target])
+            # Nothing is left of it where a revert in effect has switched it off.
+            with suppress(InvalidTargetError):
+                self.t.revert(target)
             self.note()
 
     def reorder(self) -> None:
         places = [place.commit for place in self.model.fold(self.head)]
         targets = self.chance.sample(places, min(len(places), self.chance.randint(2, 3)))
-        write(self.t, "reorder", targets)
+        if targets != [place for place in places if place in targets]:
+            self.t.reorder(targets, allow=WARNING_KINDS)
         self.note()
 
     def compress(self) -> None:

@@ -20,6 +20,7 @@ from tract.errors import (
     InvalidTargetError,
     MissingTargetError,
     RefConflictError,
+    RevisionNotFoundError,
     SafetyError,
 )
 
@@ -44,6 +45,66 @@ def texts(t: Tract) -> list[str]:
 
 def calling(t: Tract, *ids: str) -> CommitInfo:
     return t.assistant("call", tool_calls=[{"id": one, "name": "look", "arguments": "{}"} for one in ids])
+
+
+def test_a_range_is_what_one_end_has_and_the_other_has_not(t: Tract) -> None:
+    """Oldest first and without merges: what they brought is in it; ends left out are HEAD; mixed with commits."""
+    one = t.user("one")
+    t.branch("aside")
+    t.user("aside")
+    t.switch("side")
+    t.user("two")
+    t.merge("aside")
+    edit = t.edit(one, "ONE")
+    t.switch("main")
+    last = t.user("main")
+    t.branch("before", switch=False)
+    expected = ["rule", "shared", "main", "ONE", "two", "aside"]
+
+    result = t.cherry_pick("main..side")
+    assert texts(t) == expected
+    assert [t.get(commit).op for commit in result.commits] == ["append"] * 3 + ["edit"]
+    assert result.mapping[edit.hash] == t.head
+    ranges: list[str | list[str | CommitInfo]]
+    ranges = ["..side", ["..side~1^2", "side~1^2..side~1", edit], [f"{last.short_hash}..side"]]
+    for same in ranges:
+        t.reset("before", mode="hard")
+        t.cherry_pick(same)
+        assert sorted(texts(t)) == sorted(expected)
+    t.switch("side")
+    t.cherry_pick("side..before")
+    assert texts(t)[-1] == "main"
+
+
+def test_a_range_that_holds_nothing_or_a_commit_twice_is_refused(t: Tract) -> None:
+    """So is one whose end is not there, or that is a merge all by itself."""
+    t.user("one")
+    t.branch("aside", at="main")
+    t.user("aside")
+    t.switch("side")
+    merge = t.merge("aside")
+    t.switch("main")
+    before = len(t.operations)
+
+    for wrong, problem in (
+        ("side..main", "'side\\.\\.main' holds no commits"),
+        ("main..main", "holds no commits"),
+        ("..", "holds no commits"),
+        (["main..side", "side^1"], "named twice"),
+        (["main..side", "aside..side"], "named twice"),
+    ):
+        with pytest.raises(InvalidInputError, match=problem):
+            t.cherry_pick(wrong)
+    for missing in ("main..nothing", "nothing..side", "main...side"):
+        with pytest.raises(RevisionNotFoundError):
+            t.cherry_pick(missing)
+    with pytest.raises(InvalidTargetError) as caught:
+        t.cherry_pick(merge.commits[0])
+    assert caught.value.hint == "Name what it brought, as the range `MERGE^1..MERGE`."
+    assert len(t.operations) == before
+
+    t.cherry_pick(f"{merge.commits[0]}^1..{merge.commits[0]}")
+    assert texts(t) == ["rule", "shared", "aside"]
 
 
 def test_everything_a_commit_says_is_kept(t: Tract) -> None:
@@ -111,7 +172,7 @@ def test_changes_act_on_what_is_picked_with_them_or_is_here(t: Tract) -> None:
     edit = t.edit(one, "ONE")
     gone = t.edit(two, "TWO")
     back = t.revert(gone)
-    swap = t.reorder([two, one]).commit
+    swap = t.get(t.reorder([two, one]).head or "")
     summary = compressed(t, [three], "in short")
     shared = t.edit("main", "SHARED")
     skip = t.skip("main~1")
@@ -144,21 +205,21 @@ def test_an_edit_whose_target_is_missing_is_asked_about(t: Tract) -> None:
         edit.hash, "edit", (target.hash,), f"The edit {edit.short_hash} acts on {target.short_hash}, which is not here."
     )
     with pytest.raises(AbortedError):
-        t.cherry_pick(edit, resolver=resolution(action="abort"))
-    skipped = t.cherry_pick([edit, skip], resolver=resolution(action="skip"))
+        t.cherry_pick(edit, autonomy="autonomous", resolver=resolution(action="abort"))
+    skipped = t.cherry_pick([edit, skip], autonomy="autonomous", resolver=resolution(action="skip"))
     assert (skipped.mapping, skipped.skipped, t.head) == ({}, (edit.hash, skip.hash), head)
 
-    used = t.cherry_pick([edit, later, back], resolver=resolution(action="use"))
+    used = t.cherry_pick([edit, later, back], autonomy="autonomous", resolver=resolution(action="use"))
     assert texts(t)[2:] == ["ONE"]
     assert t.get(used.commits[0]).op == "append"
     assert t.compile().generation_configs[-1] == {"top_p": 1}
     t.undo()
-    given = t.cherry_pick([edit, later], resolver=resolution(action="use", content="given"))
+    given = t.cherry_pick([edit, later], autonomy="autonomous", resolver=resolution(action="use", content="given"))
     assert texts(t)[2:] == ["ONE!"]
     assert t.get(given.commits[0]).origin == "user"
     t.undo()
     with pytest.raises(InvalidInputError, match="has no content to append"):
-        t.cherry_pick(skip, resolver=resolution(action="use"))
+        t.cherry_pick(skip, autonomy="autonomous", resolver=resolution(action="use"))
     assert t.head == head
 
 
@@ -170,11 +231,11 @@ def test_a_change_of_several_of_which_some_are_missing_can_act_on_the_others(t: 
     revert_of_summary = t.revert(summary)
     t.switch("main")
 
-    result = t.cherry_pick([skip, summary], resolver=resolution(action="use"))
+    result = t.cherry_pick([skip, summary], autonomy="autonomous", resolver=resolution(action="use"))
     assert texts(t) == ["rule", "in short"]
     assert t.get(result.commits[0]).targets == (t.get("main~2").hash,)
     with pytest.raises(InvalidInputError, match="has no content"):
-        t.cherry_pick(revert_of_summary, resolver=resolution(action="use"))
+        t.cherry_pick(revert_of_summary, autonomy="autonomous", resolver=resolution(action="use"))
 
 
 BREAKS: dict[str, Callable[[Tract], list[CommitInfo]]] = {
@@ -198,11 +259,11 @@ def test_what_would_break_is_refused_unless_allowed(t: Tract, kind: str) -> None
         t.cherry_pick(picked)
     assert [warning.kind for warning in caught.value.warnings] == [kind]
     assert caught.value.warnings[0].commits[0] in {one.hash for one in picked}
-    left = t.cherry_pick(picked, resolver=resolution(action="skip"))
+    left = t.cherry_pick(picked, autonomy="autonomous", resolver=resolution(action="skip"))
     assert left.skipped
     assert left.warnings == ()
     t.reset(head or "", mode="hard")
-    accepted = t.cherry_pick(picked, resolver=resolution(action="use"))
+    accepted = t.cherry_pick(picked, autonomy="autonomous", resolver=resolution(action="use"))
     t.reset(head or "", mode="hard")
     assert t.cherry_pick(picked, allow=kind).warnings == accepted.warnings == caught.value.warnings
     assert t.fsck() == []
@@ -270,7 +331,7 @@ def test_a_resolver_that_raises_changes_nothing(tmp_path: Path, error: BaseExcep
             raise error
 
         with pytest.raises(type(error)):
-            t.cherry_pick(edit, resolver=broken)
+            t.cherry_pick(edit, autonomy="autonomous", resolver=broken)
         assert dump(path) == before
         assert t.user("still here").op == "append"
 
@@ -289,7 +350,7 @@ def test_a_commit_that_lands_meanwhile_is_a_conflict(tmp_path: Path) -> None:
             return Resolution("use")
 
         with pytest.raises(RefConflictError):
-            t.cherry_pick(said, resolver=decide)
+            t.cherry_pick(said, autonomy="autonomous", resolver=decide)
         assert texts(t) == ["root", "meanwhile"]
         t.cherry_pick(said, allow="duplicate_content")
         assert texts(t) == ["root", "meanwhile", "root"]

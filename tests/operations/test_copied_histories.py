@@ -90,7 +90,7 @@ def test_a_rebased_history_says_what_it_said(data: st.DataObject) -> None:
     with forked(data) as (t, own):
         before, head = state_of(t), t.head
         base = list(state_of(t, "main").events)
-        result = t.rebase("main", resolver=go_on)
+        result = t.rebase("main", autonomy="autonomous", resolver=go_on)
         if result.kind == "up_to_date":
             assert own == [] or state_of(t, "main").position(base[-1].id) is not None
             assert t.head == head
@@ -136,6 +136,7 @@ def test_picked_commits_say_what_they_said(data: st.DataObject) -> None:
 
         result = t.cherry_pick(
             [event.hash.hex() for event in picked],
+            autonomy="autonomous",
             resolver=lambda issue: Resolution("skip" if isinstance(issue, MissingTarget) else "use"),
         )
         by_name = {event.hash.hex(): event for event in [*own, *picked]}
@@ -164,7 +165,7 @@ def test_a_rebase_is_done_without_a_word_or_refused(data: st.DataObject) -> None
             return Resolution("abort")
 
         try:
-            result = t.rebase("main", resolver=abort)
+            result = t.rebase("main", autonomy="autonomous", resolver=abort)
         except AbortedError:
             assert len(asked) == 1
             assert (t.head, len(t.operations)) == (head, operations)

@@ -19,6 +19,9 @@ from tract.errors import (
     IrreversibleError,
     OperationOpenError,
 )
+from tract.objects.hashing import blob_hash, canonical_json
+from tract.storage.sweeping import all_stored
+from tract.storage.writing import Draft
 
 Open = Callable[..., Tract]
 
@@ -226,6 +229,31 @@ def test_what_something_in_use_says_too_stays(t: Tract, clock: Clock) -> None:
     assert t.compile().messages[-1].parts[1].data == b"shared file"  # type: ignore[union-attr]
     assert t.get("HEAD").message == "same note"
     assert t.show(again).model_dump()["text"] == "message 1"
+    assert t.fsck() == []
+
+
+def test_what_only_a_note_names_goes_with_it(t: Tract, clock: Clock) -> None:
+    """Such as the tool definitions a model was sent: once stored, they are named by hash."""
+    named = {name: f'[{{"name": "{name}"}}]'.encode() for name in ("used", "unused")}
+
+    def reply(name: str) -> str:
+        note = canonical_json({"sent": {"tools": blob_hash(named[name]).hex()}})
+        draft = Draft("append", None, None, "developer", "", clock.now, 0, 0, note=note, files=(named[name],))
+        with t._store.operation("reply") as operation:
+            return operation.commit(draft).hash.hex()
+
+    reply("used")
+    t.branch("gone")
+    lost = [reply("used"), reply("unused")]
+    t.switch("main")
+    t.branches.delete("gone", force=True)
+    clock.pass_days(31)
+
+    result = t.gc()
+
+    assert set(lost) < set(result.collected)
+    left = {blob.hash for blob in all_stored(t._store.database)}
+    assert (blob_hash(named["used"]) in left, blob_hash(named["unused"]) in left) == (True, False)
     assert t.fsck() == []
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tract import Tract
+from tract.errors import InvalidInputError
 
 
 def two_branches() -> Tract:
@@ -66,3 +67,38 @@ def test_a_squash_is_one_message_that_names_its_sources() -> None:
         assert [m.text for m in t.compile().messages][-1] == ("Summary of the branch dev (1 messages):\n- user: on dev")
         assert t.get("HEAD").metadata["squashed"]["head"] == t.branches["dev"].head
         assert result.commits == (t.head,)
+
+
+def test_a_squash_of_a_branch_that_is_ahead_is_one_message_too() -> None:
+    """Nothing is moved forward; what is skipped or edited on the branch is told as it is shown there, in its order."""
+    with two_branches() as t:
+        t.switch("dev")
+        first, second, hidden = t.user("first"), t.user("second"), t.user("hidden")
+        t.reorder([second, first])
+        t.skip(hidden)
+        t.edit(first, "first, edited")
+        t.switch("main")
+        before = t.head
+        commits = [info.hash for info in t.log(20, branch="dev")][::-1]
+
+        result = t.merge("dev", strategy="squash")
+
+        assert (result.kind, t.get("HEAD").parents) == ("squashed", (before,))
+        assert [line[2:] for line in t.compile().messages[-1].text.splitlines()[1:]] == [
+            "user: on dev",
+            "user: second",
+            "user: first, edited",
+        ]
+        assert t.get("HEAD").metadata["squashed"]["commits"] == commits[1:]
+        assert t.merge("dev", strategy="squash").kind == "squashed"
+
+
+def test_a_squash_keeps_the_branch_it_names() -> None:
+    """Its commits are the source of the summary; dropping the branch with it is refused before anything is written."""
+    with two_branches() as t:
+        before = len(t.operations)
+
+        with pytest.raises(InvalidInputError, match="not dropped"):
+            t.merge("dev", strategy="squash", delete_branch=True)
+
+        assert len(t.operations) == before

@@ -82,8 +82,21 @@ def test_undecided_conflicts_keep_a_merge_from_being_written(path: Path, t: Trac
     with pytest.raises(MergeConflictError) as caught:
         t.commit_merge(result)
 
-    assert caught.value.conflicts == 1
+    assert (caught.value.conflicts, caught.value.reason) == (1, "undecided")
+    assert "has 1 undecided conflict; nothing was written" in str(caught.value)
     assert dump(path) == before
+
+
+def test_the_error_says_why_a_merge_is_not_written() -> None:
+    """Undecided, given up by a resolver, or decided in a way no commit can show."""
+    said = {reason: MergeConflictError("dev", 2, reason) for reason in ("undecided", "aborted", "impossible")}
+
+    assert [(reason, str(error)) for reason, error in said.items()] == [
+        ("undecided", "The merge of `dev` has 2 undecided conflicts; nothing was written."),
+        ("aborted", "The merge of `dev` was aborted by its resolver; nothing was written."),
+        ("impossible", "The merge of `dev` cannot show 2 messages as it was decided; nothing was written."),
+    ]
+    assert "in another way" in (said["impossible"].hint or "")
 
 
 def test_it_lands_only_on_its_branch(path: Path, t: Tract) -> None:
@@ -234,10 +247,11 @@ def test_concerns_wait_for_a_look_and_survive_a_restart(path: Path, t: Tract) ->
 
     result = t.merge("talk", strategy="semantic")
 
-    assert result.kind == "conflicts"
+    assert result.kind == "concerns"
+    assert t.status().merge == "merging talk into main: 2 concerns to look at"
     assert {one.kind for one in result.concerns} == {"instructions_on_both_sides", "same_content"}
     with Tract.open(path, durability="off") as later:
-        assert waiting(later).concerns == result.concerns
+        assert (waiting(later).kind, waiting(later).concerns) == ("concerns", result.concerns)
     t.abort_merge()
     with pytest.raises(InvalidInputError):
         t.merge("talk", strategy="semantic", reviewer=lambda _: ["odd"])  # type: ignore[list-item]

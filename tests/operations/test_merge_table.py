@@ -22,7 +22,7 @@ CHANGES: Final[dict[str, Change]] = {
     "skip": lambda t, old, _: t.skip(old[0]),
     "pin": lambda t, old, _: t.pin(old[0]),
     "compress": lambda t, old, side: write(t, "compress", old[:2], f"summary by {side}"),
-    "reorder": lambda t, old, side: write(t, "reorder", [old[1], old[0]] if side == "ours" else [old[2], old[0]]),
+    "reorder": lambda t, old, side: t.reorder([old[1], old[0]] if side == "ours" else [old[2], old[0]]),
 }
 
 

@@ -39,13 +39,13 @@ def test_cut_anywhere_and_put_on_another_conversation(number: int) -> None:
             tail = t.compile(commits[-1]).messages[cut:]
             t.branch(f"cut-{cut}", at=commits[cut - 1], switch=False)
             t.branch(f"base-{cut}", at="other")
-            picked = t.cherry_pick(commits[cut:], resolver=go_on)
+            picked = t.cherry_pick(commits[cut:], autonomy="autonomous", resolver=go_on)
             assert t.compile().messages[-len(tail) :] == tail
             assert_valid(t)
             is_cut = said(number)[cut]["role"] == "tool"
             assert is_cut == any(warning.kind == "exchange_split" for warning in picked.warnings)
         t.branch("whole", at=commits[-1])
-        t.rebase("other", resolver=go_on)
+        t.rebase("other", autonomy="autonomous", resolver=go_on)
         assert list(t.compile().messages)[6:] == list(t.compile(commits[-1]).messages)
         assert_valid(t)
         assert t.fsck() == []

@@ -111,9 +111,9 @@ def test_an_edit_of_what_changed_on_the_new_base_is_asked_about(t: Tract) -> Non
     assert "2" not in caught.value.message
     assert "1 more warning" in caught.value.message
     with pytest.raises(AbortedError):
-        t.rebase("main", resolver=lambda _: Resolution("abort"))
+        t.rebase("main", autonomy="autonomous", resolver=lambda _: Resolution("abort"))
     assert t.head == head
-    result = t.rebase("main", resolver=lambda _: Resolution("skip"))
+    result = t.rebase("main", autonomy="autonomous", resolver=lambda _: Resolution("skip"))
     assert texts(t) == ["main's", "main 1", "side 1", "side 2"]
     assert len(result.skipped) == 2
 
@@ -180,7 +180,7 @@ def test_a_resolver_that_raises_changes_nothing(tmp_path: Path, error: BaseExcep
             raise error
 
         with pytest.raises(type(error)):
-            t.rebase("main", resolver=broken)
+            t.rebase("main", autonomy="autonomous", resolver=broken)
         assert dump(path) == before
 
         def slow(_: object) -> Resolution:
@@ -189,7 +189,7 @@ def test_a_resolver_that_raises_changes_nothing(tmp_path: Path, error: BaseExcep
             return Resolution("use")
 
         with pytest.raises(RefConflictError):
-            t.rebase("main", resolver=slow)
+            t.rebase("main", autonomy="autonomous", resolver=slow)
         assert texts(t) == ["shared", "same", "meanwhile"]
         t.rebase("main", allow="duplicate_content")
         assert texts(t) == ["shared", "same", "same", "meanwhile"]

@@ -62,6 +62,7 @@ def test_named_messages_trade_places_and_nothing_else_moves() -> None:
 
     assert texts(t) == ["rule", "question", "call", "two", "one!", "reply"]
     assert result.warnings == ()
+    assert result.commit is not None
     assert (result.commit.op, result.commit.targets) == ("reorder", (two.hash, one.hash))
     assert (result.commit.message, result.commit.tokens, result.commit.hash) == ("two first", 0, t.head)
     assert t.operations[len(t.operations)].verb == "reorder"
@@ -129,7 +130,7 @@ def test_a_resolver_decides() -> None:
             t.reorder([said.question, said.rule], resolver=lambda _, action=action: answer(action))  # type: ignore[misc]
         assert caught.value.reason == "no"
     with pytest.raises(KeyboardInterrupt):
-        t.reorder([said.question, said.rule], resolver=_interrupted)
+        t.reorder([said.question, said.rule], autonomy="autonomous", resolver=_interrupted)
     assert t.head == head
 
     def accept(issue: SafetyWarning) -> Resolution:
@@ -137,7 +138,7 @@ def test_a_resolver_decides() -> None:
         assert not t._store.database.in_transaction
         return Resolution("use")
 
-    result = t.reorder([said.question, said.rule], resolver=accept)
+    result = t.reorder([said.question, said.rule], autonomy="autonomous", resolver=accept)
     assert result.warnings == tuple(asked)
     assert texts(t)[:2] == ["question", "rule"]
 

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from tests.databases import Postgres
 from tract import CachedLLM, Message, Request, TextPart, Tract
 from tract.errors import InvalidInputError, ReadOnlyError
 from tract.testing import ScriptedLLM
@@ -34,9 +33,9 @@ def test_an_answer_is_kept_for_the_next_process(tmp_path: Path) -> None:
         assert repr(t.reply_cache) == "<ReplyCache replies=1>"
 
 
-def test_on_postgresql(postgres: Postgres) -> None:
+def test_on_postgresql(postgres_url: str) -> None:
     """The same on the other database."""
-    with Tract.open(postgres.new_database()) as t:
+    with Tract.open(postgres_url) as t:
         t.reply_cache.put("key", b"\x00value")
         t.reply_cache.put("key", b"\x00other")
         assert (t.reply_cache.get("key"), len(t.reply_cache)) == (b"\x00other", 1)

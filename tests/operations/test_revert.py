@@ -36,7 +36,7 @@ CHANGES: dict[str, Callable[[Tract], CommitInfo]] = {
     "annotate": lambda t: t.annotate(["HEAD", "HEAD~2"], "skip"),
     "pin": lambda t: t.pin("HEAD"),
     "compress": lambda t: compressed(t, [t.get("HEAD"), t.get("HEAD~1")], "two and three"),
-    "reorder": lambda t: t.reorder(["HEAD", "HEAD~2"]).commit,
+    "reorder": lambda t: t.get(t.reorder(["HEAD", "HEAD~2"]).head or ""),
 }
 
 

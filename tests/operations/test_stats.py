@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.operations.clock import Clock
-from tract import FilePart, KindStats, TextPart, Tract
+from tract import AgeStats, FilePart, KindStats, TextPart, Tract
 
 Open = Callable[..., Tract]
 
@@ -63,3 +63,25 @@ def test_what_nothing_reaches_is_counted_until_it_is_collected(open_tract: Open)
     assert (after.commits, after.collected_commits, after.tombstones) == (3, 2, 1)
     assert before.stored_bytes - after.stored_bytes == looked.bytes
     assert before.first_at is not None
+
+
+def test_the_age_is_that_of_the_first_commit_that_has_it(open_tract: Open) -> None:
+    """Each content, note and file is in one age; a day is a day to the microsecond."""
+    t, clock = open_tract(), Clock()
+    clock.on(t)
+    file = FilePart(media_type="text/plain", data=b"12345", name="a")
+    t.user([TextPart("old"), file], message="note")
+    clock.pass_days(400)
+    t.user("x" * 100)
+    clock.pass_days(7)
+    t.user("x" * 100)
+    t.user([TextPart("new"), file])
+
+    found = t.stats()
+
+    assert [one.most_days for one in found.ages] == [1, 7, 30, 90, 365, None]
+    assert [one.count for one in found.ages] == [1, 0, 1, 0, 0, 3]
+    size = len('{"role":"user","text":""}') + 100
+    assert found.ages[2] == AgeStats(30, 1, size), "a few ticks more than 7 days"
+    assert sum(one.stored_bytes for one in found.ages) == found.stored_bytes
+    assert sum(one.count for one in found.ages) == found.blobs

@@ -52,6 +52,10 @@ def merge_blocks(result: MergeResult) -> list[Block]:
         else:
             blocks.append(Heading([part for fact in facts for part in (fact, "  ")]))
             blocks += [Line(cells) for cells in _side_by_side(conflict, width)]
+        made = result.resolutions.get(conflict.key)
+        if made is not None and made.reason:
+            blocks.append(Table([["reason", str(number), made.reason]]))
+        if width is not None:
             blocks.append(Heading([""]))
     for one in result.concerns:
         commits = " ".join(commit[:8] for commit in one.commits)
@@ -72,6 +76,7 @@ def _conflict_json(result: MergeResult, number: int) -> dict[str, Any]:
         "their_commits": list(conflict.their_commits),
         "decision": None if made is None else made.action,
         "content": made.content if made is not None and isinstance(made.content, str) else None,
+        "reason": None if made is None else made.reason,
     }
 
 

@@ -28,7 +28,16 @@ def require_yes(what: str, *, is_confirmed: bool) -> None:
     """
     if is_confirmed:
         return
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+    if not _is_answered():
         fail(f"{what}: that needs a yes.", hint="Pass `--yes`, or look first with `--dry-run`.", code=DECISION_NEEDED)
     if not click.confirm(visible(f"{what}. Go on?"), err=True):
         fail("Nothing was changed.", hint=None, code=FAILURE)
+
+
+def is_wanted(question: str, *, is_confirmed: bool) -> bool:
+    """Ask on a terminal for something more; nobody there, or no questions wanted, is a no."""
+    return not is_confirmed and _is_answered() and click.confirm(visible(question), err=True)
+
+
+def _is_answered() -> bool:
+    return sys.stdin.isatty() and sys.stderr.isatty()

@@ -19,6 +19,7 @@ from tract.errors import (
     MergeConflictError,
     MergeInProgressError,
     MissingTargetError,
+    ProposalStaleError,
     RefConflictError,
     SafetyError,
     TractError,
@@ -39,6 +40,7 @@ _CODES: Final[tuple[tuple[type[TractError], int], ...]] = (
     (MergeInProgressError, DECISION_NEEDED),
     (MissingTargetError, DECISION_NEEDED),
     (SafetyError, DECISION_NEEDED),
+    (ProposalStaleError, DECISION_NEEDED),
 )
 
 # What click raises for `tract config` alone, with the help page as its message; click 8.1 prints the page itself.
@@ -68,6 +70,11 @@ _COMMANDS: Final = {
     "nothing_to_answer": "Ask something: `tract chat TEXT`.",
     "no_merge": "Begin one with `tract merge BRANCH`.",
     "missing_target": "Name what it acts on as well: `tract cherry-pick TARGET REVISION`.",
+    "proposal_not_found": "List them with `tract proposals list --all`.",
+    "proposal_decided": "Look at it again with `tract proposals list --all`.",
+    "proposal_stale": "Drop it with `tract proposals reject NUMBER`, and compress again with `tract compress`.",
+    "summary": "Raise `--target`, or write the summary yourself: `tract compress --content TEXT`.",
+    "safety": "Do it all the same with `--allow KIND`.",
     "ref_conflict": "Look at what came in with `tract log`, then try again.",
     "content_too_large": "Split it, or raise the limit with `tract config set max_content_bytes NUMBER`.",
     "budget_exceeded": "Raise the budget with `tract config set budget.limit_tokens NUMBER`.",
@@ -85,8 +92,6 @@ def translated() -> Iterator[None]:
             warnings.showwarning = _show_warning
             warnings.simplefilter("always", UserWarning)
             yield
-    except SafetyError as error:
-        _fail_unsafe(error)
     except TractError as error:
         fail(error.message, hint=_hint(error), code=exit_code(error))
     except _HELP_WANTED as error:
@@ -114,14 +119,6 @@ def fail(message: str, *, hint: str | None, code: int) -> NoReturn:
     if hint:
         say("hint", hint)
     raise SystemExit(code)
-
-
-def _fail_unsafe(error: SafetyError) -> NoReturn:
-    """Say each thing that would break, and how to do it all the same."""
-    for one in error.warnings:
-        say("warning", f"{one.kind}: {one.message}")
-    allowed = " ".join(f"--allow {kind}" for kind in dict.fromkeys(one.kind for one in error.warnings))
-    fail("Nothing was written.", hint=f"Do it all the same with `{allowed}`.", code=exit_code(error))
 
 
 def say(kind: str, text: str) -> None:

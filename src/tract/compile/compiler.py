@@ -10,7 +10,7 @@ import json
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from tract.compile.context import CompiledContext
 from tract.compile.fold import Entry, Event, Prefix, State, extend, rewind
@@ -21,12 +21,14 @@ from tract.history.info import sent_of
 from tract.history.reflog import require_logged
 from tract.history.walk import Lane, runs
 from tract.objects.hashing import config_hash
-from tract.objects.message import AnyPart, Message, TextPart
+from tract.objects.message import AnyPart, Message, Role, TextPart
 from tract.objects.refs import BRANCH_PREFIX
 from tract.storage import queries as q
 from tract.storage.writing import Tip
 from tract.store import Store
 from tract.tokens.message import REPLY_PRIMING_TOKENS, message_tokens
+
+_ERASED: Final = "[erased]"
 
 
 class Compiler(Protocol):
@@ -39,6 +41,21 @@ class Compiler(Protocol):
 
     def __call__(self, entries: Sequence[Entry], /) -> Iterable[tuple[Message, Entry]]:
         """Return the messages for *entries*."""
+
+
+class Marks(NamedTuple):
+    """What to make visible in the messages.
+
+    Attributes:
+        edits: Begin each edited message with `[edited] `.
+        erased: Put `[erased]` in the place of each message whose content was erased or collected.
+    """
+
+    edits: bool = False
+    erased: bool = False
+
+
+NO_MARKS: Final = Marks()
 
 
 class States:
@@ -209,7 +226,7 @@ def compile_commit(
     commit: bytes | None,
     *,
     compiler: Compiler | None = None,
-    mark_edits: bool = False,
+    marks: Marks = NO_MARKS,
     verify: bool = False,
     has_usage: bool = True,
 ) -> CompiledContext:
@@ -219,7 +236,7 @@ def compile_commit(
         store: The open store.
         commit: Hash of the commit; `None` gives an empty context.
         compiler: Replaces the rendering.
-        mark_edits: Begin each edited message with `[edited] `.
+        marks: What to make visible.
         verify: Fold once more from the root and compare.
         has_usage: False spares the search for recorded usage.
 
@@ -233,12 +250,13 @@ def compile_commit(
     state = states.get(commit)
     if verify:
         _compare(state, states.fresh(commit))
-    messages, shown, tokens = _rendered(store, state, compiler, mark_edits=mark_edits)
+    messages, shown, tokens = _rendered(store, state, compiler, marks)
     total = context_tokens(tokens, is_empty=not messages)
     source = source_of(store)
-    if has_usage and compiler is None and not mark_edits:
+    if has_usage and compiler is None and not any(marks):
         total, source = _by_usage(states, state, total, source)
-    return CompiledContext(commit.hex(), messages, total, source, _warnings(store, source, state), shown, states)
+    said = _warnings(store, source, state, marks)
+    return CompiledContext(commit.hex(), messages, total, source, said, shown, states)
 
 
 def compile_state(
@@ -247,24 +265,28 @@ def compile_state(
     state: State,
     *,
     compiler: Compiler | None,
-    mark_edits: bool,
+    marks: Marks,
     warnings: Iterable[str],
 ) -> CompiledContext:
     """Return the context of *state*, made of that of *commit* without being written; counted by the tokenizer."""
-    messages, shown, tokens = _rendered(store, state, compiler, mark_edits=mark_edits)
+    messages, shown, tokens = _rendered(store, state, compiler, marks)
     source = source_of(store)
-    said = (*_warnings(store, source, state), *warnings)
+    said = (*_warnings(store, source, state, marks), *warnings)
     total = context_tokens(tokens, is_empty=not messages)
     return CompiledContext(commit.hex(), messages, total, source, said, shown, states_of(store))
 
 
 def _rendered(
-    store: Store, state: State, compiler: Compiler | None, *, mark_edits: bool
+    store: Store, state: State, compiler: Compiler | None, marks: Marks
 ) -> tuple[Sequence[Message], Sequence[Entry], int]:
     """Return the messages of *state*, the entry each came from, and their tokens."""
-    if compiler is None and not mark_edits:
+    if compiler is None and not any(marks):
         return _Messages(state.shown), state.shown, state.tokens
-    entries = [_marked(store, entry) for entry in state.shown] if mark_edits else state.shown
+    entries: Sequence[Entry] = state.shown
+    if marks.erased and state.holes:
+        entries = [_stand_in(store, one) for one in state.order if one.is_visible or one.is_hole]
+    if marks.edits:
+        entries = [_marked(store, entry) for entry in entries]
     pairs = _render(entries, compiler)
     tokens = sum(tokens_of(store, message, entry) for message, entry in pairs)
     return tuple(m for m, _ in pairs), tuple(e for _, e in pairs), tokens
@@ -275,7 +297,7 @@ class _Messages(Prefix[Message]):
 
     __slots__ = ("_shown",)
 
-    def __init__(self, shown: Prefix[Entry]) -> None:
+    def __init__(self, shown: Sequence[Entry]) -> None:
         super().__init__([], len(shown))
         self._shown = shown
 
@@ -318,6 +340,22 @@ def _marked(store: Store, entry: Entry) -> Entry:
     return entry._replace(shown=entry.shown._replace(message=marked, tokens=tokens))
 
 
+def _stand_in(store: Store, entry: Entry) -> Entry:
+    """Return *entry*, or if its content is gone one that says so where it was.
+
+    Who said it is known from what stays. A tool's result becomes plain text: which call it answered is gone.
+    """
+    if not entry.is_hole:
+        return entry
+    role: Role = "user"
+    if entry.placed.content_type == "instruction":
+        role = "system"
+    elif entry.shown.origin == "model":
+        role = "assistant"
+    message = Message(role, (TextPart(_ERASED),))
+    return entry._replace(shown=entry.shown._replace(message=message, tokens=message_tokens(message, store.counter)))
+
+
 def tokens_of(store: Store, message: Message, entry: Entry) -> int:
     """Return the tokens of a message rendered from *entry*."""
     unchanged = message is entry.shown.message and entry.shown.tokens
@@ -355,12 +393,13 @@ def count_warnings(store: Store, source: str) -> tuple[str, ...]:
     return ()
 
 
-def _warnings(store: Store, source: str, state: State) -> tuple[str, ...]:
+def _warnings(store: Store, source: str, state: State, marks: Marks) -> tuple[str, ...]:
     said = count_warnings(store, source)
     if not state.holes:
         return said
     count = "1 message" if state.holes == 1 else f"{state.holes} messages"
-    return (*said, f"Left out because the content was erased or collected: {count}.")
+    done = "Shown as `[erased]`" if marks.erased else "Left out"
+    return (*said, f"{done} because the content was erased or collected: {count}.")
 
 
 def _compare(cached: State, fresh: State) -> None:

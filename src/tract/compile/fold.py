@@ -2,8 +2,8 @@
 
 A state is the fold of one commit's linear order. States of successive commits share their lists:
 a state owns a prefix, and the next one appends behind it if nobody else has; otherwise it copies.
-So an append costs O(1), and a change of an earlier entry one copy of a list of references. Going
-back to an earlier commit is as cheap, where only appends, edits and annotations lie between.
+So an append costs O(1), and a change of an earlier entry a copy of the blocks it is in. Going back
+to an earlier commit is as cheap, where only appends, edits and annotations lie between.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any, NamedTuple, TypeVar, overload
 
+from tract.compile.blocks import BLOCK, Blocks, Growing
 from tract.errors import CorruptStoreError
 from tract.objects.message import Message
 
@@ -126,6 +127,8 @@ class State:
     Attributes:
         head: The last event.
         length: Events in linear order.
+        entries: Every place, hidden ones too.
+        shown: The visible entries, in order.
         tokens: Tokens of all visible entries.
         changed_at: Position of the last event that was no append; -1 if all were.
         has_holes: Whether the content of some message is gone, or was in a later state this was made from.
@@ -133,31 +136,39 @@ class State:
 
     __slots__ = (
         "_changes",
-        "_entries",
         "_events",
         "_order",
         "_places",
-        "_shown",
+        "_ranks",
         "_slots",
         "changed_at",
+        "entries",
         "has_holes",
         "head",
         "length",
-        "sizes",
+        "shown",
         "tokens",
     )
 
-    def __init__(self, parts: _Parts, head: Event | None, lengths: tuple[int, int, int] | None = None) -> None:
+    def __init__(
+        self,
+        parts: _Parts,
+        head: Event | None,
+        length: int,
+        *,
+        entries: Blocks[Entry] | None = None,
+        shown: Blocks[Entry] | None = None,
+    ) -> None:
         self._events = parts.events
         self._places = parts.places
-        self._entries = parts.entries
         self._slots = parts.slots
-        self._shown = parts.shown
         self._order = parts.order
+        self._ranks = parts.ranks
         self._changes = parts.changes
         # A state gone back to owns less of its lists than they hold.
-        self.length, *sizes = lengths or (len(parts.events), len(parts.entries), len(parts.shown))
-        self.sizes = (sizes[0], sizes[1])
+        self.entries = parts.entries.version() if entries is None else entries
+        self.shown = parts.shown.version() if shown is None else shown
+        self.length = length
         self.tokens = parts.tokens
         self.changed_at = parts.changed_at
         self.has_holes = parts.has_holes
@@ -167,16 +178,6 @@ class State:
     def events(self) -> Prefix[Event]:
         """Every commit of the history, in linear order."""
         return Prefix(self._events, self.length)
-
-    @property
-    def entries(self) -> Prefix[Entry]:
-        """Every place, hidden ones too."""
-        return Prefix(self._entries, self.sizes[0])
-
-    @property
-    def shown(self) -> Prefix[Entry]:
-        """The visible entries, in order."""
-        return Prefix(self._shown, self.sizes[1])
 
     def position(self, commit: int) -> int | None:
         """Return the place of the commit with this row id in linear order, or `None` if it is not in it."""
@@ -191,7 +192,7 @@ class State:
     def entry(self, commit: int) -> Entry | None:
         """Return the entry the commit with this row id placed, or `None` if it placed none here."""
         slot = self._slots.get(commit)
-        return self._entries[slot] if slot is not None and slot < self.sizes[0] else None
+        return _at(self.entries.blocks, slot) if slot is not None and slot < self.entries.length else None
 
     @property
     def holes(self) -> int:
@@ -205,7 +206,7 @@ class State:
         """Every place, hidden ones too, in the order in which they are shown."""
         if self._order is None:
             return self.entries
-        return [self._entries[slot] for slot in islice(self._order, self.sizes[0])]
+        return [_at(self.entries.blocks, slot) for slot in islice(self._order, self.entries.length)]
 
     def changes(self, after: int = -1) -> list[Event]:
         """Return the events behind position *after* that are no appends, oldest first."""
@@ -223,55 +224,76 @@ class State:
         return commit if self.entry(commit) is not None else None
 
 
+def _at(blocks: list[list[Entry]], slot: int) -> Entry:
+    """Return the entry in *slot*: blocks of entries are full, but for the last."""
+    return blocks[slot // BLOCK][slot % BLOCK]
+
+
 class _Parts:
-    """Lists being grown into the next state; copies what an earlier state's reader could see change."""
+    """What is being grown into the next state; copies what an earlier state's reader could see change.
+
+    Entries stand by slot, in the order in which they were placed; `order` says which slot is shown at
+    which rank, and `ranks` the other way round, where that is not the same. What is shown of the ranks
+    of one block stands in one block as well, so that a change has to look at no more than these.
+    """
 
     def __init__(self, state: State | None) -> None:
-        if state is None:
-            self.events: list[Event] = []
-            self.places: dict[int, int] = {}
-            self.entries: list[Entry] = []
-            self.slots: dict[int, int] = {}
-            self.shown: list[Entry] = []
-            self.order: list[int] | None = None
-            self.changes: list[int] = []
-            self.tokens = 0
-            self.changed_at = -1
-            self.has_holes = False
-            self.owns_entries = self.owns_order = True
-        else:
-            self._share(state)
         self.is_stale = False
+        self.touched: set[int] = set()
+        """Blocks of which something else is to be shown."""
+        if state is not None:
+            self._share(state)
+            return
+        self.events: list[Event] = []
+        self.places: dict[int, int] = {}
+        self.entries: Growing[Entry] = Growing()
+        self.shown: Growing[Entry] = Growing()
+        self.slots: dict[int, int] = {}
+        self.order: list[int] | None = None
+        self.ranks: list[int] | None = None
+        self.changes: list[int] = []
+        self.tokens = 0
+        self.changed_at = -1
+        self.has_holes = False
+        self.owns_order = True
+        self.count = 0
 
     def _share(self, state: State) -> None:
         """Take over the lists of *state*: as they are if it is the longest on them, else its part of each."""
-        last = len(state._events) == state.length and len(state._entries) == state.sizes[0]  # noqa: SLF001
-        entries = state.sizes[0]
+        last = len(state._events) == state.length and state.entries.is_longest  # noqa: SLF001
+        self.count = state.entries.length
         self.events = state._events if last else state._events[: state.length]  # noqa: SLF001
-        self.entries = state._entries if last else state._entries[:entries]  # noqa: SLF001
+        self.entries = Growing(state.entries, is_shared=last)
+        self.shown = Growing(state.shown, is_shared=last and state.shown.is_longest)
         # Both maps grow with the list of events, so what others added to them is what lies behind in it.
         later = [event.id for event in state._events[state.length :]]  # noqa: SLF001
         self.places = state._places if last else _without(state._places, later)  # noqa: SLF001
         self.slots = state._slots if last else _without(state._slots, later)  # noqa: SLF001
         changes = state._changes  # noqa: SLF001
         self.changes = changes if last else changes[: bisect_left(changes, state.length)]
-        order = state._order  # noqa: SLF001
-        self.order = order if last or order is None else order[:entries]
-        free = last and len(state._shown) == state.sizes[1]  # noqa: SLF001
-        self.shown = state._shown if free else state._shown[: state.sizes[1]]  # noqa: SLF001
+        order, ranks = state._order, state._ranks  # noqa: SLF001
+        self.order = order if last or order is None else order[: self.count]
+        self.ranks = ranks if last or ranks is None else ranks[: self.count]
         self.tokens = state.tokens
         self.changed_at = state.changed_at
         self.has_holes = state.has_holes
-        self.owns_entries = self.owns_order = not last
+        self.owns_order = not last
 
     def place(self, entry: Entry, at: int | None = None) -> None:
         """Add an entry at the end, or at the index *at* of the shown order."""
-        slot = len(self.entries)
+        slot = self.count
+        if slot % BLOCK == 0:
+            self.entries.begin_block()
+            self.shown.begin_block()
         if at is not None:
             self.own_order().insert(at, slot)
             self.is_stale = True
         elif self.order is not None:
             self.order.append(slot)
+            if not self.is_stale:
+                assert self.ranks is not None
+                self.ranks.append(slot)
+        self.count += 1
         self.slots[entry.placed.id] = slot
         self.entries.append(entry)
         if entry.shown.message is None and entry.shown.content is not None:
@@ -284,28 +306,45 @@ class _Parts:
     def own_order(self) -> list[int]:
         """Return the shown order as a list that may be changed; slots yet to be added are not in it."""
         if self.order is None:
-            self.order = list(range(len(self.entries)))
+            self.order = list(range(self.count))
         elif not self.owns_order:
             self.order = self.order[:]
         self.owns_order = True
         return self.order
 
-    def finish(self) -> None:
-        """Put together what is shown, if more than its end has changed."""
-        if self.is_stale:
-            slots = range(len(self.entries)) if self.order is None else self.order
-            self.shown = [entry for entry in map(self.entries.__getitem__, slots) if entry.is_visible]
-
     def change(self, slot: int, entry: Entry) -> None:
-        if not self.owns_entries:
-            self.entries = self.entries[:]
-            self.owns_entries = True
         if entry.shown.message is None and entry.shown.content is not None:
             self.has_holes = True
-        before = self.entries[slot]
+        before = _at(self.entries.blocks, slot)
         self.tokens += _visible_tokens(entry) - _visible_tokens(before)
-        self.entries[slot] = entry
-        self.is_stale = True
+        self.entries.set(slot // BLOCK, slot % BLOCK, entry)
+        if not self.is_stale:
+            self.touched.add((slot if self.ranks is None else self.ranks[slot]) // BLOCK)
+
+    def entry(self, slot: int) -> Entry:
+        return _at(self.entries.blocks, slot)
+
+    def finish(self) -> None:
+        """Put together what is shown, where more than its end has changed."""
+        if self.is_stale:
+            assert self.order is not None
+            self.ranks = [0] * len(self.order)
+            for rank, slot in enumerate(self.order):
+                self.ranks[slot] = rank
+            self.shown = Growing()
+            for block in range(len(self.entries.blocks)):
+                self.shown.begin_block()
+                self.shown.replace(block, self._shown_in(block))
+        else:
+            for block in sorted(self.touched):
+                self.shown.replace(block, self._shown_in(block))
+
+    def _shown_in(self, block: int) -> list[Entry]:
+        """Return the visible entries of one block of ranks."""
+        if self.order is None:
+            return [entry for entry in self.entries.blocks[block] if entry.is_visible]
+        slots = self.order[block * BLOCK : (block + 1) * BLOCK]
+        return [entry for entry in map(self.entry, slots) if entry.is_visible]
 
 
 def _without(places: dict[int, int], commits: Iterable[int]) -> dict[int, int]:
@@ -327,8 +366,9 @@ def extend(state: State | None, events: Iterable[Event]) -> State:
         CorruptStoreError: An event acts on a commit that is not before it, or has an unknown op.
 
     Cost:
-        O(1) per append; an edit or annotation copies the list of entries once per call; a revert folds
-        the whole history again, since it changes what earlier events did.
+        O(1) per append; an edit or annotation copies the block of entries it acts on; a compression or
+        reorder looks at every entry; a revert folds the whole history again, since it changes what
+        earlier events did.
     """
     new = list(events)
     if any(event.op == "revert" for event in new):
@@ -343,7 +383,7 @@ def extend(state: State | None, events: Iterable[Event]) -> State:
         parts.events.append(event)
         head = event
     parts.finish()
-    return State(parts, head)
+    return State(parts, head, len(parts.events))
 
 
 def switched_off(events: Sequence[Event]) -> frozenset[int]:
@@ -363,7 +403,7 @@ def rewind(state: State, position: int) -> State:
 
     Cost:
         O(events taken back) where they are appends, edits and annotations of a history without
-        reverts, plus one copy of the list of entries; otherwise the earlier history is folded again.
+        reverts; otherwise the earlier history is folded again.
     """
     head = state.events[position]
     later = state.changes(position)
@@ -372,21 +412,23 @@ def rewind(state: State, position: int) -> State:
     parts = _Parts(None)
     parts._share(state)  # noqa: SLF001 - the fold's own parts
     taken = state.events[position + 1 :]
-    entries = state.sizes[0] - sum(event.op == "append" for event in taken)
-    touched = {slot for event in later for target in event.targets if (slot := parts.slots[target]) < entries}
-    hidden = [entry for entry in state.entries[entries:] if entry.is_visible]
+    count = state.entries.length - sum(event.op == "append" for event in taken)
+    hidden = [entry for entry in state.entries[count:] if entry.is_visible]
     parts.tokens = state.tokens - sum(entry.shown.tokens for entry in hidden)
     parts.changed_at = max((at for at in state._changes if at <= position), default=-1)  # noqa: SLF001
-    shown = state.sizes[1] - len(hidden)
+    blocks = -(-count // BLOCK)
+    entries = state.entries.first(count, blocks)
+    shown = state.shown.first(state.shown.length - len(hidden), blocks)
+    touched = {slot for event in later for target in event.targets if (slot := parts.slots[target]) < count}
     if touched:
-        parts.entries, parts.owns_entries = state.entries[:entries], True
+        parts.entries, parts.shown = Growing(entries, is_shared=False), Growing(shown, is_shared=False)
+        parts.order = None if parts.order is None else parts.order[:count]
         before = [event for event in state.changes() if state._places[event.id] <= position]  # noqa: SLF001
         for slot in touched:
-            parts.change(slot, _replayed(parts.entries[slot], before))
-        parts.order = None if parts.order is None else parts.order[:entries]
+            parts.change(slot, _replayed(parts.entry(slot), before))
         parts.finish()
-        shown = len(parts.shown)
-    return State(parts, head, (position + 1, entries, shown))
+        entries, shown = parts.entries.version(), parts.shown.version()
+    return State(parts, head, position + 1, entries=entries, shown=shown)
 
 
 def _has_revert(state: State) -> bool:
@@ -425,7 +467,7 @@ def _apply(parts: _Parts, event: Event, *, is_off: bool) -> None:
     elif event.op in {"edit", "annotate"}:
         for target in event.targets:
             slot = _slot(parts, event, target)
-            parts.change(slot, _changed(parts.entries[slot], event))
+            parts.change(slot, _changed(parts.entry(slot), event))
     elif event.op == "reorder":
         _reorder(parts, [_slot(parts, event, target) for target in event.targets])
     else:
@@ -442,7 +484,7 @@ def _cover(parts: _Parts, event: Event, *, is_off: bool) -> None:
     at = next(index for index, slot in enumerate(parts.own_order()) if slot in wanted)
     if not is_off:
         for slot in slots:
-            entry = parts.entries[slot]
+            entry = parts.entry(slot)
             parts.change(slot, entry._replace(covers=(*entry.covers, event.id)))
     parts.place(Entry(event, event, event.priority, is_off=is_off), at)
 

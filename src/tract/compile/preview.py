@@ -13,7 +13,7 @@ from tract.compile.compiler import compile_commit, states_of
 from tract.compile.context import CompiledContext
 from tract.compile.fold import Entry, Event, State
 from tract.compile.proof import PrefixProof, ReasoningLife, Sent
-from tract.errors import InvalidInputError
+from tract.errors import InvalidInputError, shown
 from tract.formats.prefix import tools_digest
 from tract.formats.report import Loss, Repair
 from tract.history.info import commit_info
@@ -116,19 +116,25 @@ def preview(
     """Return what sending *context* in the format *wire* will mean.
 
     Raises:
-        InvalidInputError: There is no such format.
+        InvalidInputError: There is no such format, or an argument of the wrong type.
 
     Cost:
         O(bytes) of both requests.
     """
-    tools, costs = list(tools), _prices(prices)
+    if not isinstance(context, CompiledContext):
+        raise InvalidInputError(
+            f"`context` is what `t.compile()` returned, not {shown(context)}.", hint="Leave it out for that of HEAD."
+        )
+    # Read twice; what is no list of tools is refused by the digest.
+    tools, costs = list(tools) if isinstance(tools, Iterable) else tools, _prices(prices)
+    digest = tools_digest(tools)
     proof = context.prove(wire, tools=tools)
     before = _request_before(store, context, wire, model)
     tokens = [entry.shown.tokens for entry in context.shown]
     total = sum(tokens[at] for at in proof.indexes)
     kept, difference, changed = 0, None, False
     if before is not None:
-        changed = before.sent.get("tools", "") != tools_digest(tools)
+        changed = before.sent.get("tools", "") != digest
         same = _in_common(before.proof, proof)
         kept = 0 if changed else same
         difference = _difference(before.proof, proof, same)

@@ -12,9 +12,11 @@ from typing import Protocol
 
 from tract.errors.agent import NothingToAnswerError, StreamOpenError, ToolNotFoundError, UnansweredCallsError
 from tract.errors.base import NotFoundError, StateError, TractError, nearest, shown
+from tract.errors.compressing import ProposalDecidedError, ProposalNotFoundError, ProposalStaleError, SummaryError
 from tract.errors.llm import (
     AuthenticationError,
     ContextTooLongError,
+    ModelAnswerError,
     ModelConnectionError,
     ModelError,
     ModelRequestError,
@@ -25,6 +27,7 @@ from tract.errors.llm import (
     RateLimitedError,
     StreamBrokenError,
 )
+from tract.errors.merging import MergeConflictError, MergeInProgressError, NoMergeError
 from tract.errors.removal import CommitCollectedError, ContentErasedError, IrreversibleError
 from tract.errors.storage import (
     BusyError,
@@ -68,8 +71,10 @@ __all__ = [
     "InvalidTargetError",
     "IrreversibleError",
     "MergeConflictError",
+    "MergeInProgressError",
     "MigrationError",
     "MissingTargetError",
+    "ModelAnswerError",
     "ModelConnectionError",
     "ModelError",
     "ModelRequestError",
@@ -86,6 +91,9 @@ __all__ = [
     "OperationConflictError",
     "OperationNotFoundError",
     "OperationOpenError",
+    "ProposalDecidedError",
+    "ProposalNotFoundError",
+    "ProposalStaleError",
     "RateLimitedError",
     "ReadOnlyError",
     "RefConflictError",
@@ -97,6 +105,7 @@ __all__ = [
     "StorageError",
     "StoreNotFoundError",
     "StreamBrokenError",
+    "SummaryError",
     "StreamOpenError",
     "TagNotFoundError",
     "ToolNotFoundError",
@@ -408,54 +417,6 @@ class OperationConflictError(StateError):
         self.verb = verb
         self.number = number
         self.name = name
-
-
-class MergeConflictError(StateError):
-    """A merge cannot be written while conflicts are undecided, or because a resolver aborted it.
-
-    Attributes:
-        name: What was being merged.
-        conflicts: How many are undecided.
-    """
-
-    code = "merge_conflict"
-
-    def __init__(self, name: str, conflicts: int, *, is_aborted: bool = False) -> None:
-        said = "was aborted by its resolver" if is_aborted else f"has {conflicts} undecided conflicts"
-        super().__init__(
-            f"The merge of `{name}` {said}; nothing was written.",
-            hint="Look at `t.merge_in_progress`, decide each conflict, then `t.commit_merge(result)`.",
-        )
-        self.name = name
-        self.conflicts = conflicts
-
-
-class MergeInProgressError(StateError):
-    """Another merge waits for decisions, which a new one would overwrite.
-
-    Attributes:
-        name: What it merges.
-        into: Branch it was begun on.
-    """
-
-    code = "merge_in_progress"
-
-    def __init__(self, name: str, into: str) -> None:
-        super().__init__(
-            f"The merge of `{name}` into `{into}` waits for decisions.",
-            hint="Finish `t.merge_in_progress` with `t.commit_merge(result)`, or give it up with `t.abort_merge()`.",
-        )
-        self.name = name
-        self.into = into
-
-
-class NoMergeError(StateError):
-    """No merge waits for decisions."""
-
-    code = "no_merge"
-
-    def __init__(self) -> None:
-        super().__init__("No merge is in progress.", hint="Begin one with `t.merge(branch)`.")
 
 
 class CurrentBranchError(StateError):

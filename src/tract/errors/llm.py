@@ -135,6 +135,23 @@ class ModelResponseError(ModelError):
     code = "model_response"
 
 
+class ModelAnswerError(ModelResponseError):
+    """A model that was asked to decide, to review or to summarize answered what cannot be used; nothing was changed.
+
+    Attributes:
+        answer: All it said, as it came; trust nothing in it.
+        problem: What is wrong with it.
+    """
+
+    code = "model_answer"
+    usual_hint = "Call again, use another model as in `t.configure_operations(merge=...)`, or decide yourself."
+
+    def __init__(self, problem: str, *, answer: str, **details: Any) -> None:
+        super().__init__(f"The model's answer cannot be used: {problem}.", **details)
+        self.problem = problem
+        self.answer = answer
+
+
 class StreamBrokenError(ModelConnectionError):
     """A streamed answer broke off.
 

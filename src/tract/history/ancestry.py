@@ -54,17 +54,26 @@ def reach_all(tips: Iterable[Place], lane_of: LaneOf, merged_of: MergedOf) -> di
             continue
         found[lane] = generation
         if not known:  # else what lies behind the lane has been seen
-            waiting.extend(_behind(lane, generation, lane_of(lane), merged_of(lane)))
+            waiting.extend(behind(Place(lane, generation), lane_of(lane), merged_of(lane)))
     return found
 
 
-def _behind(lane: int, generation: int, start: Lane, merged: Sequence[Place]) -> list[Place]:
-    """Return the parents of the first commit of a lane."""
+def behind(place: Place, start: Lane, merged: Sequence[Place]) -> list[Place]:
+    """Return the parents of the first commit of the lane *place* is in.
+
+    Args:
+        place: A commit.
+        start: Its lane.
+        merged: The parents after the first of the lane's first commit.
+
+    Raises:
+        CorruptGraphError: The lane starts after *place*, or before one of these parents.
+    """
     parents = list(merged)
     if start.fork_lane is not None and start.fork_generation is not None:
         parents.append(Place(start.fork_lane, start.fork_generation))
-    if generation < start.start or any(parent.generation >= start.start for parent in parents):
-        raise CorruptGraphError(f"Lane {lane} starts after a commit in it.")
+    if place.generation < start.start or any(parent.generation >= start.start for parent in parents):
+        raise CorruptGraphError(f"Lane {place.lane} starts after a commit in it.")
     return parents
 
 

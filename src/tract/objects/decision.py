@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any, Final, Literal, TypeAlias, get_args
 
 from pydantic import BaseModel
 
 from tract.errors import InvalidInputError, shown
+from tract.objects.commit import ORIGINS
+from tract.objects.usage import Usage
 
 Action: TypeAlias = Literal["use", "ours", "theirs", "skip", "abort"]
 
@@ -65,11 +67,15 @@ class Resolution:
             take `ours` or `theirs`; `skip` what the issue is about; `abort` all of it.
         content: What to use: a content model, a mapping or text. Not shown in the `repr`.
         reason: Why.
+        origin: Who the content came from, as for `t.commit`; `None` for the developer.
+        generation_config: Settings the content was generated with, if a model wrote it.
     """
 
     action: Action
     content: BaseModel | Mapping[str, Any] | str | None = None
     reason: str | None = None
+    origin: str | None = None
+    generation_config: Mapping[str, Any] | None = field(default=None, hash=False)
 
     def __post_init__(self) -> None:
         if not (isinstance(self.action, str) and self.action in ACTIONS):
@@ -80,6 +86,12 @@ class Resolution:
             raise InvalidInputError("Only a resolution with the action `use` has content.")
         if self.reason is not None and not isinstance(self.reason, str):
             raise InvalidInputError(f"`reason` is text, not `{type(self.reason).__name__}`.")
+        if self.origin is not None and not (isinstance(self.origin, str) and self.origin in ORIGINS):
+            raise InvalidInputError(
+                f"{shown(self.origin)} is no origin.", hint=f"Origins are {', '.join(sorted(ORIGINS))}."
+            )
+        if self.generation_config is not None and not isinstance(self.generation_config, Mapping):
+            raise InvalidInputError(f"`generation_config` is a mapping, not {shown(self.generation_config)}.")
 
     def __repr__(self) -> str:
         return f"<Resolution {self.action}>"
@@ -102,3 +114,30 @@ def decided(resolver: Resolver, issue: object) -> Resolution:
             hint="Return a `Resolution`, as in `Resolution('skip')`.",
         )
     return resolution
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCall:
+    """A model that was asked to decide or to review something; what it cost was paid, whatever became of it.
+
+    Attributes:
+        about: The kind of the issue it was asked about, or `review`.
+        model: The model that answered, as its provider names it.
+        usage: What the call cost in tokens, or `None` if the provider did not say.
+    """
+
+    about: str
+    model: str
+    usage: Usage | None = None
+
+    def plain(self) -> dict[str, Any]:
+        """Return it as JSON."""
+        usage = {} if self.usage is None else asdict(self.usage)
+        return {**usage, "about": self.about, "model": self.model}
+
+    @classmethod
+    def read(cls, plain: Mapping[str, Any]) -> ModelCall:
+        """Return what `plain` made."""
+        about, model, counts = plain["about"], plain["model"], dict(plain)
+        del counts["about"]
+        return cls(about, model, Usage(**counts) if len(counts) > 1 else None)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from tract.compile.compiler import states_of
 from tract.compile.fold import Event, State
@@ -21,42 +21,35 @@ from tract.history.ancestry import Place, contains
 from tract.history.lanes import reach_of
 from tract.history.replies import replies
 from tract.objects.commit import SHORT_HASH
-from tract.objects.decision import Resolver
 from tract.objects.refs import BRANCH_PREFIX
 from tract.operations.budget import announce, check_budget
 from tract.operations.choices import Choices
 from tract.operations.copying import Copies, copy_commits, duplicates
+from tract.operations.moving import Move, MoveResult, Plan, Terms, carried_out
+from tract.operations.review import Review, copied_by, visible_in
 from tract.storage.writing import Tip
 from tract.store import Store
 
 
-@dataclass(frozen=True, slots=True)
-class CherryPickResult:
-    """What a cherry-pick did.
+@dataclass(frozen=True, slots=True, repr=False)
+class CherryPickResult(MoveResult):
+    """What a cherry-pick did, or would do while it waits.
 
     Attributes:
-        mapping: The hash of the new commit for each picked one.
+        mapping: The hash of the new commit for each picked one; empty while it waits.
         commits: Hashes of the new commits, in order.
         added: Hashes of results picked because their call was.
-        skipped: Hashes of picked commits that were left out.
-        warnings: What was broken that was allowed or resolved.
     """
 
     mapping: Mapping[str, str]
     commits: tuple[str, ...]
     added: tuple[str, ...] = ()
-    skipped: tuple[str, ...] = ()
-    warnings: tuple[SafetyWarning, ...] = field(default=())
 
     def __repr__(self) -> str:
-        return (
-            f"<CherryPickResult commits={len(self.commits)} skipped={len(self.skipped)} warnings={len(self.warnings)}>"
-        )
+        return self._in_words(f"commits={len(self.commits)}")
 
 
-def cherry_pick(
-    store: Store, commits: Sequence[bytes], *, allow: Iterable[str] | str = (), resolver: Resolver | None = None
-) -> CherryPickResult:
+def cherry_pick(store: Store, commits: Sequence[bytes], terms: Terms) -> CherryPickResult:
     """Make *commits* again, in this order, at the end of the current branch.
 
     Edits, annotations, compressions, reorders and reverts act on the new commits where what they act
@@ -66,35 +59,58 @@ def cherry_pick(
     Raises:
         InvalidInputError: A commit is named twice, or none is.
         InvalidTargetError: One is a merge.
-        MissingTargetError: One acts on a commit that is not here, and there is no resolver.
+        MissingTargetError: One acts on a commit that is not here, and nobody may decide.
         SafetyError: It would break something that is neither allowed nor resolved.
         AbortedError: The resolver aborted.
         RefConflictError: The branch moved while the call was on its way.
     """
-    store.head_ref()
-    choices = Choices("cherry_pick", allow, resolver)
-    head = store.head_hash()
-    parent = None if head is None else store.tip(head)
+    branch, head = store.head_ref().removeprefix(BRANCH_PREFIX), store.head_hash()
     events, added = _picked(store, commits)
-    reply_to = _replies(store, [*events.values()], head)
-    while True:
-        copies = copy_commits(store, parent, list(events.values()), reply_to=reply_to, choices=choices)
-        copies.warnings += _warnings(store, parent, copies, events=list(events.values()), reply_to=reply_to)
-        if choices.settle(copies.warnings, copies.made):
-            break
-    announce(store, lambda _: copies.chain.sizes)
-    store.pause("cherry-pick")
-    with store.operation("cherry-pick", {"commits": [event.hash.hex() for event in events.values()]}) as operation:
-        operation.require_tip(head)
-        check_budget(store, copies.chain.sizes)
-        mapping = copies.mapping(copies.chain.write(operation))
-    return CherryPickResult(
-        mapping,
-        tuple(mapping.values()),
-        tuple([commit.hex() for commit in added if commit.hex() in mapping]),
-        tuple([commit.hex() for commit in copies.skipped]),
-        tuple(copies.warnings),
-    )
+    pick = _CherryPick(store, branch, head, tuple(events.values()), tuple(added))
+    return carried_out(pick, terms)
+
+
+@dataclass(frozen=True)
+class _CherryPick(Move[CherryPickResult]):
+    """A cherry-pick.
+
+    Attributes:
+        events: What to make again, results of tool calls included.
+        added: Hashes of those results that nobody named.
+    """
+
+    verb = "cherry_pick"
+
+    events: tuple[Event, ...]
+    added: tuple[bytes, ...]
+
+    def copies(self, choices: Choices) -> Copies:
+        parent = None if self.head is None else self.store.tip(self.head)
+        reply_to = _replies(self.store, self.events, self.head)
+        copies = copy_commits(self.store, parent, self.events, reply_to=reply_to, choices=choices)
+        copies.warnings += _warnings(self.store, parent, copies, events=self.events, reply_to=reply_to)
+        return copies
+
+    def review(self, copies: Copies) -> Review:
+        return Review(() if self.head is None else visible_in(states_of(self.store).get(self.head)), copied_by(copies))
+
+    def write(self, plan: Plan[CherryPickResult]) -> CherryPickResult:
+        store, chain = self.store, plan.copies.chain
+        announce(store, lambda _: chain.sizes)
+        store.pause("cherry-pick")
+        args = plan.noted(commits=[event.hash.hex() for event in self.events])
+        with store.operation("cherry-pick", args) as operation:
+            operation.require_tip(self.head)
+            check_budget(store, chain.sizes)
+            mapping = plan.copies.mapping(chain.write(operation))
+            head = None if operation.tip is None else operation.tip.hash.hex()
+        return CherryPickResult(mapping, tuple(mapping.values()), self._added(plan.copies), head=head, **plan.decided)
+
+    def waiting(self, plan: Plan[CherryPickResult]) -> CherryPickResult:
+        return CherryPickResult({}, (), self._added(plan.copies), plan=plan, **plan.decided)
+
+    def _added(self, copies: Copies) -> tuple[str, ...]:
+        return tuple([commit.hex() for commit in self.added if commit in copies.made])
 
 
 def _picked(store: Store, commits: Sequence[bytes]) -> tuple[dict[int, Event], list[bytes]]:
@@ -111,7 +127,7 @@ def _picked(store: Store, commits: Sequence[bytes]) -> tuple[dict[int, Event], l
             raise InvalidTargetError(
                 f"The commit {commit.hex()[:SHORT_HASH]} (merge) holds nothing to pick.",
                 target=commit.hex(),
-                hint="Name the commits it brought; `t.log()` shows them.",
+                hint="Name what it brought, as the range `MERGE^1..MERGE`.",
             )
         named[event.id] = event
     picked: dict[int, Event] = {}

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from tract.compile.safety import WARNING_KINDS, SafetyWarning
 from tract.errors import AbortedError, InvalidInputError, MissingTargetError, SafetyError, shown
@@ -32,79 +33,117 @@ class MissingTarget:
         return f"<MissingTarget {self.commit[:SHORT_HASH]} {self.op}>"
 
 
+Issue: TypeAlias = SafetyWarning | MissingTarget
+"""What a resolver is asked about, or who looks at a result."""
+
+
 class Choices:
-    """What was decided so far during one call of a verb.
+    """What was decided so far about one call of a verb.
 
     Attributes:
         verb: Name of the method, for errors.
+        allow: Kinds of warnings to go on in spite of.
+        decisions: How each issue was resolved; what is not in it is open.
         left_out: Hashes of the commits not to copy.
     """
 
-    def __init__(self, verb: str, allow: Iterable[str] | str, resolver: Resolver | None) -> None:
+    def __init__(
+        self,
+        verb: str,
+        allow: frozenset[str],
+        *,
+        resolver: Resolver | None = None,
+        decisions: Mapping[Issue, Resolution] | None = None,
+    ) -> None:
         self.verb = verb
-        self._allow = _kinds(allow)
-        if resolver is not None and not callable(resolver):
-            raise InvalidInputError(
-                f"`resolver` is a callable, not `{type(resolver).__name__}`.",
-                hint="It is given an issue, returns a `Resolution`.",
-            )
-        self._resolver = resolver
-        self._accepted: set[SafetyWarning] = set()
-        self._missing: dict[str, Resolution] = {}
+        self.allow = allow
+        self.decisions: dict[Issue, Resolution] = dict(decisions or {})
         self.left_out: set[bytes] = set()
+        self._resolver = resolver
+        self._met: dict[Issue, None] = {}
+        self._open: dict[Issue, None] = {}
+
+    @property
+    def issues(self) -> tuple[Issue, ...]:
+        """What had to be decided and what still has, in the order in which it was met."""
+        return tuple([one for one in self._met if one in self.decisions or one in self._open])
+
+    def begin(self) -> None:
+        """Forget what was open: everything is looked at again."""
+        self._open.clear()
+
+    def require_decided(self) -> None:
+        """Refuse to go on while anything is open.
+
+        Raises:
+            MissingTargetError: What a commit acts on is missing.
+            SafetyError: Something would break.
+        """
+        for one in self._open:
+            if isinstance(one, MissingTarget):
+                raise MissingTargetError(one)
+        if self._open:
+            raise SafetyError(self.verb, [one for one in self._open if isinstance(one, SafetyWarning)])
 
     def admits(self, warnings: Iterable[SafetyWarning]) -> bool:
-        """Tell whether all of *warnings* are allowed or accepted."""
-        return not self._open(warnings)
-
-    def _open(self, warnings: Iterable[SafetyWarning]) -> list[SafetyWarning]:
-        return [one for one in warnings if one.kind not in self._allow and one not in self._accepted]
+        """Tell whether all of *warnings* are allowed, or were accepted."""
+        return all(one.kind in self.allow or is_accepted(self.decisions.get(one)) for one in warnings)
 
     def settle(self, warnings: Iterable[SafetyWarning], copied: Collection[bytes] = ()) -> bool:
-        """Decide on *warnings*; return whether all are settled, or else a commit was left out.
+        """Decide on *warnings*; return false if a commit is to be left out, so that all has to be looked at again.
 
         Args:
             warnings: What would break.
             copied: Hashes of the commits that may be left out.
 
         Raises:
-            SafetyError: One is not allowed, and there is no resolver.
             AbortedError: The resolver aborts, or wants something left out that cannot be.
         """
-        waiting = self._open(warnings)
-        if waiting and self._resolver is None:
-            raise SafetyError(self.verb, waiting)
-        for one in waiting:
-            assert self._resolver is not None
-            resolution = decided(self._resolver, one)
-            if resolution.action in {"use", "theirs"}:
-                self._accepted.add(one)
+        for one in warnings:
+            made = None if one.kind in self.allow else self._decide(one)
+            if made is None or is_accepted(made):
                 continue
             concerned = {bytes.fromhex(commit) for commit in one.commits} & set(copied)
-            if resolution.action == "abort" or not concerned:
-                raise AbortedError(one, resolution.reason)
+            if not concerned:
+                raise AbortedError(one, made.reason)
             self.left_out |= concerned
             return False
         return True
 
     def missing(self, issue: MissingTarget) -> Resolution:
-        """Return what to do about *issue*; asked once for each commit.
+        """Return what to do about *issue*; while that is open, the commit is left out.
 
         Raises:
-            MissingTargetError: There is no resolver.
             AbortedError: The resolver aborts.
         """
-        known = self._missing.get(issue.commit)
-        if known is None:
-            if self._resolver is None:
-                raise MissingTargetError(issue)
-            known = self._missing[issue.commit] = decided(self._resolver, issue)
-        if known.action == "abort":
-            raise AbortedError(issue, known.reason)
-        return known
+        return self._decide(issue) or Resolution("skip")
+
+    def _decide(self, issue: Issue) -> Resolution | None:
+        """Return what was decided about *issue*, asking the resolver once; `None` if nobody has."""
+        made = self.decisions.get(issue)
+        if made is None and self._resolver is not None:
+            made = decided(self._resolver, issue)
+        self._met[issue] = None
+        if made is None:
+            self._open[issue] = None
+            return None
+        if made.action == "abort":
+            raise AbortedError(issue, made.reason)
+        self.decisions[issue] = made
+        return made
 
 
-def _kinds(allow: Iterable[str] | str) -> frozenset[str]:
+def is_accepted(made: Resolution | None) -> bool:
+    """Tell whether *made* says to go on with what was going to be done."""
+    return made is not None and made.action in {"use", "theirs"}
+
+
+def kinds(allow: Iterable[str] | str) -> frozenset[str]:
+    """Return the kinds of warnings that are allowed.
+
+    Raises:
+        InvalidInputError: There is no such kind.
+    """
     named: Sequence[object]
     if isinstance(allow, str):
         named = [allow]
@@ -112,8 +151,8 @@ def _kinds(allow: Iterable[str] | str) -> frozenset[str]:
         named = list(allow)
     else:
         raise InvalidInputError(f"`allow` is a list of kinds of warnings, not `{type(allow).__name__}`.")
-    kinds = [kind for kind in named if isinstance(kind, str) and kind in WARNING_KINDS]
-    if len(kinds) < len(named):
-        wrong = next(kind for kind in named if kind not in kinds)
+    known = [kind for kind in named if isinstance(kind, str) and kind in WARNING_KINDS]
+    if len(known) < len(named):
+        wrong = next(kind for kind in named if kind not in known)
         raise InvalidInputError(f"{shown(wrong)} is no kind of warning.", hint=f"Kinds are {', '.join(WARNING_KINDS)}.")
-    return frozenset(kinds)
+    return frozenset(known)

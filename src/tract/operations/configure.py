@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 from pydantic import ValidationError
 from pydantic_core import PydanticSerializationError
@@ -26,11 +26,17 @@ def stored_config(store: Store) -> TractConfig:
     Raises:
         InvalidInputError: What is kept does not fit this version.
     """
+    return _read(store, _kept(store))
+
+
+def _kept(store: Store) -> str:
     row = store.one(q.META, key=config_key(store))
-    if row is None or not row[0]:
-        return TractConfig()
+    return "" if row is None else row[0]
+
+
+def _read(store: Store, kept: str) -> TractConfig:
     try:
-        return parse_config(parse_json(row[0]))
+        return parse_config(parse_json(kept)) if kept else TractConfig()
     except NotCanonicalError as error:
         raise CorruptStoreError(f"The settings of `{store.tract}` cannot be read: {error.message}") from error
 
@@ -51,26 +57,60 @@ def parse_config(fields: object) -> TractConfig:
         ) from error
 
 
-def configure(store: Store, config: TractConfig) -> TractConfig:
-    """Put *config* in force, and keep it unless the handle is read-only or nothing changes.
+def configure(store: Store, config: TractConfig | None, settings: Mapping[str, Any]) -> TractConfig:
+    """Put settings in force, and keep them unless the handle is read-only or nothing changes.
 
     A budget's callback is put in force and not kept.
 
+    Args:
+        store: The open store.
+        config: What is to replace every setting there is; `None` leaves what is kept now, whoever kept it.
+        settings: What to change of that.
+
     Raises:
+        InvalidInputError: No such setting, or not such a value.
         InvalidRefNameError: `default_branch` could not be a branch.
     """
-    check_name(config.default_branch)
-    counter_for(config.tokenizer)
-    if not store.read_only:
-        kept = canonical_json(config.persisted()).decode()
-        row = store.one(q.META, key=config_key(store))
-        if ((row[0] if row is not None else "") or "{}") != kept:
-            store.pause("configure")
-            with store.operation("configure") as operation:
-                if operation.meta(config_key(store)) != kept:  # else somebody else was faster
-                    operation.set_meta(config_key(store), kept)
-    put_in_force(store, config)
-    return config
+    before = _kept(store)
+    new = _changed(store, before, config, settings)
+    if not store.read_only and (before or "{}") != _text(new):
+        store.pause("configure")
+        with store.operation("configure") as operation:
+            # Another handle may have kept other settings: those it changed and this call does not stay.
+            new = _changed(store, operation.meta(config_key(store)), config, settings)
+            if operation.meta(config_key(store)) != _text(new):
+                operation.set_meta(config_key(store), _text(new))
+    put_in_force(store, new)
+    return new
+
+
+def _changed(store: Store, kept: str, config: TractConfig | None, settings: Mapping[str, Any]) -> TractConfig:
+    """Return *settings* on top of *config*, or of what is *kept*; checked."""
+    base = config
+    if base is None:
+        # What a read-only handle was told is kept nowhere.
+        base = store.config if store.read_only else _with_callback(store, _read(store, kept))
+    if not isinstance(base, TractConfig):
+        raise InvalidInputError(
+            f"`config` is a TractConfig, not `{type(config).__name__}`.",
+            hint="Name settings: `t.configure(budget=...)`.",
+        )
+    if settings:
+        base = parse_config({**{name: getattr(base, name) for name in TractConfig.model_fields}, **settings})
+    check_name(base.default_branch)
+    counter_for(base.tokenizer)
+    return base
+
+
+def _with_callback(store: Store, kept: TractConfig) -> TractConfig:
+    """Return *kept* with this handle's callback, if its budget is otherwise the one kept."""
+    own = store.config
+    is_same = own.persisted().get("budget") == kept.persisted().get("budget")
+    return kept.model_copy(update={"budget": own.budget}) if is_same else kept
+
+
+def _text(config: TractConfig) -> str:
+    return canonical_json(config.persisted()).decode()
 
 
 def put_in_force(store: Store, config: TractConfig) -> None:

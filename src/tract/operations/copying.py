@@ -13,8 +13,11 @@ from tract.compile.compiler import states_of
 from tract.compile.fold import Entry, Event, State
 from tract.compile.safety import SafetyWarning, warning
 from tract.errors import InvalidInputError
+from tract.history.ancestry import Place, contains
 from tract.history.info import stored
+from tract.history.lanes import reach_of
 from tract.objects.commit import SHORT_HASH
+from tract.objects.config import encode_config
 from tract.objects.content import to_message
 from tract.objects.decision import Resolution
 from tract.operations.chain import Chain, NewCommit, copy_of
@@ -44,6 +47,19 @@ class Copies:
     def mapping(self, written: dict[int, Tip]) -> dict[str, str]:
         """Return the hash each became, once *written*."""
         return {old.hex(): written[event.id].hash.hex() for old, event in self.made.items()}
+
+
+def only_in(store: Store, commit: bytes, without: bytes) -> list[Event]:
+    """Return what the history of *commit* has and that of *without* has not, in linear order; merges left out.
+
+    What a merge brought is there by itself, so nothing is lost with it.
+    """
+    known = reach_of(store, without)
+    return [
+        event
+        for event in states_of(store).get(commit).events
+        if event.op != "merge" and not contains(known, Place(event.lane, event.generation))
+    ]
 
 
 def copy_commits(
@@ -153,7 +169,8 @@ class _Copying:
             payload=ready.payload,
             content=ready.content_hash,
             files=ready.files,
-            origin=ready.origin,
+            config=None if resolution.generation_config is None else encode_config(resolution.generation_config),
+            origin=resolution.origin or ready.origin,
             message=to_message(ready.content_type, ready.fields),
             priority=ready.priority,
             tokens=ready.tokens,

@@ -14,6 +14,8 @@ from tract.objects.commit import from_microseconds
 from tract.objects.hashing import blob_hash, canonical_json
 from tract.objects.operation import args_hash
 from tract.operations.erasure import Derived, Found, Wanted, find, written_forms
+from tract.operations.proposal import sources_of
+from tract.operations.reply_cache import forget_replies
 from tract.operations.roots import Graph
 from tract.storage import erasing as e
 from tract.storage import queries as q
@@ -42,7 +44,8 @@ class EraseResult:
         bytes: How many bytes they had.
         derived: What was made of them and stays: pass these hashes to `erase`, or `include_derived`.
         kept: Hashes of notes and files that stay because other commits use them.
-        redacted: How many operations, usages, settings and purposes of tracts something was taken from.
+        redacted: How many operations, usages, settings, purposes of tracts, proposals (which nobody can decide any
+            more) and answers kept for reuse (which all go) told of it.
         remains: Where it may still be, in words.
         reason: Why, as given.
         actor: Who, `""` if the handle has no actor.
@@ -153,10 +156,26 @@ class _Erasing:
             if commit in {one.id for one in found.commits} or self._tells(raw)
         ]
         self.purposes = [id_ for id_, purpose in e.purposes(database) if self._tells(purpose)]
+        self.proposals = [one for one in e.proposals(database) if self._is_told_by(one)]
+        told = [form.encode() for form in self._forms]
+        self.replies = sum(any(form in data for form in told) for data in e.replies(database))
         self.settings = [key for key, value in e.settings(database).items() if self._is_written(key, value)]
+
+    @property
+    def redacted(self) -> int:
+        """From how many places beside the contents something goes."""
+        places = (self.operations, self.usages, self.settings, self.proposals, self.purposes)
+        return sum(len(place) for place in places) + self.replies
 
     def _tells(self, text: str) -> bool:
         return any(form in text for form in self._forms)
+
+    def _is_told_by(self, proposal: e.KeptProposal) -> bool:
+        """Tell whether a proposal quotes what goes, or was made of it."""
+        payload = json.loads(proposal.payload)
+        if not any(payload["drafts"]):
+            return False  # emptied by an erasure before
+        return self._tells(proposal.payload) or not self._commits.isdisjoint(sources_of(payload))
 
     def _is_written(self, key: str, value: str) -> bool:
         return key.startswith(_WRITTEN_SETTINGS) and self._tells(value)
@@ -189,7 +208,7 @@ class _Erasing:
         """Erase it, and say so in the log; do nothing if there is nothing."""
         found, database = self._found, self._database
         redactions = [[tract, place[1], blob_hash(new.encode()).hex()] for tract, place, _, new in self.operations]
-        operation.has_values = bool(found.blobs or redactions or self.usages or self.settings or self.purposes)
+        operation.has_values = bool(found.blobs or self.redacted)
         if not operation.has_values:
             return
         w.drop(database, found.blobs, operation.now)
@@ -197,8 +216,13 @@ class _Erasing:
         for _, place, old, new in self.operations:
             e.redact(database, place, new, args_hash(old))
         e.drop_purposes(database, self.purposes)
+        for proposal in self.proposals:
+            payload = canonical_json(_without_drafts(json.loads(proposal.payload)))
+            e.empty(database, proposal.id, payload.decode(), blob_hash(payload))
         for key in self.settings:
             database.execute(q.SET_META, {"key": key, "value": ""})
+        # All of them: an answer may tell in other words what it was asked with.
+        forget_replies(database)
         self._forget_sizes()
         note_erasure(database)
         operation.args.update(
@@ -224,7 +248,7 @@ class _Erasing:
             bytes=found.bytes,
             derived=tuple(found.derived),
             kept=tuple(found.kept),
-            redacted=len(self.operations) + len(self.usages) + len(self.settings) + len(self.purposes),
+            redacted=self.redacted,
             remains=self._remains(),
             reason=reason,
             actor=self._store.actor,
@@ -243,4 +267,9 @@ class _Erasing:
         }
         said = [f"`{place}` holds the text, and cannot be changed." for place in sorted(places)]
         is_server = self._database.dialect != "sqlite"
-        return (*said, *([_SERVER_LOG] if is_server else []), _ALWAYS_OUTSIDE)
+        copies = [f"`{path}`, a copy made before a migration: delete it." for path in self._database.copies()]
+        return (*said, *copies, *([_SERVER_LOG] if is_server else []), _ALWAYS_OUTSIDE)
+
+
+def _without_drafts(payload: dict[str, Any]) -> dict[str, Any]:
+    return {"branch": payload["branch"], "drafts": ["" for _ in payload["drafts"]]}

@@ -345,9 +345,9 @@ def droppable(database: Database, collected: list[Holding], archived: list[Holdi
 
 
 def with_files(database: Database, wanted: set[Any], used: set[Any]) -> dict[int, int]:
-    """Return row id and size of each of the blobs *wanted*, and of the files only they name.
+    """Return row id and size of each of the blobs *wanted*, and of the files and tool definitions only they name.
 
-    Left out is what others name, and of the files what is *used* as something else.
+    Left out is what others name, and of what is named what is *used* as something else.
     """
     named = w.files_named(database)
     in_use = {hash_ for blob, hashes in named.items() if blob not in wanted for hash_ in hashes}

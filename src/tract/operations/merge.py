@@ -7,8 +7,8 @@ alone does not show follows as edits, annotations, reverts and reorderings, in t
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import Final, Literal, TypeAlias, cast, get_args
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, Literal, TypeAlias, cast, get_args
 
 from tract.compile.compiler import size_of, states_of
 from tract.compile.fold import Event, State, extend
@@ -21,14 +21,12 @@ from tract.errors import (
     RefConflictError,
     shown,
 )
-from tract.history.ancestry import contains
-from tract.history.lanes import place_of, reach_of
 from tract.objects.content import ANNOTATION
-from tract.objects.decision import AutonomyLevel, Resolver, autonomy_level, decided
+from tract.objects.decision import AutonomyLevel, ModelCall, Resolver, autonomy_level, decided
 from tract.objects.hashing import blob_hash, canonical_json
 from tract.objects.refs import BRANCH_PREFIX
 from tract.operations.branch import drop_branch
-from tract.operations.merge_plan import Addition, MergePlan, NewContent, additions, event_of, plan_merge
+from tract.operations.merge_plan import Addition, MergePlan, NewContent, additions, bases_of, event_of, plan_merge
 from tract.operations.merge_result import MergeResult, choices_of, conflicts_of, pending_from, pending_json, united
 from tract.operations.prepare import encode_note
 from tract.operations.review import Reviewer, review_of, reviewed
@@ -59,6 +57,7 @@ class MergeOptions:
         delete_branch: Drop the other branch once it is merged.
         message: What to show in the log.
         reviewer: What `semantic` asks; rules, unless given.
+        calls: The models the resolver and the reviewer asked; they add to it.
     """
 
     strategy: str = "auto"
@@ -68,6 +67,7 @@ class MergeOptions:
     delete_branch: bool = False
     message: str | None = None
     reviewer: Reviewer | None = None
+    calls: list[ModelCall] = field(default_factory=list)
 
 
 def merge(store: Store, other: bytes, name: str, options: MergeOptions) -> MergeResult:
@@ -108,6 +108,11 @@ def _check(options: MergeOptions) -> None:
         raise InvalidInputError(
             f"{shown(options.strategy)} is no merge strategy.", hint=f"Known are {', '.join(sorted(STRATEGIES))}."
         )
+    if options.strategy == "squash" and options.delete_branch:
+        raise InvalidInputError(
+            "A squash leaves the commits on the other branch, so the branch is not dropped.",
+            hint="If you can do without them, call `t.branches.delete(name, force=True)` afterwards.",
+        )
     for name, value in (("resolver", options.resolver), ("reviewer", options.reviewer)):
         if value is not None and not callable(value):
             raise InvalidInputError(f"`{name}` is a function, not `{type(value).__name__}`.")
@@ -140,11 +145,14 @@ def _has_only_appends(store: Store, old: bytes, new: bytes | None) -> bool:
 def _simple(store: Store, result: MergeResult, options: MergeOptions) -> MergeResult:
     """Do what needs no plan: nothing, moving the branch forward, or a squash; else leave *result* as it is."""
     ours, other = result.ours, result.theirs
-    if ours and contains(reach_of(store, ours), place_of(store, other)):
+    bases = bases_of(store, ours, other) if ours else ()
+    if bases == (other,):
         return _nothing_new(store, result)
-    if not ours or (not options.no_ff and contains(reach_of(store, other), place_of(store, ours))):
+    if ours and options.strategy == "squash":
+        return squash(store, result)
+    if not ours or (not options.no_ff and bases == (ours,)):
         return _forward(store, result)
-    return squash(store, result) if options.strategy == "squash" else result
+    return result
 
 
 def _waits(result: MergeResult, options: MergeOptions, level: AutonomyLevel) -> bool:
@@ -161,6 +169,7 @@ def _describe(result: MergeResult, plan: MergePlan) -> None:
     """Put what was found into *result*; resolutions of what is no conflict any more are dropped."""
     result.bases = tuple(base.hex() for base in plan.bases)
     result.conflicts = conflicts_of(plan)
+    result.kind = "conflicts" if result.conflicts else "concerns"
     known = {one.key for one in result.conflicts}
     result.resolutions = {key: made for key, made in result.resolutions.items() if key in known}
     result.plan = plan
@@ -174,11 +183,14 @@ def _resolve(result: MergeResult, options: MergeOptions, level: AutonomyLevel) -
         elif options.resolver is not None and level is not AutonomyLevel.MANUAL:
             decision = decided(options.resolver, conflict)
             if decision.action == "abort":
-                raise MergeConflictError(result.name, len(result.conflicts), is_aborted=True)
+                raise MergeConflictError(result.name, len(result.conflicts), "aborted", said=decision.reason)
             result.resolve(conflict, decision)
     if options.strategy == "semantic":
         assert result.plan is not None
-        result.concerns = reviewed(options.reviewer, review_of(result.plan))
+        # At the level `manual` nobody is asked; the rules look all the same.
+        reviewer = None if level is AutonomyLevel.MANUAL else options.reviewer
+        result.concerns = reviewed(reviewer, review_of(result.plan))
+    result.calls = tuple(options.calls)
 
 
 def _nothing_new(store: Store, result: MergeResult) -> MergeResult:
@@ -230,14 +242,15 @@ def _write(store: Store, result: MergeResult) -> MergeResult:
     plan = _fresh_plan(store, result)
     if result.unresolved:
         raise MergeConflictError(result.name, len(result.unresolved))
-    choices = choices_of(store, result, plan)
+    choices = choices_of(result, plan)
     added, state, failed = additions(plan, choices)
     if failed:
-        raise MergeConflictError(result.name, len(failed))
+        raise MergeConflictError(result.name, len(failed), "impossible")
     drafts = [_merge_draft(result, plan), *_drafts(store, plan.plain, added)]
     theirs = store.tip(result.theirs)
     store.pause("merge")
-    with store.operation("merge", {"name": result.name, "parents": [result.ours.hex(), result.theirs.hex()]}) as op:
+    args = {"name": result.name, "parents": [result.ours.hex(), result.theirs.hex()], **_calls(result)}
+    with store.operation("merge", args) as op:
         op.require_tip(result.ours)
         op.require_nothing_erased()
         first = tip = op.add(replace(drafts[0], created_at=store.clock()), (cast("Tip", op.tip), theirs))
@@ -249,6 +262,27 @@ def _write(store: Store, result: MergeResult) -> MergeResult:
     result.commits = (first.hash.hex(),)
     result.tokens = size_of(state)
     return result.done("merged", tip.hash)
+
+
+def _calls(result: MergeResult) -> dict[str, Any]:
+    """Return what to note of the models asked, once: in the operation that is the first to keep *result*."""
+    return {} if result.is_kept or not result.calls else {"calls": [one.plain() for one in result.calls]}
+
+
+def _decisions(result: MergeResult) -> dict[str, Any] | None:
+    """Return what models decided and why, as metadata of the merge commit."""
+    found = [
+        {
+            "kind": one.kind,
+            "target": one.target,
+            "action": made.action,
+            "reason": made.reason,
+            "model": made.generation_config.get("model"),
+        }
+        for one in result.conflicts
+        if (made := result.resolutions[one.key]).generation_config is not None
+    ]
+    return {"decisions": found} if found else None
 
 
 def _fresh_plan(store: Store, result: MergeResult) -> MergePlan:
@@ -274,7 +308,7 @@ def _merge_draft(result: MergeResult, plan: MergePlan) -> Draft:
         created_at=0,  # set in the gate
         tokens=0,
         context_tokens=size_of(plan.plain),
-        note=encode_note(message=result.message, metadata=None, reply_to=None),
+        note=encode_note(message=result.message, metadata=_decisions(result), reply_to=None),
     )
 
 
@@ -310,6 +344,8 @@ def _draft(store: Store, addition: Addition, after: State) -> Draft:
             content_hash=content.content_hash,
             tokens=content.tokens,
             files=content.files,
+            origin=content.origin,
+            config=content.config,
         )
     if content is not None:
         return _repeated(store, draft, content)
@@ -370,7 +406,7 @@ def save_merge(store: Store, result: MergeResult) -> MergeResult:
         raise NoMergeError
     pending_json(result)  # refuses what cannot be kept, before anything is locked
     store.pause("merge-save")
-    with store.operation("merge-save", {"name": result.name}) as operation:
+    with store.operation("merge-save", {"name": result.name, **_calls(result)}) as operation:
         operation.require_nothing_erased()
         kept = operation.meta(pending_key(store))
         if not kept and result.is_kept:
@@ -400,9 +436,12 @@ def merge_in_words(store: Store) -> str | None:
     result = merge_in_progress(store)
     if result is None:
         return None
-    count = len(result.conflicts)
+    count, concerns = len(result.conflicts), len(result.concerns)
     conflicts = "1 conflict" if count == 1 else f"{count} conflicts"
-    return f"merging {result.name} into {result.into}: {count - len(result.unresolved)} of {conflicts} decided"
+    waits = f"{count - len(result.unresolved)} of {conflicts} decided"
+    if result.kind == "concerns":
+        waits = f"{concerns} concern{'' if concerns == 1 else 's'} to look at"
+    return f"merging {result.name} into {result.into}: {waits}"
 
 
 def abort_merge(store: Store) -> None:

@@ -12,9 +12,8 @@ from typing import Literal, TypeAlias
 
 from tract.compile.compiler import states_of
 from tract.compile.fold import Entry, Event, State, extend
-from tract.compile.three_way import Clash, ConflictKind, Decision, Wanted, decide
+from tract.compile.three_way import Clash, ConflictKind, Decision, Wanted, decide, shared_length
 from tract.errors import InvalidInputError
-from tract.history.ancestry import reach
 from tract.history.lanes import lane_of, merged_of, place_of
 from tract.history.merge_base import merge_bases
 from tract.objects.decision import Action
@@ -36,6 +35,8 @@ class NewContent:
     message: Message
     tokens: int
     files: tuple[bytes, ...] = ()
+    origin: str = "developer"
+    config: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,7 @@ class MergePlan:
     """A merge about to be made.
 
     Attributes:
+        store: The open store.
         bases: Hashes of the merge bases.
         old: Their states.
         ours: State of the branch merged into.
@@ -76,6 +78,7 @@ class MergePlan:
         decision: What it is to show.
     """
 
+    store: Store = field(repr=False)
     bases: tuple[bytes, ...]
     old: tuple[State, ...]
     ours: State
@@ -91,11 +94,8 @@ class MergePlan:
 def bases_of(store: Store, ours: bytes, theirs: bytes) -> tuple[bytes, ...]:
     """Return the hashes of the best common ancestors of two commits, newest first."""
     with store.reading() as database:
-        sides = [
-            reach(place_of(store, side), lambda one: lane_of(store, one), lambda one: merged_of(store, one))
-            for side in (ours, theirs)
-        ]
-        found = merge_bases(sides[0], sides[1], lambda one: lane_of(store, one), lambda one: merged_of(store, one))
+        sides = place_of(store, ours), place_of(store, theirs)
+        found = merge_bases(*sides, lambda one: lane_of(store, one), lambda one: merged_of(store, one))
         rows = [database.one(q.AT_GENERATION, lane_id=at.lane, generation=at.generation) for at in found]
         return tuple(row[0] for row in rows if row is not None)
 
@@ -112,21 +112,22 @@ def plan_merge(store: Store, ours: bytes, theirs: bytes) -> MergePlan:
     other = states.get(theirs)
     old = [states.get(base) for base in bases]
     plain = extend(mine, [*_added(mine, other, old), _merge_event(mine, other)])
-    return MergePlan(bases, tuple(old), mine, other, plain, decide(old, mine, other))
+    return MergePlan(store, bases, tuple(old), mine, other, plain, decide(old, mine, other))
 
 
 def _added(ours: State, theirs: State, bases: Sequence[State]) -> list[Event]:
     """Return the events of *theirs* that *ours* lacks, in linear order."""
-    events = theirs.events
-    shared = bases[0].length if len(bases) == 1 else 0
-    # One base that both begin with, as a rule: then everything behind it is new, without a look at the rest.
-    if (
-        shared
-        and bases[0].head is not None
-        and not (events[shared - 1].id == bases[0].head.id and ours.events[shared - 1].id == bases[0].head.id)
-    ):
-        shared = 0
-    return [event for event in events[shared:] if ours.position(event.id) is None]
+    # One base that *theirs* begins with, as a rule: *ours* has all of that, so no look at it is needed.
+    shared = shared_length(bases, theirs)
+    return [event for event in theirs.events[shared:] if ours.position(event.id) is None]
+
+
+def brought(store: Store, ours: State, theirs: State) -> list[Event]:
+    """Return the events a merge of *theirs* would bring into *ours*, in linear order."""
+    assert ours.head is not None
+    assert theirs.head is not None
+    bases = [states_of(store).get(base) for base in bases_of(store, ours.head.hash, theirs.head.hash)]
+    return _added(ours, theirs, bases)
 
 
 def _merge_event(ours: State, theirs: State) -> Event:

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import html
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias
+from functools import cached_property
+from itertools import takewhile
+from typing import Any, Literal, TypeAlias, TypeVar, cast, overload
 
 from pydantic import BaseModel
 
-from tract.compile.fold import Entry, State
-from tract.compile.three_way import Clash, ConflictKind, since
+from tract.compile.fold import Entry, Event, State
+from tract.compile.three_way import Clash, ConflictKind, new_on
 from tract.errors import InvalidInputError
 from tract.history.info import content_of
+from tract.objects.config import encode_config
 from tract.objects.content import to_message
-from tract.objects.decision import Action, Resolution
+from tract.objects.decision import Action, ModelCall, Resolution
 from tract.objects.hashing import canonical_json
 from tract.objects.message import Message
 from tract.operations.merge_plan import Choice, ClashKey, MergePlan, NewContent, additions, require_action
@@ -23,7 +26,9 @@ from tract.operations.prepare import as_content, prepare, text_replaced
 from tract.operations.review import Concern
 from tract.store import Store
 
-MergeKind: TypeAlias = Literal["up_to_date", "fast_forward", "merged", "squashed", "conflicts"]
+T = TypeVar("T")
+
+MergeKind: TypeAlias = Literal["up_to_date", "fast_forward", "merged", "squashed", "conflicts", "concerns"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +40,14 @@ class Version:
         message: What it says, `None` if erased.
         priority: `skip`, `normal` or `pinned`.
         is_compressed: Whether a summary stands in its place.
+        origin: Who the content came from.
     """
 
     commit: str
     message: Message | None = field(repr=False)
     priority: str
     is_compressed: bool
+    origin: str = "user"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +61,10 @@ class Conflict:
         base: How it was before.
         ours: How it is on the current branch.
         theirs: How it is on the other.
-        our_commits: Hashes of the changes on the current branch since the base, oldest first.
+        our_commits: Hashes of the commits on the current branch since the base, oldest first.
         their_commits: Those on the other.
-        context: The messages before it, as the merge would show them.
+        context: The messages before it, as the merge would show them; put together when looked at.
+        context_origins: Who each of these came from.
     """
 
     kind: ConflictKind
@@ -66,8 +74,9 @@ class Conflict:
     theirs: Version
     our_commits: tuple[str, ...] = field(repr=False)
     their_commits: tuple[str, ...] = field(repr=False)
-    context: Sequence[Message] = field(repr=False)
+    context: Sequence[Message] = field(repr=False, compare=False)
     entry: int = field(repr=False)
+    context_origins: Sequence[str] = field(default=(), repr=False, compare=False)
 
     @property
     def key(self) -> ClashKey:
@@ -79,7 +88,8 @@ class MergeResult:
     """What a merge came to.
 
     Attributes:
-        kind: `up_to_date`, `fast_forward`, `merged`, `squashed`, or `conflicts` while it waits for decisions.
+        kind: `up_to_date`, `fast_forward`, `merged`, `squashed`; while it waits `conflicts`, or
+            `concerns` where there is nothing to decide but something to look at.
         into: Branch merged into.
         name: What was merged, as it was named.
         bases: Hashes of the merge bases.
@@ -89,6 +99,7 @@ class MergeResult:
         message: What to show in the log.
         resolutions: How each conflict was resolved, by its key.
         concerns: What a reviewer noticed that is no conflict.
+        calls: The models that were asked, and what they cost.
         is_kept: Whether it is kept in the store as the merge that waits.
     """
 
@@ -105,6 +116,7 @@ class MergeResult:
         self.head: str | None = None
         self.resolutions: dict[ClashKey, Resolution] = {}
         self.concerns: tuple[Concern, ...] = ()
+        self.calls: tuple[ModelCall, ...] = ()
         self.is_kept = False
         self.delete_branch = False
         self.plan: MergePlan | None = None
@@ -148,9 +160,7 @@ class MergeResult:
         """The messages the merge would show now; undecided conflicts show our side."""
         if self.plan is None:
             return []
-        chosen = {key: Choice(made.action) for key, made in self.resolutions.items() if made.action != "use"}
-        choices = {one.key: chosen.get(one.key, Choice("ours")) for one in self.conflicts}
-        _, state, _ = additions(self.plan, choices)
+        _, state, _ = additions(self.plan, choices_of(self, self.plan))
         return [entry.shown.message for entry in state.shown if entry.shown.message is not None]
 
     def done(self, kind: MergeKind, head: bytes) -> MergeResult:
@@ -167,8 +177,8 @@ class MergeResult:
 
 def conflicts_of(plan: MergePlan) -> tuple[Conflict, ...]:
     """Return the conflicts of *plan* as people see them."""
-    mine = tuple(event.hash.hex() for event in since(plan.old, plan.ours))
-    other = tuple(event.hash.hex() for event in since(plan.old, plan.theirs))
+    mine = tuple([event.hash.hex() for event in new_on(plan.old, plan.ours)])
+    other = tuple([event.hash.hex() for event in new_on(plan.old, plan.theirs)])
     return tuple(
         Conflict(
             clash.kind,
@@ -178,45 +188,73 @@ def conflicts_of(plan: MergePlan) -> tuple[Conflict, ...]:
             _version(clash.theirs),
             mine,
             other,
-            _context(plan.plain, clash),
+            _Before(plan.plain, clash, lambda event: cast("Message", event.message)),
             clash.entry,
+            _Before(plan.plain, clash, lambda event: event.origin),
         )
         for clash in plan.decision.clashes
     )
 
 
 def _version(entry: Entry) -> Version:
-    return Version(entry.shown.hash.hex(), entry.shown.message, entry.priority, bool(entry.covers))
+    shown = entry.shown
+    return Version(shown.hash.hex(), shown.message, entry.priority, bool(entry.covers), shown.origin)
 
 
-def _context(plain: State, clash: Clash) -> list[Message]:
-    found = []
-    for entry in plain.shown:
-        if entry.placed.id == clash.entry:
-            break
-        if entry.shown.message is not None:
-            found.append(entry.shown.message)
-    return found
+class _Before(Sequence[T]):
+    """What is to know of the messages before one entry: a long list, so it is made only for who looks at it."""
+
+    def __init__(self, plain: State, clash: Clash, take: Callable[[Event], T]) -> None:
+        self._plain = plain
+        self._entry = clash.entry
+        self._take = take
+
+    @cached_property
+    def _found(self) -> tuple[T, ...]:
+        # A hidden entry, one both sides covered for example, has its place among all entries.
+        before = takewhile(lambda entry: entry.placed.id != self._entry, self._plain.order)
+        visible = [entry.shown for entry in before if entry.is_visible and entry.shown.message is not None]
+        return tuple([self._take(event) for event in visible])
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+    @overload
+    def __getitem__(self, index: int) -> T: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[T]: ...
+    def __getitem__(self, index: int | slice) -> T | Sequence[T]:
+        return self._found[index]
 
 
-def choices_of(store: Store, result: MergeResult, plan: MergePlan) -> dict[ClashKey, Choice]:
-    """Return the resolutions of *result* with their contents encoded and counted."""
+def choices_of(result: MergeResult, plan: MergePlan) -> dict[ClashKey, Choice]:
+    """Return the resolutions of *result* with their contents encoded and counted; our side where there is none."""
     choices: dict[ClashKey, Choice] = {}
     for conflict in result.conflicts:
-        made = result.resolutions[conflict.key]
-        content = None if made.content is None else _new_content(store, plan.clash(conflict.key), made.content)
+        made = result.resolutions.get(conflict.key, Resolution("ours"))
+        content = None if made.content is None else _new_content(plan.store, plan.clash(conflict.key), made)
         choices[conflict.key] = Choice(made.action, content)
     return choices
 
 
-def _new_content(store: Store, clash: Clash, content: BaseModel | Mapping[str, Any] | str) -> NewContent:
-    if isinstance(content, str):
-        model = text_replaced(store, content_of(store, clash.ours.shown.hash), content)
+def _new_content(store: Store, clash: Clash, made: Resolution) -> NewContent:
+    assert made.content is not None
+    if isinstance(made.content, str):
+        model = text_replaced(store, content_of(store, clash.ours.shown.hash), made.content)
     else:
-        model = as_content(store, content)
+        model = as_content(store, made.content)
     ready = prepare(store, model)
     message = to_message(ready.content_type, ready.fields)
-    return NewContent(ready.content_type, ready.payload, ready.content_hash, message, ready.tokens, ready.files)
+    return NewContent(
+        ready.content_type,
+        ready.payload,
+        ready.content_hash,
+        message,
+        ready.tokens,
+        ready.files,
+        origin=made.origin or "developer",
+        config=None if made.generation_config is None else encode_config(made.generation_config),
+    )
 
 
 # --- keeping a merge that waits ------------------------------------------------------------------
@@ -233,13 +271,18 @@ def pending_json(result: MergeResult) -> str:
             "message": result.message,
             "delete_branch": result.delete_branch,
             "concerns": [one.plain() for one in result.concerns],
+            "calls": [one.plain() for one in result.calls],
             "resolutions": [
-                [one.kind, one.target, made.action, _plain(made.content), made.reason]
+                [one.kind, one.target, made.action, _plain(made.content), made.reason, made.origin, _config(made)]
                 for one in result.conflicts
                 if (made := result.resolutions.get(one.key)) is not None
             ],
         }
     ).decode()
+
+
+def _config(made: Resolution) -> dict[str, Any] | None:
+    return None if made.generation_config is None else dict(made.generation_config)
 
 
 def _plain(content: BaseModel | Mapping[str, Any] | str | None) -> Any:
@@ -266,9 +309,10 @@ def pending_from(store: Store, text: str) -> MergeResult:
     )
     result.delete_branch = kept["delete_branch"]
     result.concerns = tuple(Concern.read(one) for one in kept["concerns"])
+    result.calls = tuple(ModelCall.read(one) for one in kept.get("calls", ()))  # older merges that wait have none
     result.is_kept = True
-    for kind, target, action, content, reason in kept["resolutions"]:
-        result.resolutions[kind, store.tip(bytes.fromhex(target)).id] = Resolution(action, content, reason)
+    for kind, target, *made in kept["resolutions"]:
+        result.resolutions[kind, store.tip(bytes.fromhex(target)).id] = Resolution(*made)
     return result
 
 

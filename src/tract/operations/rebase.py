@@ -2,52 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from tract.compile.compiler import size_of, states_of
-from tract.compile.fold import Event, State
+from tract.compile.fold import State
 from tract.compile.safety import SafetyWarning, order_warnings
 from tract.history.ancestry import Place, contains
 from tract.history.lanes import reach_of
 from tract.history.replies import replies
-from tract.objects.decision import Resolver
-from tract.objects.refs import ORIG_HEAD
+from tract.objects.refs import BRANCH_PREFIX, ORIG_HEAD
 from tract.operations.budget import Sizes, announce, check_budget
 from tract.operations.choices import Choices
-from tract.operations.copying import Copies, copy_commits, duplicates
+from tract.operations.copying import Copies, copy_commits, duplicates, only_in
+from tract.operations.moving import Move, MoveResult, Plan, Terms, carried_out
+from tract.operations.review import Review, copied_by, visible_in
 from tract.store import Store
 
 
-@dataclass(frozen=True, slots=True)
-class RebaseResult:
-    """What a rebase did.
+@dataclass(frozen=True, slots=True, repr=False)
+class RebaseResult(MoveResult):
+    """What a rebase did, or would do while it waits.
 
     Attributes:
         kind: `rebased`; `fast_forward`: there was nothing of our own, so the branch just moved;
-            `up_to_date`: the branch stands on it already, so nothing was done.
-        head: Hash of the tip of the branch now.
+            `up_to_date`: the branch stands on it already, so nothing was done; `waiting`.
         onto: Hash of the commit it stands on.
-        mapping: The hash of the new commit for each old one, in order.
-        skipped: Hashes of old commits that were left out.
-        warnings: What was broken that was allowed or resolved.
+        mapping: The hash of the new commit for each old one, in order; empty while it waits.
     """
 
-    kind: Literal["rebased", "fast_forward", "up_to_date"]
-    head: str
+    kind: Literal["rebased", "fast_forward", "up_to_date", "waiting"]
     onto: str
     mapping: Mapping[str, str]
-    skipped: tuple[str, ...] = ()
-    warnings: tuple[SafetyWarning, ...] = ()
 
     def __repr__(self) -> str:
-        return f"<RebaseResult {self.kind} commits={len(self.mapping)} skipped={len(self.skipped)}>"
+        kind = () if self.is_waiting else (self.kind,)
+        return self._in_words(*kind, f"commits={len(self.mapping)}")
 
 
-def rebase(
-    store: Store, onto: bytes, *, allow: Iterable[str] | str = (), resolver: Resolver | None = None
-) -> RebaseResult:
+def rebase(store: Store, onto: bytes, terms: Terms) -> RebaseResult:
     """Make what only the current branch has again on top of *onto*, and move the branch there.
 
     Edits, annotations, compressions, reorders, reverts and replies follow what they name. Merges are
@@ -55,66 +49,67 @@ def rebase(
     as `ORIG_HEAD`.
 
     Raises:
-        MissingTargetError: A commit acts on one that is not there, and there is no resolver.
+        MissingTargetError: A commit acts on one that is not there, and nobody may decide.
         SafetyError: It would break something that is neither allowed nor resolved.
         AbortedError: The resolver aborted.
         RefConflictError: The branch moved while the call was on its way.
     """
-    ref, head, base = store.head_ref(), store.head_hash(), store.tip(onto)
-    choices = Choices("rebase", allow, resolver)
-    place = Place(base.lane_id, base.generation)
-    if head is not None and contains(reach_of(store, head), place):
-        return RebaseResult("up_to_date", head.hex(), onto.hex(), {})
-    source = None if head is None else states_of(store).get(head)
-    events = [] if source is None else _own(store, source, onto)
-    copies = _settled(store, source, events, onto=onto, choices=choices)
-    sizes = Sizes(copies.chain.sizes.after, 0 if source is None else size_of(source))
-    announce(store, lambda _: sizes)
-    store.pause("rebase")
-    with store.operation("rebase", {"onto": onto.hex()}) as operation:
-        operation.require_tip(head)
-        check_budget(store, sizes)
-        if operation.tip is not None:
-            operation.move(ORIG_HEAD, operation.find(ORIG_HEAD), operation.tip)
-        if len(copies.chain):
-            mapping = copies.mapping(copies.chain.write(operation))
-        else:
-            mapping = {}
-            operation.move(ref, operation.tip, base)
-        assert operation.tip is not None
-        tip = operation.tip.hash.hex()
-    return RebaseResult(
-        "rebased" if events else "fast_forward",
-        tip,
-        onto.hex(),
-        mapping,
-        tuple([commit.hex() for commit in copies.skipped]),
-        tuple(copies.warnings),
-    )
+    branch, head, base = store.head_ref().removeprefix(BRANCH_PREFIX), store.head_hash(), store.tip(onto)
+    if head is not None and contains(reach_of(store, head), Place(base.lane_id, base.generation)):
+        return RebaseResult("up_to_date", onto.hex(), {}, head=head.hex())
+    return carried_out(_Rebase(store, branch, head, onto), terms)
 
 
-def _own(store: Store, source: State, onto: bytes) -> list[Event]:
-    """Return the commits of *source* that *onto* has not, in linear order."""
-    theirs = reach_of(store, onto)
-    return [
-        event
-        for event in source.events
-        if event.op != "merge" and not contains(theirs, Place(event.lane, event.generation))
-    ]
+@dataclass(frozen=True)
+class _Rebase(Move[RebaseResult]):
+    """A rebase onto the commit *onto*."""
 
+    verb = "rebase"
 
-def _settled(store: Store, source: State | None, events: Sequence[Event], *, onto: bytes, choices: Choices) -> Copies:
-    """Return *events* copied onto *onto*, with everything that has to be decided decided."""
-    reply_to = replies(store, onto)
-    if source is not None and source.head is not None:
-        reply_to |= replies(store, source.head.hash)
-    parent = store.tip(onto)
-    while True:
-        copies = copy_commits(store, parent, events, reply_to=reply_to, choices=choices)
+    onto: bytes
+
+    @property
+    def source(self) -> State | None:
+        """The fold of the branch as it is."""
+        return None if self.head is None else states_of(self.store).get(self.head)
+
+    def copies(self, choices: Choices) -> Copies:
+        store, source = self.store, self.source
+        events = [] if self.head is None else only_in(store, self.head, self.onto)
+        reply_to = replies(store, self.onto)
+        if self.head is not None:
+            reply_to |= replies(store, self.head)
+        copies = copy_commits(store, store.tip(self.onto), events, reply_to=reply_to, choices=choices)
         if source is not None:
-            copies.warnings += _warnings(store, source, copies, onto=onto, reply_to=reply_to)
-        if choices.settle(copies.warnings, copies.made):
-            return copies
+            copies.warnings += _warnings(store, source, copies, onto=self.onto, reply_to=reply_to)
+        return copies
+
+    def review(self, copies: Copies) -> Review:
+        return Review(copied_by(copies), visible_in(states_of(self.store).get(self.onto), without=self.source))
+
+    def write(self, plan: Plan[RebaseResult]) -> RebaseResult:
+        store, chain, source = self.store, plan.copies.chain, self.source
+        sizes = Sizes(chain.sizes.after, 0 if source is None else size_of(source))
+        announce(store, lambda _: sizes)
+        store.pause("rebase")
+        with store.operation("rebase", plan.noted(onto=self.onto.hex())) as operation:
+            operation.require_tip(self.head)
+            check_budget(store, sizes)
+            if operation.tip is not None:
+                operation.move(ORIG_HEAD, operation.find(ORIG_HEAD), operation.tip)
+            if len(chain):
+                mapping = plan.copies.mapping(chain.write(operation))
+            else:
+                mapping = {}
+                operation.move(store.head_ref(), operation.tip, store.tip(self.onto))
+            assert operation.tip is not None
+            head = operation.tip.hash.hex()
+        has_own = bool(mapping or plan.copies.skipped)
+        kind: Literal["rebased", "fast_forward"] = "rebased" if has_own else "fast_forward"
+        return RebaseResult(kind, self.onto.hex(), mapping, head=head, **plan.decided)
+
+    def waiting(self, plan: Plan[RebaseResult]) -> RebaseResult:
+        return RebaseResult("waiting", self.onto.hex(), {}, plan=plan, **plan.decided)
 
 
 def _warnings(

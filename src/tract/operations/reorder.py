@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tract.compile.compiler import Compiler, compile_commit, compile_state, states_of
+from tract.compile.compiler import NO_MARKS, Compiler, Marks, compile_commit, compile_state
 from tract.compile.context import CompiledContext
 from tract.compile.fold import Event, State
 from tract.compile.safety import SafetyWarning, order_warnings
@@ -13,39 +13,33 @@ from tract.errors import InvalidInputError, InvalidTargetError
 from tract.history.info import commit_info
 from tract.history.replies import replies
 from tract.objects.commit import SHORT_HASH, CommitInfo
-from tract.objects.decision import Resolver
+from tract.objects.refs import BRANCH_PREFIX
 from tract.operations.chain import Chain, NewCommit
 from tract.operations.choices import Choices
+from tract.operations.copying import Copies
+from tract.operations.expand import show_in_full
+from tract.operations.moving import Move, MoveResult, Plan, Terms, carried_out
 from tract.operations.prepare import encode_note
 from tract.operations.revert import event_at
 from tract.storage.writing import Tip
 from tract.store import Store
 
 
-@dataclass(frozen=True, slots=True)
-class ReorderResult:
-    """What a reorder did.
+@dataclass(frozen=True, slots=True, repr=False)
+class ReorderResult(MoveResult):
+    """What a reorder did, or would do while it waits.
 
     Attributes:
-        commit: The commit written.
-        warnings: What it broke that was allowed or resolved.
+        commit: The commit written, `None` while it waits.
     """
 
-    commit: CommitInfo
-    warnings: tuple[SafetyWarning, ...] = ()
+    commit: CommitInfo | None = None
 
     def __repr__(self) -> str:
-        return f"<ReorderResult {self.commit.short_hash} warnings={len(self.warnings)}>"
+        return self._in_words(*(() if self.commit is None else (self.commit.short_hash,)))
 
 
-def reorder(
-    store: Store,
-    commits: Sequence[bytes],
-    *,
-    allow: Iterable[str] | str = (),
-    resolver: Resolver | None = None,
-    message: str | None = None,
-) -> ReorderResult:
+def reorder(store: Store, commits: Sequence[bytes], terms: Terms, *, message: str | None = None) -> ReorderResult:
     """Let the messages of *commits* trade the places they hold among themselves; nothing else moves.
 
     Raises:
@@ -55,25 +49,47 @@ def reorder(
         AbortedError: The resolver aborted.
         RefConflictError: What came in meanwhile would be broken as well.
     """
-    store.head_ref()
-    choices = Choices("reorder", allow, resolver)
+    branch, head = store.head_ref().removeprefix(BRANCH_PREFIX), store.head_hash()
     if not commits:
         raise InvalidInputError("There is nothing to reorder.", hint="Name the commits in the order they should have.")
     note = encode_note(message=message, metadata=None, reply_to=None)
-    head = store.head_hash()
-    chain, warnings = _planned(store, None if head is None else store.tip(head), commits, note)
-    choices.settle(warnings)
-    store.pause("reorder")
-    with store.operation("reorder", {"commits": [commit.hex() for commit in commits]}) as operation:
-        if operation.tip is None:
-            operation.require_tip(head)
-        elif operation.tip.hash != head:
-            chain, warnings = _planned(store, operation.tip, commits, note)
-            if not choices.admits(warnings):
-                operation.require_tip(head)
-        chain.write(operation)
-        assert operation.tip is not None
-        return ReorderResult(commit_info(store, operation.tip.hash), tuple(warnings))
+    return carried_out(_Reorder(store, branch, head, tuple(commits), note), terms)
+
+
+@dataclass(frozen=True)
+class _Reorder(Move[ReorderResult]):
+    """A reorder of the messages of *commits*; *note* is that of the commit to be."""
+
+    verb = "reorder"
+
+    commits: tuple[bytes, ...]
+    note: bytes | None
+
+    def copies(self, choices: Choices) -> Copies:  # noqa: ARG002 - there is nothing to leave out
+        return self._on(None if self.head is None else self.store.tip(self.head))
+
+    def _on(self, tip: Tip | None) -> Copies:
+        chain, warnings = _planned(self.store, tip, self.commits, self.note)
+        return Copies(chain, warnings=warnings)
+
+    def write(self, plan: Plan[ReorderResult]) -> ReorderResult:
+        store, copies = self.store, plan.copies
+        store.pause("reorder")
+        with store.operation("reorder", plan.noted(commits=[commit.hex() for commit in self.commits])) as operation:
+            # What was decided was decided about the order as it was.
+            if operation.tip is None or plan.choices.decisions:
+                operation.require_tip(self.head)
+            elif operation.tip.hash != self.head:
+                copies = self._on(operation.tip)
+                if not plan.choices.admits(copies.warnings):
+                    operation.require_tip(self.head)
+            copies.chain.write(operation)
+            assert operation.tip is not None
+            info = commit_info(store, operation.tip.hash)
+        return ReorderResult(info, head=info.hash, **plan.decided | {"warnings": tuple(copies.warnings)})
+
+    def waiting(self, plan: Plan[ReorderResult]) -> ReorderResult:
+        return ReorderResult(plan=plan, **plan.decided)
 
 
 def _planned(
@@ -130,29 +146,37 @@ def compile_in_order(
     commit: bytes | None,
     order: Sequence[bytes],
     *,
+    expand: Sequence[bytes] = (),
     compiler: Compiler | None = None,
-    mark_edits: bool = False,
+    marks: Marks = NO_MARKS,
     verify: bool = False,
 ) -> CompiledContext:
     """Return the context of *commit* as a reorder naming *order* would make it; writes nothing.
 
-    What the new order breaks is told in `warnings`; nothing blocks.
+    The summaries *expand* names are shown in full, through every level. What the new order breaks is
+    told in `warnings`; nothing blocks.
 
     Raises:
         InvalidInputError: A commit is named twice.
         InvalidTargetError: One is not in the history of *commit*, or placed no message.
     """
-    if verify or not order:
-        plain = compile_commit(store, commit, compiler=compiler, mark_edits=mark_edits, verify=verify)
-        if not order:
+    is_plain = not order and not expand
+    if verify or is_plain:
+        plain = compile_commit(store, commit, compiler=compiler, marks=marks, verify=verify)
+        if is_plain:
             return plain
     tip = None if commit is None else store.tip(commit)
-    targets = _targets(store, tip, order)
-    assert commit is not None
-    before = states_of(store).get(commit)
     chain = Chain(store, tip)
-    chain.add(NewCommit("reorder", targets))
-    assert chain.state is not None
-    found = order_warnings(before.shown, chain.state.shown, replies(store, commit))
-    said = [one.message for one in found]
-    return compile_state(store, commit, chain.state, compiler=compiler, mark_edits=mark_edits, warnings=said)
+    show_in_full(store, chain, expand)
+    said: list[str] = []
+    if order:
+        targets = _targets(store, tip, order)
+        assert commit is not None
+        assert chain.state is not None
+        before = chain.state.shown
+        chain.add(NewCommit("reorder", targets))
+        found = order_warnings(before, chain.state.shown, replies(store, commit))
+        said = [one.message for one in found]
+    if commit is None or chain.state is None:
+        return compile_commit(store, commit)
+    return compile_state(store, commit, chain.state, compiler=compiler, marks=marks, warnings=said)

@@ -11,21 +11,22 @@ from tract.store import Store
 MODES: Final = ("soft", "hard")
 
 
-def reset(store: Store, commit: bytes, mode: str) -> None:
+def reset(store: Store, commit: bytes, mode: str, before: bytes | None) -> None:
     """Let the current branch point to *commit*.
 
     Args:
         store: The open store.
         commit: Hash of the commit.
         mode: `soft` keeps the old tip as `ORIG_HEAD`; `hard` leaves it to the operation log.
+        before: Hash of the commit the branch is at.
 
     Raises:
-        RefConflictError: The branch moved while the call was on its way.
+        RefConflictError: It is elsewhere.
         DetachedHeadError: HEAD is on no branch.
     """
     if mode not in MODES:
         raise InvalidInputError(f"`mode` is soft or hard, not {shown(mode)}.", hint="Use `t.reset(revision)`.")
-    ref, before, target = store.head_ref(), store.head_hash(), store.tip(commit)
+    ref, target = store.head_ref(), store.tip(commit)
     store.pause("reset")
     with store.operation("reset", {"mode": mode}) as operation:
         # The caller decided on what it saw: a commit that came in since must not be reset away unseen.

@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 from tract.compile.fold import Entry, State
 from tract.errors import InvalidInputError
 from tract.objects.message import Message
+from tract.operations.copying import Copies
 from tract.operations.merge_plan import MergePlan
 
 
@@ -25,12 +26,16 @@ class Brought:
         content_type: Type of that content.
         message: What it says.
         is_edit: Whether it replaces what the base said.
+        origin: Who it came from.
+        is_conflicting: Whether it is a conflict of the merge, which is decided apart.
     """
 
     commit: str
     content_type: str
     message: Message = field(repr=False)
     is_edit: bool
+    origin: str = "user"
+    is_conflicting: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +57,7 @@ class Concern:
 
     Attributes:
         kind: What; the rules know `same_content`, `instructions_on_both_sides`, `instruction_changed`
-            and `same_call`.
+            and `same_call`, a model `contradiction`, `repetition`, `outdated`, `dependency`, `other` and `unread`.
         text: A sentence for people.
         commits: Hashes of the commits it is about.
     """
@@ -78,6 +83,31 @@ Reviewer: TypeAlias = Callable[[Review], Iterable[Concern]]
 def review_of(plan: MergePlan) -> Review:
     """Return what the sides of *plan* bring, for a reviewer."""
     return Review(_brought(plan, plan.ours), _brought(plan, plan.theirs))
+
+
+def visible_in(state: State, *, without: State | None = None) -> tuple[Brought, ...]:
+    """Return the visible messages of *state*, but those *without* knows as well."""
+    known = [entry for entry in state.shown if without is None or without.entry(entry.placed.id) is None]
+    return tuple([_as_brought(entry, entry.placed.hash) for entry in known])
+
+
+def copied_by(copies: Copies) -> tuple[Brought, ...]:
+    """Return the visible messages that *copies* add or edit, by the hashes of the commits they copy."""
+    state = copies.chain.state
+    found: dict[int, Brought] = {}
+    for old, event in copies.made.items():
+        original = None if state is None else state.original(event.id)
+        entry = None if state is None or original is None else state.entry(original)
+        if entry is not None and entry.is_visible:
+            found[entry.placed.id] = _as_brought(entry, old)
+    return tuple(found.values())
+
+
+def _as_brought(entry: Entry, commit: bytes) -> Brought:
+    assert entry.shown.message is not None  # it is visible
+    assert entry.shown.content_type is not None
+    is_edit = entry.shown.id != entry.placed.id
+    return Brought(commit.hex(), entry.shown.content_type, entry.shown.message, is_edit, entry.shown.origin)
 
 
 def reviewed(reviewer: Reviewer | None, review: Review) -> tuple[Concern, ...]:
@@ -131,7 +161,7 @@ def _agreeing(base: State, side: State) -> int:
 def _first_new(plan: MergePlan, side: State) -> int:
     """Return the index of the first entry behind what *side* shares with every base."""
     shared = _shared(plan, side)
-    return side.sizes[0] - sum(event.op in {"append", "compress"} for event in side.events[shared + 1 :])
+    return side.entries.length - sum(event.op in {"append", "compress"} for event in side.events[shared + 1 :])
 
 
 def _one(plan: MergePlan, entry: Entry) -> Brought | None:
@@ -142,7 +172,8 @@ def _one(plan: MergePlan, entry: Entry) -> Brought | None:
     old = [before for base in plan.old if (before := base.entry(entry.placed.id)) is not None]
     if any(before.shown.content == shown.content and before.is_visible for before in old):
         return None
-    return Brought(shown.hash.hex(), shown.content_type, shown.message, bool(old))
+    is_conflicting = any(clash.entry == entry.placed.id for clash in plan.decision.clashes)
+    return Brought(shown.hash.hex(), shown.content_type, shown.message, bool(old), shown.origin, is_conflicting)
 
 
 def _same_content(review: Review) -> list[Concern]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tract.compile.compiler import states_of
-from tract.compile.fold import Event
+from tract.compile.fold import Event, State
 from tract.objects.commit import least_trusted
 from tract.objects.content import ArtifactContent, shorten
 from tract.operations.commit import Remarks, append
+from tract.operations.merge_plan import brought
 from tract.operations.merge_result import MergeResult
 from tract.store import Store
 
@@ -16,8 +17,9 @@ from tract.store import Store
 def squash(store: Store, result: MergeResult) -> MergeResult:
     """Append one digest of what the other branch added since it parted from the current one."""
     ours, theirs = states_of(store).get(result.ours), states_of(store).get(result.theirs)
-    added = [entry.shown for entry in theirs.shown if ours.position(entry.placed.id) is None]
-    commits = [event.hash.hex() for event in theirs.events if ours.position(event.id) is None]
+    new = brought(store, ours, theirs)
+    added = _shown(theirs, new)
+    commits = [event.hash.hex() for event in new]
     remarks = Remarks(
         message=result.message or f"squash {result.name}",
         metadata={"squashed": {"head": result.theirs.hex(), "commits": commits}},
@@ -29,6 +31,15 @@ def squash(store: Store, result: MergeResult) -> MergeResult:
     info = append(store, content, remarks)
     result.commits = (info.hash,)
     return result.done("squashed", bytes.fromhex(info.hash))
+
+
+def _shown(theirs: State, new: Sequence[Event]) -> list[Event]:
+    """Return what the branch shows of the commits *new*, in the order in which it shows them."""
+    entries = [entry for event in new if (entry := theirs.entry(event.id)) is not None and entry.is_visible]
+    if any(event.op in {"reorder", "compress", "revert"} for event in new):
+        known = {entry.placed.id for entry in entries}
+        entries = [entry for entry in theirs.shown if entry.placed.id in known]
+    return [entry.shown for entry in entries]
 
 
 def _digest(name: str, added: Sequence[Event]) -> str:

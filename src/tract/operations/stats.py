@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from bisect import bisect_left
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -11,13 +12,16 @@ from typing import Final
 from tract.history.ancestry import Place, contains
 from tract.objects.commit import from_microseconds
 from tract.operations.gc import droppable
-from tract.operations.roots import Graph, held_since
+from tract.operations.roots import DAY, Graph, held_since
 from tract.storage import sweeping as w
 from tract.storage.database import Database
 from tract.store import Store
 
 _LATER: Final = 1 << 62
 """After every operation: then only what something points to now is in use."""
+
+_AGES: Final = (1, 7, 30, 90, 365)
+"""Days."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +42,27 @@ class KindStats:
 
 
 @dataclass(frozen=True, slots=True)
+class AgeStats:
+    """How much there is of one age: the time since the first commit that has it.
+
+    Attributes:
+        most_days: How old it is at most; `None` for older than every other age listed.
+        count: Different contents, notes and files.
+        stored_bytes: Bytes of those.
+    """
+
+    most_days: int | None
+    count: int
+    stored_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class Stats:
     """What a store holds, of all its tracts.
 
     Attributes:
         kinds: Bytes by kind, the largest first.
+        ages: Bytes by age, the youngest first: a day, a week, 30, 90 and 365 days, and older.
         stored_bytes: Bytes of all contents, notes and files.
         logical_bytes: Bytes they would have if each commit kept its own.
         commits: Commits, collected ones included.
@@ -62,6 +82,7 @@ class Stats:
     """
 
     kinds: tuple[KindStats, ...] = field(repr=False)
+    ages: tuple[AgeStats, ...] = field(repr=False)
     stored_bytes: int
     logical_bytes: int
     commits: int
@@ -99,12 +120,14 @@ def stats(store: Store) -> Stats:
     """
     with store.reading() as database:
         size, free = database.size()
-        kinds = _kinds(database)
+        uses = _Uses(database)
+        kinds = uses.by_kind()
         unreachable, unreachable_bytes = _unreachable(store, database)
         counts = w.counts(database)
         first, last = w.times(database)
     return Stats(
         kinds=kinds,
+        ages=uses.by_age(store.clock()),
         stored_bytes=sum(one.stored_bytes for one in kinds),
         logical_bytes=sum(one.logical_bytes for one in kinds),
         unreachable_commits=unreachable,
@@ -117,30 +140,47 @@ def stats(store: Store) -> Stats:
     )
 
 
-def _kinds(database: Database) -> tuple[KindStats, ...]:
-    blobs = {one.id: one for one in w.all_stored(database)}
-    by_hash = {one.hash: one.id for one in blobs.values()}
-    named = w.files_named(database)
-    uses: Counter[int] = Counter()
-    kinds: dict[int, str] = {}
-    for commit in w.holdings(database):
-        for blob, said in ((commit.blob_id, commit.content_type), (commit.note_id, "note")):
-            if blob in blobs and blob is not None:
-                uses[blob] += 1
-                kinds.setdefault(blob, said or "")
-        for file in named.get(commit.blob_id or 0, ()):
-            if file in by_hash:
-                uses[by_hash[file]] += 1
-                kinds.setdefault(by_hash[file], "file")
-    counts: Counter[str] = Counter()
-    stored: Counter[str] = Counter()
-    logical: Counter[str] = Counter()
-    for one in blobs.values():
-        kind = kinds.get(one.id, one.kind)
-        counts[kind] += 1
-        stored[kind] += one.size
-        logical[kind] += one.size * max(1, uses[one.id])
-    return tuple(KindStats(kind, counts[kind], size, logical[kind]) for kind, size in stored.most_common())
+class _Uses:
+    """What each stored blob is, how often commits have it, and since when."""
+
+    def __init__(self, database: Database) -> None:
+        self._blobs = {one.id: one for one in w.all_stored(database)}
+        self._uses: Counter[int] = Counter()
+        self._kinds: dict[int, str] = {}
+        self._since: dict[int, int] = {}
+        by_hash = {one.hash: one.id for one in self._blobs.values()}
+        named = w.files_named(database)
+        for commit in w.holdings(database):
+            for blob, kind in ((commit.blob_id, commit.content_type), (commit.note_id, "note")):
+                self._add(blob, kind or "", commit.created_at)
+                for file in named.get(blob or 0, ()):
+                    self._add(by_hash.get(file), "", commit.created_at)
+
+    def _add(self, blob: int | None, kind: str, at: int) -> None:
+        if blob is not None and blob in self._blobs:
+            self._uses[blob] += 1
+            self._kinds.setdefault(blob, kind or self._blobs[blob].kind)
+            self._since[blob] = min(at, self._since.get(blob, at))
+
+    def by_kind(self) -> tuple[KindStats, ...]:
+        """Return the bytes of each kind, the largest first."""
+        counts: Counter[str] = Counter()
+        stored: Counter[str] = Counter()
+        logical: Counter[str] = Counter()
+        for one in self._blobs.values():
+            kind = self._kinds.get(one.id, one.kind)
+            counts[kind] += 1
+            stored[kind] += one.size
+            logical[kind] += one.size * max(1, self._uses[one.id])
+        return tuple(KindStats(kind, counts[kind], size, logical[kind]) for kind, size in stored.most_common())
+
+    def by_age(self, now: int) -> tuple[AgeStats, ...]:
+        """Return the bytes of each age, the youngest first."""
+        sizes: list[list[int]] = [[] for _ in range(len(_AGES) + 1)]
+        for one in self._blobs.values():
+            age = now - self._since.get(one.id, now)
+            sizes[bisect_left(_AGES, age / DAY)].append(one.size)
+        return tuple(AgeStats(days, len(one), sum(one)) for days, one in zip((*_AGES, None), sizes, strict=True))
 
 
 def _unreachable(store: Store, database: Database) -> tuple[int, int]:

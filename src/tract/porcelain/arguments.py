@@ -10,12 +10,11 @@ from pydantic import BaseModel, ValidationError
 from tract.errors import InvalidInputError, InvalidTargetError, shown
 from tract.history.revision import resolve, resolve_range
 from tract.objects.commit import CommitInfo
-from tract.objects.config import TractConfig
 from tract.objects.content import Content, invalid_content
 from tract.objects.message import AnyPart
 from tract.objects.refs import BRANCH_PREFIX, TAG_PREFIX
 from tract.operations.commit import Remarks
-from tract.operations.configure import parse_config
+from tract.operations.copying import only_in
 from tract.operations.erasure import Wanted
 from tract.operations.merge_result import MergeResult
 from tract.store import Store
@@ -78,23 +77,6 @@ def edited(op: str, target: str | CommitInfo | None) -> str | CommitInfo:
     return target
 
 
-def merged(config: TractConfig, settings: Mapping[str, Any]) -> TractConfig:
-    """Return *config* with *settings* changed.
-
-    Raises:
-        InvalidInputError: No such setting, or not such a value.
-    """
-    if not isinstance(config, TractConfig):
-        raise InvalidInputError(
-            f"`config` is a TractConfig, not `{type(config).__name__}`.",
-            hint="Name settings: `t.configure(budget=...)`.",
-        )
-    if not settings:
-        return config
-    current = {name: getattr(config, name) for name in TractConfig.model_fields}
-    return parse_config({**current, **settings})
-
-
 def remarks(store: Store, **said: Any) -> Remarks:
     """Return what a caller said about a commit, with the commits it names resolved."""
     for name in ("reply_to", "expected_head"):
@@ -108,6 +90,27 @@ def resolve_all(store: Store, named: str | CommitInfo | Iterable[str | CommitInf
     if isinstance(named, (str, CommitInfo)) or not isinstance(named, Iterable):
         return [resolve(store, named)]  # refuses what is neither
     return [resolve(store, one) for one in named]
+
+
+def resolve_some(store: Store, named: str | CommitInfo | Iterable[str | CommitInfo] | None) -> list[bytes]:
+    """Return the hashes of one, several or no revisions, in order."""
+    return [] if named is None else resolve_all(store, named)
+
+
+def picks(store: Store, named: str | CommitInfo | Iterable[str | CommitInfo]) -> list[bytes]:
+    """Return the hashes of the commits to pick, each range `a..b` replaced by what b has and a has not.
+
+    Raises:
+        InvalidInputError: A range holds no commits.
+    """
+    found: list[bytes] = []
+    for one in [named] if isinstance(named, (str, CommitInfo)) or not isinstance(named, Iterable) else named:
+        without, end = resolve_range(store, one)
+        events = [] if without is None else only_in(store, end, without)
+        if without is not None and not events:
+            raise InvalidInputError(f"The range {shown(one)} holds no commits.", hint="It is `older..newer`.")
+        found += [end] if without is None else [event.hash for event in events]
+    return found
 
 
 def erase_wanted(

@@ -52,7 +52,7 @@ def open_store(
         if isinstance(tokenizer, str):
             settings = settings.model_copy(update={"tokenizer": tokenizer})
         if given is not None or settings.tokenizer == tokenizer:
-            configure(store, settings)
+            configure(store, settings, {})
         store.use_config(settings)
         store.use_counter(counter_for(settings.tokenizer) if tokenizer is None else counter)
     except BaseException:

@@ -6,24 +6,18 @@ import os
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
+from re import Pattern
 from types import TracebackType
 from typing import Any, Literal, Self, overload
 
 from pydantic import BaseModel
 
-from tract.agent.conversation import Asking, ChatResponse, OnConflict, Question, answer, begin
-from tract.agent.drive import adrive, drive
-from tract.agent.events import RunEvent
-from tract.agent.limits import RunBudget
-from tract.agent.run import OnInterrupted, Run, RunResult, Signal, loop
-from tract.agent.running import run_async, run_sync
+from tract.agent.semantic import Deciders, Semantic, Verb, Wish, deciders
 from tract.agent.settings import Defaults, Models
-from tract.agent.streams import AsyncTextStream, TextStream
-from tract.agent.tools import F, decorated, offered, runnable
 from tract.compile.bisect import BisectResult, ContextTest, bisect
 from tract.compile.blame import BlameResult, blame
 from tract.compile.compare import diff, diff_commit
-from tract.compile.compiler import Compiler, compile_head
+from tract.compile.compiler import Compiler, Marks, compile_head
 from tract.compile.context import CompiledContext
 from tract.compile.counts import counted
 from tract.compile.diff import DiffResult
@@ -49,11 +43,14 @@ from tract.objects.decision import AutonomyLevel, Resolver
 from tract.objects.message import AnyPart, Reasoning
 from tract.objects.usage import Usage
 from tract.operations import branch as branching
+from tract.operations.apply import R, apply
 from tract.operations.branch import Branch
 from tract.operations.cherry_pick import CherryPickResult, cherry_pick
 from tract.operations.commit import Remarks, annotate, append, edit
-from tract.operations.configure import configure, parse_llm_config
+from tract.operations.compress import CompressOptions, CompressResult, compress
+from tract.operations.configure import configure
 from tract.operations.erase import EraseResult, erase
+from tract.operations.expand import Expansion, expand, lookup_tool
 from tract.operations.fsck import Finding, fsck
 from tract.operations.gc import GCOptions, GCResult, gc
 from tract.operations.merge import (
@@ -67,14 +64,16 @@ from tract.operations.merge import (
     save_merge,
 )
 from tract.operations.merge_result import MergeResult
+from tract.operations.moving import Terms
 from tract.operations.prepare import as_content, with_text
+from tract.operations.proposal import Proposal
 from tract.operations.rebase import RebaseResult, rebase
 from tract.operations.reorder import ReorderResult, compile_in_order, reorder
-from tract.operations.reply_cache import ReplyCache
 from tract.operations.reset import reset
 from tract.operations.revert import revert
 from tract.operations.review import Reviewer
 from tract.operations.stats import Stats, stats
+from tract.operations.summary import Summarizer
 from tract.operations.tag import Tag
 from tract.operations.undo import UndoResult, redo, undo
 from tract.operations.usage import record_usage
@@ -86,12 +85,14 @@ from tract.porcelain.arguments import (
     listed,
     log_ends,
     merge_result,
-    merged,
+    picks,
     remarks,
     resolve_all,
+    resolve_some,
     text_or_parts,
 )
-from tract.porcelain.collections import Branches, Children, Operations, Tags, Tools
+from tract.porcelain.collections import Branches, Children, Operations, Proposals, Tags, Tools
+from tract.porcelain.conversation import Conversation
 from tract.porcelain.opening import Place, open_models, open_store
 from tract.sessions.opening import open_beside
 from tract.sessions.selection import Selection
@@ -101,7 +102,7 @@ from tract.store import Store
 from tract.tokens import TokenCounter
 
 
-class Tract:
+class Tract(Conversation):
     """One agent's context under version control.
 
     Open one with `Tract.open`; use it as a context manager or call `close`. Threads may share a
@@ -363,6 +364,9 @@ class Tract:
         *,
         allow: Iterable[str] | str = (),
         resolver: Resolver | None = None,
+        autonomy: AutonomyLevel | str | None = None,
+        strategy: Semantic = "auto",
+        model: str | None = None,
         message: str | None = None,
     ) -> ReorderResult:
         """Let the messages of *commits* trade the places they hold among themselves; nothing else moves.
@@ -371,7 +375,14 @@ class Tract:
             commits: In the order they are to have.
             allow: Kinds of safety warnings to go on in spite of.
             resolver: Decides on the others.
+            autonomy: Where a resolver decided something, `collaborative` (the default) returns that for
+                review, `autonomous` carries it out; `manual` calls no resolver and returns what is open.
+            strategy: `auto`, or `semantic`: a model decides, the one configured for `merge`.
+            model: Name of the model `semantic` asks; else that of `configure_operations(merge=...)`.
             message: What to show in the log.
+
+        Returns:
+            What was done; while it `is_waiting`, what would be: look at `preview`, give it to `apply`.
 
         Raises:
             SafetyError: It would split a tool exchange, invert a reply or move an instruction behind
@@ -379,7 +390,10 @@ class Tract:
             InvalidInputError: A commit is named twice, or nothing would move.
         """
         named = resolve_all(self._store, commits)
-        return reorder(self._store, named, allow=allow, resolver=resolver, message=message)
+        asked = self._deciders("reorder", strategy, model, autonomy, resolver=resolver)
+        return reorder(
+            self._store, named, Terms.of(allow, asked.resolver, autonomy, calls=asked.calls), message=message
+        )
 
     def cherry_pick(
         self,
@@ -387,24 +401,47 @@ class Tract:
         *,
         resolver: Resolver | None = None,
         allow: Iterable[str] | str = (),
+        autonomy: AutonomyLevel | str | None = None,
+        strategy: Semantic = "auto",
+        model: str | None = None,
     ) -> CherryPickResult:
         """Make *commits* of other branches again at the end of this one; a tool call takes its results with it.
 
         Args:
-            commits: One or several, in the order they are to have.
+            commits: One or several, in the order they are to have; a range `a..b` stands for what b has
+                and a has not, without merges.
             resolver: Decides what to do where an edit's target is missing, and on safety warnings.
             allow: Kinds of safety warnings to go on in spite of.
+            autonomy: Where a resolver decided something, `collaborative` (the default) returns that for
+                review, `autonomous` carries it out; `manual` calls no resolver and returns what is open.
+            strategy: `auto`, or `semantic`: a model decides, the one configured for `merge`, and looks at what comes
+                together; see `merge`.
+            model: Name of the model `semantic` asks; else that of `configure_operations(merge=...)`.
+
+        Returns:
+            What was done; while it `is_waiting`, what would be: look at `preview`, give it to `apply`.
 
         Raises:
             MissingTargetError: One acts on a commit that is not here, and there is no resolver.
             SafetyError: It would break something that is neither allowed nor resolved.
             AbortedError: The resolver aborted.
+            NoModelError: `semantic`, and no model is configured.
+            ModelError: The model could not be asked, or its answer cannot be used (`ModelAnswerError`).
             RefConflictError: The branch moved while the call was on its way.
         """
-        return cherry_pick(self._store, resolve_all(self._store, commits), allow=allow, resolver=resolver)
+        asked = self._deciders("cherry_pick", strategy, model, autonomy, resolver=resolver)
+        terms = Terms.of(allow, asked.resolver, autonomy, reviewer=asked.reviewer, calls=asked.calls)
+        return cherry_pick(self._store, picks(self._store, commits), terms)
 
     def rebase(
-        self, onto: str | CommitInfo, *, resolver: Resolver | None = None, allow: Iterable[str] | str = ()
+        self,
+        onto: str | CommitInfo,
+        *,
+        resolver: Resolver | None = None,
+        allow: Iterable[str] | str = (),
+        autonomy: AutonomyLevel | str | None = None,
+        strategy: Semantic = "auto",
+        model: str | None = None,
     ) -> RebaseResult:
         """Make what only the current branch has again on top of *onto*, and move the branch there.
 
@@ -412,14 +449,50 @@ class Tract:
             onto: The commit to stand on.
             resolver: Decides what to do where an edit's target is missing, and on safety warnings.
             allow: Kinds of safety warnings to go on in spite of.
+            autonomy: Where a resolver decided something, `collaborative` (the default) returns that for
+                review, `autonomous` carries it out; `manual` calls no resolver and returns what is open.
+            strategy: `auto`, or `semantic`: a model decides, the one configured for `merge`, and looks at what comes
+                together; see `merge`.
+            model: Name of the model `semantic` asks; else that of `configure_operations(merge=...)`.
+
+        Returns:
+            What was done; while it `is_waiting`, what would be: look at `preview`, give it to `apply`.
 
         Raises:
             MissingTargetError: A commit acts on one that is not there, and there is no resolver.
             SafetyError: It would break something that is neither allowed nor resolved.
             AbortedError: The resolver aborted.
+            NoModelError: `semantic`, and no model is configured.
+            ModelError: The model could not be asked, or its answer cannot be used (`ModelAnswerError`).
             RefConflictError: The branch moved while the call was on its way.
         """
-        return rebase(self._store, self._resolve(onto), allow=allow, resolver=resolver)
+        base = self._resolve(onto)
+        asked = self._deciders("rebase", strategy, model, autonomy, resolver=resolver, onto=base)
+        terms = Terms.of(allow, asked.resolver, autonomy, reviewer=asked.reviewer, calls=asked.calls)
+        return rebase(self._store, base, terms)
+
+    def apply(self, result: R) -> R:
+        """Do what the *result* of a cherry-pick, rebase, reorder or merge that waits says, as it was decided.
+
+        Returns:
+            What was done.
+
+        Raises:
+            RefConflictError: The branch has moved since, or HEAD is on another one.
+            MissingTargetError: A missing target is undecided.
+            SafetyError: A safety warning is undecided.
+            MergeConflictError: A conflict of a merge is undecided.
+
+        Example:
+            >>> with Tract.open() as t:
+            ...     rule, asked = t.system("Be terse."), t.user("Why?")
+            ...     result = t.reorder([asked, rule], autonomy="manual")
+            ...     result.issues, [message.role for message in result.preview]
+            ...     t.apply(result.resolve(0, "use"))
+            ((<SafetyWarning instruction_moved ...>,), ['user', 'system'])
+            <ReorderResult ...>
+        """
+        return apply(self._store, result)
 
     def batch(self) -> AbstractContextManager[None]:
         """Make all writes of a `with` block one operation; if the block raises, nothing is kept.
@@ -447,244 +520,12 @@ class Tract:
     def configure(self, config: TractConfig | None = None, **settings: Any) -> TractConfig:
         """Change settings of this tract and keep them in the store; returns those in force.
 
+        Settings that are not named stay as they are kept, also if another handle has changed them since.
+
         Raises:
             InvalidInputError: No such setting, or not such a value.
         """
-        return configure(self._store, merged(self._store.config if config is None else config, settings))
-
-    # --- talking to models -------------------------------------------------------------------------
-
-    def chat(
-        self,
-        text: Question,
-        *,
-        model: str | None = None,
-        temperature: float | None = None,
-        max_tokens: int | None = None,
-        tools: Iterable[Any] | None = None,
-        llm: LLM | Callable[..., Any] | None = None,
-        on_conflict: OnConflict = "raise",
-        **options: Any,
-    ) -> ChatResponse:
-        """Commit what the user says, ask the model, and commit its reply with its settings and usage.
-
-        If the call fails the user's message stays, and calling again with the same text does not repeat it. The
-        reply stands on the commit that was sent.
-
-        Args:
-            text: What the user says: text, or parts.
-            model: Name of the model; else that of `configure_operations(chat=...)`, else that of `Tract.open`.
-            temperature: As the provider takes it.
-            max_tokens: How long the reply may be.
-            tools: Functions or definitions to offer instead of those in `t.tools`; `()` for none.
-            llm: A client for this call.
-            on_conflict: If others committed on the branch meanwhile: `raise`, or land `after` them, but never between
-                a call and its result.
-            **options: Any further option, sent to the provider as it is.
-
-        Raises:
-            NoModelError: No model is configured.
-            ModelError: The provider refused or failed.
-            RefConflictError: The branch moved meanwhile; what the model answered is in the error's `reply`.
-            UnansweredCallsError: The last reply's tool calls wait for their results.
-            BudgetExceededError: The message does not fit a budget that rejects; a reply is never refused.
-
-        Example:
-            >>> from tract.testing import ScriptedLLM
-            >>> with Tract.open(llm=ScriptedLLM(["Four."])) as t:
-            ...     t.chat("What is 2 + 2?").text
-            'Four.'
-        """
-        call = {"model": model, "temperature": temperature, "max_tokens": max_tokens, "llm": llm, **options}
-        asking = self._asking("chat", call, tools, on_conflict=on_conflict)
-        return drive(answer(asking, begin(asking, text)), asking.use.llm)
-
-    def generate(
-        self, *, tools: Iterable[Any] | None = None, on_conflict: OnConflict = "raise", **options: Any
-    ) -> ChatResponse:
-        """Ask the model to answer what is committed already, and commit its reply.
-
-        Args:
-            tools: As for `chat`.
-            on_conflict: As for `chat`.
-            **options: `model`, `temperature`, `max_tokens`, `llm` and any further option, as for `chat`.
-
-        Raises:
-            NothingToAnswerError: There is no message, or the last one is the model's own.
-            ModelError: The provider refused or failed.
-        """
-        asking = self._asking("generate", options, tools, on_conflict=on_conflict)
-        return drive(answer(asking, begin(asking, None)), asking.use.llm)
-
-    def stream(
-        self,
-        text: Question | None = None,
-        *,
-        tools: Iterable[Any] | None = None,
-        on_conflict: OnConflict = "raise",
-        keep_partial: bool = False,
-        **options: Any,
-    ) -> TextStream:
-        """As `chat`, or `generate` without *text*: iterate over the reply's text, then read `response`.
-
-        Args:
-            text: What the user says, if it is not committed already.
-            tools: As for `chat`.
-            on_conflict: As for `chat`.
-            keep_partial: Of a stream that breaks or is left early, keep what arrived, marked `interrupted`.
-            **options: `model`, `temperature`, `max_tokens`, `llm` and any further option, as for `chat`.
-        """
-        how: dict[str, Any] = {"on_conflict": on_conflict, "keep_partial": keep_partial}
-        asking = self._asking("generate" if text is None else "chat", options, tools, **how)
-        return TextStream(answer(asking, begin(asking, text)), asking.use.llm)
-
-    async def achat(
-        self,
-        text: Question,
-        *,
-        tools: Iterable[Any] | None = None,
-        on_conflict: OnConflict = "raise",
-        **options: Any,
-    ) -> ChatResponse:
-        """As `chat`, without blocking the event loop while the model works."""
-        asking = self._asking("chat", options, tools, on_conflict=on_conflict)
-        return await adrive(answer(asking, begin(asking, text)), asking.use.llm)
-
-    async def agenerate(
-        self, *, tools: Iterable[Any] | None = None, on_conflict: OnConflict = "raise", **options: Any
-    ) -> ChatResponse:
-        """As `generate`, without blocking the event loop while the model works."""
-        asking = self._asking("generate", options, tools, on_conflict=on_conflict)
-        return await adrive(answer(asking, begin(asking, None)), asking.use.llm)
-
-    def astream(
-        self,
-        text: Question | None = None,
-        *,
-        tools: Iterable[Any] | None = None,
-        on_conflict: OnConflict = "raise",
-        keep_partial: bool = False,
-        **options: Any,
-    ) -> AsyncTextStream:
-        """As `stream`, for `async for`; close one that is left early with `async with`."""
-        how: dict[str, Any] = {"on_conflict": on_conflict, "keep_partial": keep_partial}
-        asking = self._asking("generate" if text is None else "chat", options, tools, **how)
-        return AsyncTextStream(answer(asking, begin(asking, text)), asking.use.llm)
-
-    def run(
-        self,
-        prompt: Question | None = None,
-        *,
-        tools: Iterable[Any] | None = None,
-        max_turns: int = 20,
-        budget: RunBudget | None = None,
-        on_event: Callable[[RunEvent], object] | None = None,
-        should_pause: Callable[[], bool] | Signal | None = None,
-        on_interrupted: OnInterrupted = "report",
-        stream: bool = False,
-        on_conflict: OnConflict = "raise",
-        **options: Any,
-    ) -> RunResult:
-        """Ask the model, run the tools it calls and commit their results, and ask again until it calls none.
-
-        Every reply and every tool result is committed as soon as it is there, so a run that was killed goes on from
-        its last commit with `run()`, and no finished call is made again.
-
-        Args:
-            prompt: What the user says; without it, the run goes on from the last commit.
-            tools: Functions to offer instead of those in `t.tools`.
-            max_turns: How often the model may be asked.
-            budget: Limits on tokens, cost and time.
-            on_event: Called with what happens, for display: `TurnStarted`, `ToolFinished` and the like.
-            should_pause: Asked before each call of the model, or an event; the run then ends as `paused`.
-            on_interrupted: What to do with a call that was under way when a run was killed: `report` tells the model
-                that it was interrupted, unless its tool is idempotent; `rerun` makes it again.
-            stream: Hand the pieces of each reply to *on_event*.
-            on_conflict: As for `chat`.
-            **options: `model`, `temperature`, `max_tokens`, `llm` and any further option, as for `chat`.
-
-        Raises:
-            ModelError: The provider refused or failed; the history is valid, and `run()` goes on from it.
-            RefConflictError: Others committed on the branch while the model worked.
-        """
-        limits = {"max_turns": max_turns, "budget": budget, "on_event": on_event, "should_pause": should_pause}
-        run = self._run(tools, options, on_conflict, on_interrupted=on_interrupted, **limits)
-        return run_sync(run, loop(run, prompt), stream=stream)
-
-    async def arun(
-        self,
-        prompt: Question | None = None,
-        *,
-        tools: Iterable[Any] | None = None,
-        max_turns: int = 20,
-        budget: RunBudget | None = None,
-        on_event: Callable[[RunEvent], object] | None = None,
-        should_pause: Callable[[], bool] | Signal | None = None,
-        on_interrupted: OnInterrupted = "report",
-        stream: bool = False,
-        on_conflict: OnConflict = "raise",
-        **options: Any,
-    ) -> RunResult:
-        """As `run`, without blocking the event loop; async tools run in it, others in threads."""
-        limits = {"max_turns": max_turns, "budget": budget, "on_event": on_event, "should_pause": should_pause}
-        run = self._run(tools, options, on_conflict, on_interrupted=on_interrupted, **limits)
-        return await run_async(run, loop(run, prompt), stream=stream)
-
-    @overload
-    def tool(self, function: F, **options: Any) -> F: ...
-    @overload
-    def tool(self, function: None = None, **options: Any) -> Callable[[F], F]: ...
-    def tool(self, function: F | None = None, **options: Any) -> F | Callable[[F], F]:
-        """Let the model call *function*, which stays as it is; a decorator, with or without options.
-
-        The schema comes from its annotations, the descriptions from its docstring.
-
-        Args:
-            function: The function, sync or async.
-            **options: `name` and `description` for the model; `schema`, JSON schema of the arguments or a whole
-                definition; `idempotent=True` if running it twice does no harm.
-
-        Raises:
-            InvalidInputError: It is no function, or its arguments have no schema.
-
-        Example:
-            >>> with Tract.open() as t:
-            ...     @t.tool
-            ...     def add(a: int, b: int) -> int:
-            ...         '''Add two numbers.'''
-            ...         return a + b
-            ...     t.tools["add"].description
-            'Add two numbers.'
-        """
-        return decorated(self._tools, function, options)
-
-    def configure_operations(self, **operations: LLMConfig | Mapping[str, Any] | None) -> Models:
-        """Let `chat`, `merge`, `compress` or `orchestrate` ask another model, or ask otherwise; kept in the store.
-
-        A client given as `llm` is in force on this handle only. `None` takes the settings of an operation back.
-        What a call says goes before what its operation says, and that before what `Tract.open` was told.
-
-        Raises:
-            InvalidInputError: There is no such operation or setting, or an option would store a key.
-
-        Example:
-            >>> with Tract.open(provider="ollama", model="small") as t:
-            ...     models = t.configure_operations(compress={"model": "large", "temperature": 0})
-            ...     print(models["compress"].model, models["compress"].provider)
-            large (operation) ollama (tract)
-        """
-        self._models.configure(operations)
-        return self._models
-
-    @property
-    def models(self) -> Models:
-        """What each operation will ask, and where each value comes from: `t.models["chat"].model.source`."""
-        return self._models
-
-    @property
-    def tools(self) -> Tools:
-        """The tools a model may call: a mapping by name, with `add` and `remove`; for this handle only."""
-        return self._tools
+        return configure(self._store, config, settings)
 
     # --- reading -----------------------------------------------------------------------------------
 
@@ -694,9 +535,11 @@ class Tract:
         *,
         as_of: datetime | None = None,
         order: Iterable[str | CommitInfo] | None = None,
+        expand: str | CommitInfo | Iterable[str | CommitInfo] = (),
         strategy: StrategyName | FitStrategy | None = None,
         budget: int | TokenBudget | None = None,
         mark_edits: bool = False,
+        mark_erased: bool = False,
         verify: bool = False,
     ) -> CompiledContext:
         """Return the messages to send next.
@@ -706,11 +549,14 @@ class Tract:
             as_of: Compile where the branch pointed at this time (with a time zone).
             order: Commits whose messages trade the places they hold among themselves, as `t.reorder`
                 would make them, for this call alone; nothing is left out, and `warnings` tells what it breaks.
+            expand: Summaries, or messages behind one, to show in full for this call alone, through every level.
             strategy: What to keep if not everything fits: `newest` (the default), `window`, `importance` or a
                 `FitStrategy` of your own. Instructions, pins and what was said last are always kept, and a
                 tool call with its results or not at all. `left_out` tells what is missing.
             budget: Largest `token_count`, counted by the tokenizer; with *strategy* the tract's own by default.
             mark_edits: Begin each edited message with `[edited] `.
+            mark_erased: Put `[erased]` in the place of each message whose content was erased or collected; else
+                nothing is there.
             verify: Fold the whole history once more and compare.
 
         Raises:
@@ -722,13 +568,21 @@ class Tract:
         Cost:
             One small query when nothing is new; O(new commits) otherwise; with a budget O(messages) besides.
         """
-        is_plain = at is None and as_of is None and order is None and self._compiler is None
-        if is_plain and not (mark_edits or verify):
+        is_plain = at is None and as_of is None and order is None and self._compiler is None and expand == ()
+        if is_plain and not (mark_edits or mark_erased or verify):
             return fitted(self._store, compile_head(self._store), budget, strategy)
-        commit, named = self._moment(at, as_of), [] if order is None else resolve_all(self._store, order)
+        commit, named, full = self._moment(at, as_of), *[resolve_some(self._store, one) for one in (order, expand)]
         return fitted(
             self._store,
-            compile_in_order(self._store, commit, named, compiler=self._compiler, mark_edits=mark_edits, verify=verify),
+            compile_in_order(
+                self._store,
+                commit,
+                named,
+                expand=full,
+                compiler=self._compiler,
+                marks=Marks(mark_edits, mark_erased),
+                verify=verify,
+            ),
             budget,
             strategy,
         )
@@ -1106,18 +960,26 @@ class Tract:
         """The tags: a mapping by name, with `create` and `delete`."""
         return Tags(self._store)
 
-    def reset(self, revision: str | CommitInfo, mode: Literal["soft", "hard"] = "soft") -> CommitInfo:
+    def reset(
+        self,
+        revision: str | CommitInfo,
+        mode: Literal["soft", "hard"] = "soft",
+        *,
+        expected_head: str | CommitInfo | None = None,
+    ) -> CommitInfo:
         """Let the current branch point to *revision*; `undo` moves it back.
 
         Args:
             revision: Where to.
             mode: `soft` keeps the old tip as `ORIG_HEAD`; `hard` leaves it to the operation log.
+            expected_head: Refuse if the branch has moved on from here.
 
         Raises:
-            RefConflictError: The branch moved while the call was on its way.
+            RefConflictError: The branch is not at *expected_head*, or moved while the call was on its way.
         """
         info = self.get(revision)
-        reset(self._store, bytes.fromhex(info.hash), mode)
+        before = self._store.head_hash() if expected_head is None else self._resolve(expected_head)
+        reset(self._store, bytes.fromhex(info.hash), mode, before)
         return info
 
     # --- merging -----------------------------------------------------------------------------------
@@ -1133,20 +995,25 @@ class Tract:
         autonomy: AutonomyLevel | str | None = None,
         delete_branch: bool = False,
         message: str | None = None,
+        model: str | None = None,
     ) -> MergeResult:
         """Bring the history of *branch* into the current one: base, then ours, then theirs; nothing is lost.
 
         Args:
             branch: The branch, or any other revision.
             strategy: `auto`; `ours` or `theirs` decide conflicts for one side; `squash` appends one
-                summary of the other branch; `semantic` also looks for concerns that are no conflict.
+                summary of the other branch; `semantic` lets a model decide conflicts, where one is configured,
+                and looks for concerns that are no conflict.
             no_ff: Write a merge commit even where the branch could simply move forward.
             resolver: Called with each `Conflict`; returns a `Resolution`.
-            reviewer: Called with a `Review` by `semantic`; returns `Concern` values. Rules, by default.
-            autonomy: `manual` calls no resolver, `collaborative` (the default) returns what a resolver
+            reviewer: Called with a `Review` by `semantic`; returns `Concern` values. By default rules, and the model
+                where one is configured.
+            autonomy: `manual` calls no resolver, reviewer or model, `collaborative` (the default) returns what was
                 decided for review, `autonomous` carries it out.
             delete_branch: Drop *branch* once it is merged.
             message: What to show in the log.
+            model: Name of the model `semantic` asks; else that of `configure_operations(merge=...)`, else that of
+                `Tract.open`.
 
         Returns:
             What was done. With undecided conflicts nothing was merged yet: decide them with
@@ -1156,12 +1023,16 @@ class Tract:
         Raises:
             DetachedHeadError: HEAD is on no branch.
             MergeConflictError: The resolver aborted.
+            ModelError: The model could not be asked, or its answer cannot be used (`ModelAnswerError`).
             MergeInProgressError: There are conflicts, and another merge waits for decisions already.
 
         Cost:
             O(commits since the merge base).
         """
-        options = MergeOptions(strategy, no_ff, resolver, autonomy, delete_branch, message, reviewer)
+        asked = self._deciders("merge", strategy, model, autonomy, resolver=resolver, reviewer=reviewer)
+        options = MergeOptions(
+            strategy, no_ff, asked.resolver, autonomy, delete_branch, message, asked.reviewer, asked.calls
+        )
         name = branch.short_hash if isinstance(branch, CommitInfo) else branch
         return merge(self._store, self._resolve(branch), name, options)
 
@@ -1195,6 +1066,96 @@ class Tract:
     def merge_in_progress(self) -> MergeResult | None:
         """The merge that waits for decisions, or `None`."""
         return merge_in_progress(self._store)
+
+    # --- compressing -------------------------------------------------------------------------------
+
+    def compress(
+        self,
+        commits: str | CommitInfo | Iterable[str | CommitInfo] | None = None,
+        *,
+        start: str | CommitInfo | None = None,
+        end: str | CommitInfo | None = None,
+        target_tokens: int | None = None,
+        content: str | Sequence[str] | None = None,
+        summarizer: Summarizer | None = None,
+        instructions: str | None = None,
+        system_prompt: str | None = None,
+        preserve: str | CommitInfo | Iterable[str | CommitInfo] = (),
+        must_keep: str | Pattern[str] | Iterable[str | Pattern[str]] = (),
+        autonomy: AutonomyLevel | str | None = None,
+        dry_run: bool = False,
+    ) -> CompressResult | Proposal:
+        """Cover messages with summaries; what they say comes back with `revert`, and `expand` shows it.
+
+        Pinned messages stay, and what stands between them gets one summary each. A tool call and its
+        results are covered together or not at all. Nothing behind them moves.
+
+        Args:
+            commits: The messages to cover, summaries included; by default all that have normal priority.
+            start: Cover from this message on, instead of naming each.
+            end: Cover up to this message.
+            target_tokens: Most tokens all summaries together may have; by default a quarter is aimed at.
+            content: The summary, written by you; a text for each group if there are several.
+            summarizer: Called with a `SummaryRequest`, returns a text or a `Summary`; by default
+                `extractive`, which picks sentences and needs no model.
+            instructions: What to tell the summarizer besides.
+            system_prompt: Replaces the summarizer's own prompt.
+            preserve: Messages that stay this time.
+            must_keep: Texts, and compiled patterns whose matches have to be in the summaries.
+            autonomy: `autonomous` (the default) writes; `collaborative` returns a `Proposal` to approve,
+                also after a restart; `manual` needs *content*.
+            dry_run: Say what would be written, and write nothing.
+
+        Raises:
+            InvalidInputError: There is nothing to compress, or *content* does not fit the groups.
+            SummaryError: A summary is empty, too long or a refusal, also when asked for again.
+            RefConflictError: What was to be covered changed while the summarizer ran.
+
+        Cost:
+            O(messages), and a call of the summarizer for each group; no transaction is open meanwhile.
+        """
+        options = CompressOptions(
+            None if commits is None else resolve_all(self._store, commits),
+            None if start is None else self._resolve(start),
+            None if end is None else self._resolve(end),
+            resolve_some(self._store, preserve),
+            target_tokens=target_tokens,
+            content=content,
+            summarizer=summarizer,
+            instructions=instructions,
+            system_prompt=system_prompt,
+            must_keep=must_keep,
+            autonomy=autonomy,
+            dry_run=dry_run,
+        )
+        return compress(self._store, options)
+
+    def expand(self, commit: str | CommitInfo) -> Expansion:
+        """Return what a summary, merge or squash stands for, through every level, down to the original messages.
+
+        Raises:
+            InvalidTargetError: *commit* is an annotation, a reorder or a revert.
+        """
+        return expand(self._store, self._resolve(commit))
+
+    def lookup_tool(self) -> Callable[..., list[dict[str, str]]]:
+        """Return a function, to be called by a model, that looks up what was said and is only summarized now.
+
+        Hand it to `t.run` or `t.tool`, or to any other loop: it is annotated and describes itself.
+
+        Example:
+            >>> with Tract.open() as t:
+            ...     said = t.user("The booking code is RH-2041, for two nights, and breakfast is included in it.")
+            ...     _ = t.compress(content="A room was booked.")
+            ...     print(t.lookup_tool()("booking code")[0]["text"][:30])
+            The booking code is RH-2041, f
+        """
+        return lookup_tool(self._store)
+
+    @property
+    def proposals(self) -> Proposals:
+        """What waits to be approved or rejected, and what was: by number, the oldest first."""
+        return Proposals(self._store)
 
     # --- other agents ------------------------------------------------------------------------------
 
@@ -1281,11 +1242,6 @@ class Tract:
         """The operation log: `len`, iteration newest first, `[number]`, `for_ref(name)`."""
         return Operations(self._store)
 
-    @property
-    def reply_cache(self) -> ReplyCache:
-        """Answers of models kept in this store, for `CachedLLM(llm, t.reply_cache)`: `get`, `put`, `clear`, `len`."""
-        return ReplyCache(self._store)
-
     def at_operation(self, number: int) -> Tract:
         """Return a read-only view of the whole tract as it was after operation *number*.
 
@@ -1305,14 +1261,12 @@ class Tract:
     def _beside(self, name: str) -> Self:
         return self._on(open_beside(self._store, name))
 
-    def _asking(self, operation: str, call: Mapping[str, Any], tools: Iterable[Any] | None, **how: Any) -> Asking:
-        use = self._models.use("chat", parse_llm_config("chat", call, is_kept=False))
-        definitions = offered(self._tools, tools)
-        return Asking(self._store, self._compiler, operation, use, definitions, **how).checked()
-
-    def _run(self, tools: Iterable[Any] | None, call: Mapping[str, Any], on_conflict: OnConflict, **how: Any) -> Run:
-        asking = self._asking("run", call, tools, on_conflict=on_conflict)
-        return Run(asking=asking, toolbox=runnable(self._tools, tools), **how)
+    def _deciders(
+        self, verb: Verb, strategy: str, model: str | None, autonomy: AutonomyLevel | str | None, **own: Any
+    ) -> Deciders:
+        return deciders(
+            self._store, self._models, Wish(verb=verb, strategy=strategy, model=model, autonomy=autonomy, **own)
+        )
 
     def _resolve(self, revision: str | CommitInfo) -> bytes:
         return resolve(self._store, revision)

@@ -193,6 +193,10 @@ class Database(ABC):
         """Return the bytes the store takes on disk, and how many of them hold nothing."""
 
     @abstractmethod
+    def copies(self) -> list[str]:
+        """Return the paths of the copies of the store made before migrations, as far as they are beside it."""
+
+    @abstractmethod
     def overwrite_what_is_dropped(self) -> None:
         """Let what this connection drops from now on be overwritten, where the database can do that."""
 

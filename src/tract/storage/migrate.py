@@ -168,7 +168,7 @@ def back_up(path: str, version: int) -> str:
     Raises:
         StorageError: The copy is not whole.
     """
-    backup = f"{path}.backup-{version}"
+    backup = f"{path}{sqlite.BACKUP_SUFFIX}{version}"
     temporary = f"{backup}.new"
     Path(temporary).unlink(missing_ok=True)  # of a process that was killed
     os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))

@@ -110,6 +110,10 @@ class PostgresDatabase(Database):
         sizes = (self.run_text(f"SELECT pg_total_relation_size('{name}')")[0][0] for name in schema.metadata.tables)
         return sum(sizes), 0
 
+    def copies(self) -> list[str]:
+        """Return none: a server's backups are its own."""
+        return []
+
     def overwrite_what_is_dropped(self) -> None:
         """Do nothing: the server keeps replaced rows until a vacuum."""
 

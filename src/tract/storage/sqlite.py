@@ -41,6 +41,8 @@ from tract.storage.database import Database
 Result = TypeVar("Result")
 
 MEMORY: Final = ":memory:"
+BACKUP_SUFFIX: Final = ".backup-"
+"""Between the name of a store and the schema version of the copy made before a migration."""
 _SYNCHRONOUS: Final = {"full": 2, "normal": 1, "off": 0}
 OPENING_SECONDS: Final = 30.0  # how long an opening waits; the configured deadline is in the store
 _HEADER_ATTEMPTS: Final = 100
@@ -55,7 +57,7 @@ class SqliteDatabase(Database):
         sqlite3.Error,
         sqlite3.Warning,
         OverflowError,
-        UnicodeEncodeError,
+        UnicodeError,
     )
 
     @property
@@ -84,6 +86,13 @@ class SqliteDatabase(Database):
             with contextlib.suppress(FileNotFoundError):
                 log = Path(f"{self.location}-wal").stat().st_size
         return page * pages + log, page * free
+
+    def copies(self) -> list[str]:
+        """Return the paths of the copies beside the file that migrations made."""
+        if self.location == MEMORY:
+            return []
+        file = Path(self.location).absolute()
+        return sorted(str(one) for one in file.parent.iterdir() if one.name.startswith(file.name + BACKUP_SUFFIX))
 
     def overwrite_what_is_dropped(self) -> None:
         """Fill with zeros what is deleted or replaced from now on."""
@@ -161,6 +170,8 @@ def patiently(call: Callable[[], Result], deadline_seconds: float) -> Result:
 
 def translate(error: BaseException, location: str) -> TractError:
     """Return the `TractError` for an `sqlite3` error, by its result code."""
+    if isinstance(error, UnicodeDecodeError):
+        return _unreadable_schema(location)
     if not isinstance(error, sqlite3.Error):
         return StorageError(f"SQLite cannot take this value: {error}.")
     code = _code(error)
@@ -175,6 +186,11 @@ def translate(error: BaseException, location: str) -> TractError:
     if is_damage or code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT}:
         return CorruptStoreError(f"SQLite cannot read `{location}`: {error}.")
     return StorageError(f"SQLite: {error}.", hint="Look at the disk and the file's permissions.")
+
+
+def _unreadable_schema(location: str) -> CorruptStoreError:
+    # SQLite quotes the damaged schema in its message, which the driver then cannot decode.
+    return CorruptStoreError(f"SQLite cannot read `{location}`: its schema is no UTF-8.")
 
 
 def library_version() -> str:
@@ -216,6 +232,8 @@ def _cannot_open(path: str, error: Exception) -> TractError:
     if isinstance(error, TractError):
         return error
     original = getattr(error, "orig", None) or error
+    if isinstance(original, UnicodeDecodeError):
+        return _unreadable_schema(path)
     if getattr(original, "sqlite_errorname", "").startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
         return CorruptStoreError(f"SQLite cannot read `{path}`: {original}.")
     return StorageError(f"Cannot open `{path}`: {original}.", hint="Look at the path and its permissions.")

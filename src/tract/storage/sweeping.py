@@ -16,7 +16,10 @@ Place = tuple[int, int]
 """Lane and generation of a commit."""
 
 _BATCH: Final = 500
-_NAMED_FILE: Final = re.compile(rb'"hash":"([0-9a-f]{64})"')
+# A content names files, and a note the tool definitions that were sent.
+_NAMED_FILE: Final = re.compile(rb'"(?:hash|tools)":"([0-9a-f]{64})"')
+
+_NAMERS: Final = frozenset({"content", "note"})
 
 _p = q.parameter
 
@@ -173,6 +176,7 @@ class Holding(NamedTuple):
     blob_id: int | None
     note_id: int | None
     collected_at: int | None
+    created_at: int
 
 
 _holding = (
@@ -185,6 +189,7 @@ _holding = (
     s.commits.c.blob_id,
     s.commits.c.note_id,
     s.commits.c.collected_at,
+    s.commits.c.created_at,
 )
 _IN_RUN: Final = Query(
     select(*_holding)
@@ -276,21 +281,21 @@ def contents(database: Database) -> Iterator[tuple[Stored, bytes]]:
 
 
 def files_named(database: Database) -> dict[int, frozenset[bytes]]:
-    """Return by content blob the hashes of the files it names.
+    """Return by blob of a content or note the hashes of the blobs it names.
 
     Cost:
         O(bytes of all contents).
     """
     found = {}
     for blob, data in contents(database):
-        named = named_in(data) if blob.kind != "file" else frozenset()
+        named = named_in(data) if blob.kind in _NAMERS else frozenset()
         if named:
             found[blob.id] = named
     return found
 
 
 def named_in(data: bytes) -> frozenset[bytes]:
-    """Return the hashes of the files a content names."""
+    """Return the hashes of the blobs a content or note names."""
     return frozenset(bytes.fromhex(one.decode()) for one in _NAMED_FILE.findall(data))
 
 

@@ -44,16 +44,25 @@ _FORMATS: Final[Mapping[str, Callable[[CompiledContext], Any]]] = {
     type=click.Choice(["newest", "window", "importance"]),
     help="What to keep; without --budget, of the tract's own.",
 )
+@click.option("--mark-erased", is_flag=True, help="Show `[erased]` where a content was erased or collected.")
 @json_option
 @click.pass_obj
-def command(app: App, kind: str, revision: str | None, *, budget: int | None, strategy: StrategyName | None) -> None:
+def command(
+    app: App,
+    kind: str,
+    revision: str | None,
+    *,
+    budget: int | None,
+    strategy: StrategyName | None,
+    mark_erased: bool,
+) -> None:
     """Print the messages to send next.
 
     As `text`, when piped, one line each: commit, role and what it says. What a provider's format cannot
     carry, or had to change, is said on stderr, and so is what was left out to fit a budget.
     """
     with app.read() as t:
-        context = t.compile(at=revision, budget=budget, strategy=strategy)
+        context = t.compile(at=revision, budget=budget, strategy=strategy, mark_erased=mark_erased)
     for warning in context.warnings:
         say("warning", warning)
     for one in context.left_out:

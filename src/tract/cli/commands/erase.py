@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
 
 from tract.cli._context import REVISION, App, json_option
-from tract.cli._decide import decision_options, require_yes
+from tract.cli._decide import decision_options, is_wanted, require_yes
 from tract.cli._errors import BUSY, say
 from tract.cli._render import Cell, Table
+from tract.cli._steps import step
 
 if TYPE_CHECKING:
     from tract.operations.erase import EraseResult
@@ -42,19 +45,32 @@ def command(
     app: App = ctx.obj
     if bool(commits) == (text is not None):
         raise click.UsageError("Give either revisions or --text.")
-    given = {"text": text, "reason": reason, "include_derived": include_derived}
     with app.read() if is_dry_run else app.write() as t:
-        found = t.erase(list(commits) or None, dry_run=True, **given)  # type: ignore[arg-type]
+        erase = partial(t.erase, list(commits) or None, text=text, reason=reason)
+        with step("Looking where it is kept"):
+            found = erase(include_derived=include_derived, dry_run=True)
         if not is_dry_run:
-            count = len(found.commits)
+            more = len(found.derived) if found.derived and _wants(found, is_confirmed=is_confirmed) else 0
+            count = len(found.commits) + more
             what = f"This erases what {count} commit{'' if count == 1 else 's'} said for good"
             require_yes(what, is_confirmed=is_confirmed)
-            found = t.erase(list(commits) or None, **given)  # type: ignore[arg-type]
+            with step("Erasing it and overwriting what is left"):
+                found = erase(include_derived=include_derived or more > 0)
     _show(app, found)
+    if found.derived:
+        given = "add `--include-derived`" if is_dry_run else "name the commits in another `tract erase`"
+        say("hint", f"What was made of it stays; to erase that too, {given}.")
     if found.unfinished:
         say("error", f"Old pages may still hold it: {found.unfinished}")
         say("hint", "Close what uses the store and run the same command again.")
         ctx.exit(BUSY)
+
+
+def _wants(found: EraseResult, *, is_confirmed: bool) -> bool:
+    """Offer to erase what was made of it as well."""
+    kinds = Counter(one.kind for one in found.derived)
+    said = ", ".join(f"{kind} {count}" for kind, count in sorted(kinds.items()))
+    return is_wanted(f"What was made of it stays ({said}). Erase that too?", is_confirmed=is_confirmed)
 
 
 def _show(app: App, found: EraseResult) -> None:

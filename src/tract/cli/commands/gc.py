@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -11,6 +12,7 @@ from tract.cli._decide import decision_options, require_yes
 from tract.cli._errors import say
 from tract.cli._render import Cell, Table
 from tract.cli._sizes import bytes_in_words
+from tract.cli._steps import step
 
 if TYPE_CHECKING:
     from tract.operations.gc import GCResult
@@ -44,13 +46,15 @@ def command(
     and its hash; then the bytes dropped, and the size of the store before and after.
     """
     with app.read() if is_dry_run else app.write() as t:
-        found = t.gc(keep_days=keep_days, keep_pinned=not drop_pinned, archived_days=archived_days, dry_run=True)
-        if not is_dry_run and found.collected + found.archived:
+        collect = partial(t.gc, keep_days=keep_days, keep_pinned=not drop_pinned, archived_days=archived_days)
+        with step("Looking for what nothing reaches"):
+            found = collect(dry_run=True)
+        if not is_dry_run:
             count = len(found.collected) + len(found.archived)
             what = f"This drops the content of {count} commit{'' if count == 1 else 's'} for good"
-            require_yes(f"{what}, {bytes_in_words(found.bytes)}", is_confirmed=is_confirmed)
-        if not is_dry_run:
-            found = t.gc(keep_days=keep_days, keep_pinned=not drop_pinned, archived_days=archived_days)
+            require_yes(f"{what}, {bytes_in_words(found.bytes)}", is_confirmed=is_confirmed or not count)
+            with step(f"Dropping {bytes_in_words(found.bytes)} and giving the space back"):
+                found = collect()
     _show(app, found)
 
 

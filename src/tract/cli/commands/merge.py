@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -12,7 +11,8 @@ from tract.cli._conflicts import merge_blocks, merge_json
 from tract.cli._context import REVISION, App, json_option
 from tract.cli._errors import DECISION_NEEDED, fail, say
 from tract.cli._render import Cell, Table
-from tract.errors import InvalidContentError, NoMergeError
+from tract.cli._resolve import SIDES, decisions
+from tract.errors import NoMergeError
 
 if TYPE_CHECKING:
     from tract.objects.decision import Action
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 # Written out, so that `tract --help` need not load the database; a test compares them.
 _STRATEGIES: Final = ("auto", "ours", "theirs", "squash", "semantic")
-_SIDES: Final = frozenset({"ours", "theirs", "skip"})
 
 
 @click.command()
@@ -115,33 +114,10 @@ def _require_branch(t: Tract, result: MergeResult) -> None:
 
 def _resolve(result: MergeResult, resolved: tuple[str, ...]) -> None:
     """Decide the conflicts as `N=HOW` says, the last of several for one conflict."""
-    for one in resolved:
-        number, equals, how = one.partition("=")
-        if not equals or not number.isascii() or not number.isdigit():
-            raise click.UsageError(f"--resolve takes N=ours, N=theirs, N=skip, N=TEXT or N=-, not `{one}`.")
-        index = int(number) - 1
-        if not 0 <= index < len(result.conflicts):
-            count = len(result.conflicts)
-            raise click.UsageError(f"There is no conflict {number}; the merge has {count}.")
-        if how in _SIDES:
-            result.resolve(index, cast("Action", how))
-        else:
-            result.resolve(index, "use", _text(how))
-
-
-def _text(how: str) -> str:
-    """Return the text to use, from stdin for `-`.
-
-    Raises:
-        InvalidContentError: It is empty, or not UTF-8.
-    """
-    try:
-        said = sys.stdin.buffer.read().decode() if how == "-" else how
-    except UnicodeDecodeError as error:
-        raise InvalidContentError("The text is not UTF-8.", hint="Convert it first, as with iconv.") from error
-    if not said:
-        raise InvalidContentError("There is no text to use.", hint="Leave the message out with `N=skip`.")
-    return said
+    for index, action, text in decisions(resolved, SIDES):
+        if index >= len(result.conflicts):
+            raise click.UsageError(f"There is no conflict {index + 1}; the merge has {len(result.conflicts)}.")
+        result.resolve(index, cast("Action", action), text)
 
 
 def _say_next(result: MergeResult) -> None:

@@ -5,29 +5,29 @@ from __future__ import annotations
 import click
 
 from tract.cli._context import REVISION, App, json_option
-from tract.cli._moved import allow_option, copied_rows, say_warnings, warnings_json
+from tract.cli._moved import Asked, copied_rows, decision_options, warnings_json
 from tract.cli._render import Cell, Table
 
 
 @click.command()
 @click.argument("onto", type=REVISION)
-@allow_option
+@decision_options
 @json_option
 @click.pass_obj
-def command(app: App, *, onto: str, allow: tuple[str, ...]) -> None:
+def command(app: App, *, onto: str, allow: tuple[str, ...], resolved: tuple[str, ...]) -> None:
     """Make what only the current branch has again on top of ONTO; the old tip stays as ORIG_HEAD.
 
     Printed are what was done, the branch, its new tip and ONTO, then a line for each commit: the old one, the new
     one, what it says.
     """
     with app.write() as t:
-        result = t.rebase(onto, allow=allow)
+        asked = Asked(t, t.rebase(onto, allow=allow, autonomy="manual"), resolved)
+        result = asked.result
         branch, rows = t.current_branch, copied_rows(t, result.mapping, result.skipped)
-    say_warnings(result.warnings)
     done: list[Cell] = [
         (result.kind, "bold"),
         (branch or "", "green"),
-        (result.head[:8], "yellow"),
+        ((result.head or "")[:8], "yellow"),
         (result.onto[:8], "yellow"),
     ]
     document = {
@@ -39,4 +39,4 @@ def command(app: App, *, onto: str, allow: tuple[str, ...]) -> None:
         "skipped": list(result.skipped),
         "warnings": warnings_json(result.warnings),
     }
-    app.emit(document, [Table([done]), Table(rows)])
+    asked.emit(app, document, [Table([done]), Table(rows)])

@@ -10,6 +10,7 @@ import click
 from tract.cli._context import App, json_option
 from tract.cli._render import Cell, Table
 from tract.cli._sizes import bytes_in_words
+from tract.cli._steps import step
 
 if TYPE_CHECKING:
     from tract.operations.stats import Stats
@@ -21,10 +22,11 @@ if TYPE_CHECKING:
 def command(app: App) -> None:
     """Show how much the store holds, of what, and how much of it nothing reaches.
 
-    Printed are lines of a name and a value, then for each kind its name, how many there are, the bytes stored,
-    and the bytes they would take if each commit kept its own.
+    Printed are lines of a name and a value; for each kind its name, how many there are, the bytes stored, and the
+    bytes they would take if each commit kept its own; for each age (`7 d`: up to 7 days, but more than the one
+    before) how many there are and the bytes stored.
     """
-    with app.read() as t:
+    with app.read() as t, step("Counting"):
         found = t.stats()
     document = asdict(found) | {
         "dedup_ratio": found.dedup_ratio,
@@ -34,7 +36,16 @@ def command(app: App) -> None:
     kinds: list[list[Cell]] = [
         [(one.kind, "cyan"), str(one.count), str(one.stored_bytes), str(one.logical_bytes)] for one in found.kinds
     ]
-    app.emit({"stats": document}, [Table(_rows(found)), Table(kinds, ("kind", ">count", ">stored", ">without dedup"))])
+    ages: list[list[Cell]] = [
+        [("older" if one.most_days is None else f"{one.most_days} d", "cyan"), str(one.count), str(one.stored_bytes)]
+        for one in found.ages
+    ]
+    tables = [
+        Table(_rows(found)),
+        Table(kinds, ("kind", ">count", ">stored", ">without dedup")),
+        Table(ages, ("age", ">count", ">stored")),
+    ]
+    app.emit({"stats": document}, tables)
 
 
 def _rows(found: Stats) -> list[list[Cell]]:
