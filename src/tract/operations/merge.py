@@ -82,8 +82,7 @@ def merge(store: Store, other: bytes, name: str, options: MergeOptions) -> Merge
         MergeConflictError: A resolver aborted.
     """
     _check(options)
-    wanted = store.config.autonomy if options.autonomy is None else options.autonomy
-    level = AutonomyLevel.COLLABORATIVE if wanted is None else autonomy_level(wanted)
+    level = AutonomyLevel.COLLABORATIVE if options.autonomy is None else autonomy_level(options.autonomy)
     into = store.head_ref().removeprefix(BRANCH_PREFIX)
 
     def begun() -> MergeResult:

@@ -390,9 +390,12 @@ class Tract(Conversation):
             InvalidInputError: A commit is named twice, or nothing would move.
         """
         named = resolve_all(self._store, commits)
-        asked = self._deciders("reorder", strategy, model, autonomy, resolver=resolver)
+        asked = self._deciders("reorder", strategy, model, self._level(autonomy), resolver=resolver)
         return reorder(
-            self._store, named, Terms.of(allow, asked.resolver, autonomy, calls=asked.calls), message=message
+            self._store,
+            named,
+            Terms.of(allow, asked.resolver, self._level(autonomy), calls=asked.calls),
+            message=message,
         )
 
     def cherry_pick(
@@ -429,8 +432,8 @@ class Tract(Conversation):
             ModelError: The model could not be asked, or its answer cannot be used (`ModelAnswerError`).
             RefConflictError: The branch moved while the call was on its way.
         """
-        asked = self._deciders("cherry_pick", strategy, model, autonomy, resolver=resolver)
-        terms = Terms.of(allow, asked.resolver, autonomy, reviewer=asked.reviewer, calls=asked.calls)
+        asked = self._deciders("cherry_pick", strategy, model, self._level(autonomy), resolver=resolver)
+        terms = Terms.of(allow, asked.resolver, self._level(autonomy), reviewer=asked.reviewer, calls=asked.calls)
         return cherry_pick(self._store, picks(self._store, commits), terms)
 
     def rebase(
@@ -467,8 +470,8 @@ class Tract(Conversation):
             RefConflictError: The branch moved while the call was on its way.
         """
         base = self._resolve(onto)
-        asked = self._deciders("rebase", strategy, model, autonomy, resolver=resolver, onto=base)
-        terms = Terms.of(allow, asked.resolver, autonomy, reviewer=asked.reviewer, calls=asked.calls)
+        asked = self._deciders("rebase", strategy, model, self._level(autonomy), resolver=resolver, onto=base)
+        terms = Terms.of(allow, asked.resolver, self._level(autonomy), reviewer=asked.reviewer, calls=asked.calls)
         return rebase(self._store, base, terms)
 
     def apply(self, result: R) -> R:
@@ -1029,9 +1032,9 @@ class Tract(Conversation):
         Cost:
             O(commits since the merge base).
         """
-        asked = self._deciders("merge", strategy, model, autonomy, resolver=resolver, reviewer=reviewer)
+        asked = self._deciders("merge", strategy, model, self._level(autonomy), resolver=resolver, reviewer=reviewer)
         options = MergeOptions(
-            strategy, no_ff, asked.resolver, autonomy, delete_branch, message, asked.reviewer, asked.calls
+            strategy, no_ff, asked.resolver, self._level(autonomy), delete_branch, message, asked.reviewer, asked.calls
         )
         name = branch.short_hash if isinstance(branch, CommitInfo) else branch
         return merge(self._store, self._resolve(branch), name, options)
@@ -1125,7 +1128,7 @@ class Tract(Conversation):
             instructions=instructions,
             system_prompt=system_prompt,
             must_keep=must_keep,
-            autonomy=autonomy,
+            autonomy=self._level(autonomy),
             dry_run=dry_run,
         )
         return compress(self._store, options)
@@ -1267,6 +1270,9 @@ class Tract(Conversation):
         return deciders(
             self._store, self._models, Wish(verb=verb, strategy=strategy, model=model, autonomy=autonomy, **own)
         )
+
+    def _level(self, autonomy: AutonomyLevel | str | None) -> AutonomyLevel | str | None:
+        return self._store.config.autonomy if autonomy is None else autonomy
 
     def _resolve(self, revision: str | CommitInfo) -> bytes:
         return resolve(self._store, revision)
