@@ -48,6 +48,7 @@ if TYPE_CHECKING:
         OutputContent,
         ReasoningContent,
         SessionContent,
+        SpawnContent,
         SummaryContent,
         ToolResultContent,
     )
@@ -75,8 +76,11 @@ if TYPE_CHECKING:
     from tract.operations.summary import SourceMessage, Summarizer, Summary, SummaryRequest, extractive
     from tract.operations.tag import Tag
     from tract.operations.undo import UndoResult
+    from tract.porcelain.session import Session
     from tract.porcelain.tract import Tract
     from tract.porcelain.tract import Tract as Repo
+    from tract.sessions.timeline import TimelineEntry
+    from tract.sessions.tracts import TractInfo, TractTree
     from tract.tokens.counter import TokenCounter
 
 __version__ = "0.1.0"
@@ -164,8 +168,10 @@ _HOME = {
     "RunBudget": "tract.agent.limits",
     "RunResult": "tract.agent.run",
     "SafetyWarning": "tract.compile.safety",
+    "Session": "tract.porcelain.session",
     "SessionContent": "tract.objects.content",
     "SourceMessage": "tract.operations.summary",
+    "SpawnContent": "tract.objects.content",
     "Stats": "tract.operations.stats",
     "Status": "tract.history.status",
     "Summarizer": "tract.operations.summary",
@@ -176,6 +182,7 @@ _HOME = {
     "TextDelta": "tract.llm.protocol",
     "TextPart": "tract.objects.message",
     "TextStream": "tract.agent.streams",
+    "TimelineEntry": "tract.sessions.timeline",
     "TokenBudget": "tract.objects.config",
     "TokenBudgetWarning": "tract.objects.config",
     "TokenCounter": "tract.tokens.counter",
@@ -189,6 +196,8 @@ _HOME = {
     "Tract": "tract.porcelain.tract",
     "TractConfig": "tract.objects.config",
     "TractError": "tract.errors",
+    "TractInfo": "tract.sessions.tracts",
+    "TractTree": "tract.sessions.tracts",
     "TurnFinished": "tract.agent.events",
     "TurnStarted": "tract.agent.events",
     "UndoResult": "tract.operations.undo",
@@ -279,8 +288,10 @@ __all__ = [
     "RunBudget",
     "RunResult",
     "SafetyWarning",
+    "Session",
     "SessionContent",
     "SourceMessage",
+    "SpawnContent",
     "Stats",
     "Status",
     "Summarizer",
@@ -291,6 +302,7 @@ __all__ = [
     "TextDelta",
     "TextPart",
     "TextStream",
+    "TimelineEntry",
     "TokenBudget",
     "TokenBudgetWarning",
     "TokenCounter",
@@ -304,6 +316,8 @@ __all__ = [
     "Tract",
     "TractConfig",
     "TractError",
+    "TractInfo",
+    "TractTree",
     "TurnFinished",
     "TurnStarted",
     "UndoResult",

@@ -71,6 +71,7 @@ _CALLS: dict[str, dict[str, Any]] = {
     "revert": {"commit": "HEAD"},
     "show": {"commit": "HEAD"},
     "skip": {"target": "HEAD"},
+    "spawn": {"purpose": "look it up"},
     "switch": {"name": "other"},
     "system": {"text": "Be kind."},
     "tag": {"name": "v1"},
@@ -143,6 +144,7 @@ _COLLECTIONS: dict[str, dict[str, dict[str, Any]]] = {
         "__getitem__": {"name": "x"},
         "__contains__": {"name": "x"},
     },
+    "children": {"get": {"key": "x"}, "__getitem__": {"name": "x"}, "__contains__": {"name": "x"}},
     "operations": {"for_ref": {"name": "main"}, "__getitem__": {"number": 1}},
 }
 _OF_EVERY_MAPPING = {"items", "keys", "values"}

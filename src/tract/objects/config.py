@@ -10,6 +10,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from pydantic_core import PydanticSerializationError
 
 from tract.errors import InvalidInputError, NotCanonicalError
+from tract.objects.decision import AutonomyLevel
 from tract.objects.hashing import canonical_json
 
 OnExceed: TypeAlias = Literal["warn", "reject", "compress"] | Callable[[int, int], None]
@@ -53,6 +54,7 @@ class TractConfig(BaseModel):
         busy_timeout_seconds: How long a write waits for other writers.
         default_branch: Branch a new tract starts on.
         cached_states: How many compiled states a handle keeps.
+        autonomy: How far operations go on their own where the call does not say; `None` for what each does by itself.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -63,6 +65,7 @@ class TractConfig(BaseModel):
     busy_timeout_seconds: float = Field(default=30.0, gt=0)
     default_branch: str = "main"
     cached_states: int = Field(default=16, ge=1)
+    autonomy: AutonomyLevel | None = None
 
     def persisted(self) -> dict[str, Any]:
         """Return the settings that differ from their defaults, as JSON; functions are left out."""
@@ -70,6 +73,8 @@ class TractConfig(BaseModel):
         budget = fields.get("budget")
         if budget and callable(budget.get("on_exceed")):
             del budget["on_exceed"]
+        if self.autonomy is not None:
+            fields["autonomy"] = self.autonomy.value
         return fields
 
 

@@ -96,9 +96,13 @@ from tract.porcelain.arguments import (
     resolve_some,
     text_or_parts,
 )
-from tract.porcelain.collections import Branches, Operations, Proposals, Tags, Tools
+from tract.porcelain.collections import Branches, Children, Operations, Proposals, Tags, Tools
 from tract.porcelain.conversation import Conversation
 from tract.porcelain.opening import Place, open_models, open_store
+from tract.sessions.opening import open_beside
+from tract.sessions.selection import Selection
+from tract.sessions.spawn import SpawnMode, SpawnRequest, spawn
+from tract.sessions.tracts import parent_of
 from tract.store import Store
 from tract.tokens import TokenCounter
 
@@ -117,12 +121,14 @@ class Tract(Conversation):
         ['system', 'user']
     """
 
-    def __init__(self, store: Store, compiler: Compiler | None = None, models: Models | None = None) -> None:
+    def __init__(
+        self, store: Store, compiler: Compiler | None = None, models: Models | None = None, tools: Tools | None = None
+    ) -> None:
         self._store = store
         self._compiler = compiler
         self._models = Models(store, Defaults()) if models is None else models
         store.make_room = partial(make_room, configured(self._models))
-        self._tools = Tools(store)
+        self._tools = Tools(store) if tools is None else tools
 
     @classmethod
     def open(
@@ -390,9 +396,12 @@ class Tract(Conversation):
             InvalidInputError: A commit is named twice, or nothing would move.
         """
         named = resolve_all(self._store, commits)
-        asked = self._deciders("reorder", strategy, model, autonomy, resolver=resolver)
+        asked = self._deciders("reorder", strategy, model, self._level(autonomy), resolver=resolver)
         return reorder(
-            self._store, named, Terms.of(allow, asked.resolver, autonomy, calls=asked.calls), message=message
+            self._store,
+            named,
+            Terms.of(allow, asked.resolver, self._level(autonomy), calls=asked.calls),
+            message=message,
         )
 
     def cherry_pick(
@@ -429,8 +438,8 @@ class Tract(Conversation):
             ModelError: The model could not be asked, or its answer cannot be used (`ModelAnswerError`).
             RefConflictError: The branch moved while the call was on its way.
         """
-        asked = self._deciders("cherry_pick", strategy, model, autonomy, resolver=resolver)
-        terms = Terms.of(allow, asked.resolver, autonomy, reviewer=asked.reviewer, calls=asked.calls)
+        asked = self._deciders("cherry_pick", strategy, model, self._level(autonomy), resolver=resolver)
+        terms = Terms.of(allow, asked.resolver, self._level(autonomy), reviewer=asked.reviewer, calls=asked.calls)
         return cherry_pick(self._store, picks(self._store, commits), terms)
 
     def rebase(
@@ -467,8 +476,8 @@ class Tract(Conversation):
             RefConflictError: The branch moved while the call was on its way.
         """
         base = self._resolve(onto)
-        asked = self._deciders("rebase", strategy, model, autonomy, resolver=resolver, onto=base)
-        terms = Terms.of(allow, asked.resolver, autonomy, reviewer=asked.reviewer, calls=asked.calls)
+        asked = self._deciders("rebase", strategy, model, self._level(autonomy), resolver=resolver, onto=base)
+        terms = Terms.of(allow, asked.resolver, self._level(autonomy), reviewer=asked.reviewer, calls=asked.calls)
         return rebase(self._store, base, terms)
 
     def apply(self, result: R) -> R:
@@ -1031,9 +1040,9 @@ class Tract(Conversation):
         Cost:
             O(commits since the merge base).
         """
-        asked = self._deciders("merge", strategy, model, autonomy, resolver=resolver, reviewer=reviewer)
+        asked = self._deciders("merge", strategy, model, self._level(autonomy), resolver=resolver, reviewer=reviewer)
         options = MergeOptions(
-            strategy, no_ff, asked.resolver, autonomy, delete_branch, message, asked.reviewer, asked.calls
+            strategy, no_ff, asked.resolver, self._level(autonomy), delete_branch, message, asked.reviewer, asked.calls
         )
         name = branch.short_hash if isinstance(branch, CommitInfo) else branch
         return merge(self._store, self._resolve(branch), name, options)
@@ -1128,7 +1137,7 @@ class Tract(Conversation):
             instructions=instructions,
             system_prompt=system_prompt,
             must_keep=must_keep,
-            autonomy=autonomy,
+            autonomy=self._level(autonomy),
             dry_run=dry_run,
         )
         return compress(self._store, options)
@@ -1194,6 +1203,63 @@ class Tract(Conversation):
         """What waits to be approved or rejected, and what was: by number, the oldest first."""
         return Proposals(self._store)
 
+    # --- other agents ------------------------------------------------------------------------------
+
+    def spawn(
+        self,
+        purpose: str,
+        *,
+        name: str | None = None,
+        mode: SpawnMode = "fork",
+        select: Selection | None = None,
+        at: str | CommitInfo | None = None,
+        budget: int | TokenBudget | None = None,
+        config: TractConfig | Mapping[str, Any] | None = None,
+    ) -> Self:
+        """Start a child tract for another agent in the same store, and return a handle on it.
+
+        The spawn is recorded here by a commit that is not sent. Settings, tokenizer, content types, models and
+        tools are this tract's unless given. The handle shares this one's connection and ends with it; any other
+        thread or process opens the child by its name.
+
+        Args:
+            purpose: What the child is for.
+            name: Its name; `<this tract>/<number>` by default.
+            mode: `fork` gives it the whole history, nothing copied; a tool call that waits for its result is left
+                out. `snapshot` gives it the compiled context as one instruction, `select` only what is selected.
+            select: Commits, a range `a..b`, a predicate of a `CommitInfo`, or a mapping with `commits`, `types`,
+                `tags` and `where`, which all must hold. A tool call comes with its results.
+            at: Start from this commit instead of HEAD.
+            budget: Largest size in tokens of a snapshot; by default half of the child's own budget.
+            config: Settings of the child, or those that differ.
+
+        Raises:
+            TractExistsError: There is a tract of that name.
+            DetachedHeadError: HEAD is on no branch.
+            OperationOpenError: A batch is open.
+            BudgetExceededError: What a snapshot cannot leave out is larger than its budget.
+            InvalidInputError: There is no such mode, or the selection means no message.
+
+        Cost:
+            O(1) for a fork; else that of compiling.
+        """
+        start = None if at is None else self._resolve(at)
+        wanted = SpawnRequest(
+            purpose=purpose, name=name, mode=mode, select=select, at=start, budget=budget, config=config
+        )
+        return self._on(spawn(self._store, wanted))
+
+    @property
+    def parent(self) -> Self | None:
+        """The tract this one was spawned from, on a handle that shares the connection; `None` if nobody spawned it."""
+        name = parent_of(self._store)
+        return None if name is None else self._beside(name)
+
+    @property
+    def children(self) -> Children[Self]:
+        """The tracts spawned from this one: a mapping by name, with `tree`."""
+        return Children(self)
+
     # --- operations --------------------------------------------------------------------------------
 
     def undo(self, n: int = 1, *, operation: int | None = None) -> UndoResult:
@@ -1234,12 +1300,22 @@ class Tract(Conversation):
 
     # --- inside ------------------------------------------------------------------------------------
 
+    def _on(self, store: Store) -> Self:
+        """Return a handle on another tract of the store, with what this one was given."""
+        return type(self)(store, self._compiler, self._models.beside(store), Tools(store, self._tools))
+
+    def _beside(self, name: str) -> Self:
+        return self._on(open_beside(self._store, name))
+
     def _deciders(
         self, verb: Verb, strategy: str, model: str | None, autonomy: AutonomyLevel | str | None, **own: Any
     ) -> Deciders:
         return deciders(
             self._store, self._models, Wish(verb=verb, strategy=strategy, model=model, autonomy=autonomy, **own)
         )
+
+    def _level(self, autonomy: AutonomyLevel | str | None) -> AutonomyLevel | str | None:
+        return self._store.config.autonomy if autonomy is None else autonomy
 
     def _resolve(self, revision: str | CommitInfo) -> bytes:
         return resolve(self._store, revision)
