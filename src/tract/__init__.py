@@ -48,6 +48,7 @@ if TYPE_CHECKING:
         OutputContent,
         ReasoningContent,
         SessionContent,
+        SpawnContent,
         SummaryContent,
         ToolResultContent,
     )
@@ -59,6 +60,7 @@ if TYPE_CHECKING:
     from tract.operations.cherry_pick import CherryPickResult
     from tract.operations.choices import MissingTarget
     from tract.operations.compress import CompressResult, GroupSummary
+    from tract.operations.compress_plan import CompressPlan
     from tract.operations.erase import EraseResult
     from tract.operations.erasure import Derived
     from tract.operations.expand import Expansion
@@ -75,8 +77,11 @@ if TYPE_CHECKING:
     from tract.operations.summary import SourceMessage, Summarizer, Summary, SummaryRequest, extractive
     from tract.operations.tag import Tag
     from tract.operations.undo import UndoResult
+    from tract.porcelain.session import Session
     from tract.porcelain.tract import Tract
     from tract.porcelain.tract import Tract as Repo
+    from tract.sessions.timeline import TimelineEntry
+    from tract.sessions.tracts import TractInfo, TractTree
     from tract.tokens.counter import TokenCounter
 
 __version__ = "0.1.0"
@@ -101,6 +106,7 @@ _HOME = {
     "CommitInfo": "tract.objects.commit",
     "CompiledContext": "tract.compile.context",
     "Compiler": "tract.compile.compiler",
+    "CompressPlan": "tract.operations.compress_plan",
     "CompressResult": "tract.operations.compress",
     "Concern": "tract.operations.review",
     "Conflict": "tract.operations.merge_result",
@@ -164,8 +170,10 @@ _HOME = {
     "RunResult": "tract.agent.run",
     "SafetyWarning": "tract.compile.safety",
     "SearchHit": "tract.operations.search",
+    "Session": "tract.porcelain.session",
     "SessionContent": "tract.objects.content",
     "SourceMessage": "tract.operations.summary",
+    "SpawnContent": "tract.objects.content",
     "Stats": "tract.operations.stats",
     "Status": "tract.history.status",
     "Summarizer": "tract.operations.summary",
@@ -176,6 +184,7 @@ _HOME = {
     "TextDelta": "tract.llm.protocol",
     "TextPart": "tract.objects.message",
     "TextStream": "tract.agent.streams",
+    "TimelineEntry": "tract.sessions.timeline",
     "TokenBudget": "tract.objects.config",
     "TokenBudgetWarning": "tract.objects.config",
     "TokenCounter": "tract.tokens.counter",
@@ -189,6 +198,8 @@ _HOME = {
     "Tract": "tract.porcelain.tract",
     "TractConfig": "tract.objects.config",
     "TractError": "tract.errors",
+    "TractInfo": "tract.sessions.tracts",
+    "TractTree": "tract.sessions.tracts",
     "TurnFinished": "tract.agent.events",
     "TurnStarted": "tract.agent.events",
     "UndoResult": "tract.operations.undo",
@@ -216,6 +227,7 @@ __all__ = [
     "CommitInfo",
     "CompiledContext",
     "Compiler",
+    "CompressPlan",
     "CompressResult",
     "Concern",
     "Conflict",
@@ -279,8 +291,10 @@ __all__ = [
     "RunResult",
     "SafetyWarning",
     "SearchHit",
+    "Session",
     "SessionContent",
     "SourceMessage",
+    "SpawnContent",
     "Stats",
     "Status",
     "Summarizer",
@@ -291,6 +305,7 @@ __all__ = [
     "TextDelta",
     "TextPart",
     "TextStream",
+    "TimelineEntry",
     "TokenBudget",
     "TokenBudgetWarning",
     "TokenCounter",
@@ -304,6 +319,8 @@ __all__ = [
     "Tract",
     "TractConfig",
     "TractError",
+    "TractInfo",
+    "TractTree",
     "TurnFinished",
     "TurnStarted",
     "UndoResult",

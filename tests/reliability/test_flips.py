@@ -31,6 +31,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with Tract.open(path, tract="second", actor="tester") as t:
         t.user("Another context.")
         assert t.search("context")
+        t.spawn("look it up", name="third")
     with connected(path) as connection:
         connection.execute("PRAGMA journal_mode=DELETE")
         assert all(rows for rows in rows_of(connection).values())

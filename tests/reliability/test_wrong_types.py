@@ -32,6 +32,7 @@ _CALLS: dict[str, dict[str, Any]] = {
     "chat": {"text": "Hello.", "llm": _model},
     "configure_operations": {},
     "generate": {"llm": _model},
+    "compress_plan": {"provider": "openai", "prices": {"input": 1.0}},
     "preview": {"provider": "openai"},
     "run": {"prompt": "Hello.", "llm": _model},
     "stream": {"text": "Hello.", "llm": _model},
@@ -71,6 +72,7 @@ _CALLS: dict[str, dict[str, Any]] = {
     "search": {"query": "Hello"},
     "show": {"commit": "HEAD"},
     "skip": {"target": "HEAD"},
+    "spawn": {"purpose": "look it up"},
     "switch": {"name": "other"},
     "system": {"text": "Be kind."},
     "tag": {"name": "v1"},
@@ -143,6 +145,7 @@ _COLLECTIONS: dict[str, dict[str, dict[str, Any]]] = {
         "__getitem__": {"name": "x"},
         "__contains__": {"name": "x"},
     },
+    "children": {"get": {"key": "x"}, "__getitem__": {"name": "x"}, "__contains__": {"name": "x"}},
     "operations": {"for_ref": {"name": "main"}, "__getitem__": {"number": 1}},
 }
 _OF_EVERY_MAPPING = {"items", "keys", "values"}

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
+from functools import partial
 from re import Pattern
 from types import TracebackType
 from typing import Any, Literal, Self, overload
@@ -14,6 +15,8 @@ from pydantic import BaseModel
 
 from tract.agent.semantic import Deciders, Semantic, Verb, Wish, deciders
 from tract.agent.settings import Defaults, Models
+from tract.agent.summarizer import configured, summarizer_for
+from tract.agent.tools import offered
 from tract.compile.bisect import BisectResult, ContextTest, bisect
 from tract.compile.blame import BlameResult, blame
 from tract.compile.compare import diff, diff_commit
@@ -48,6 +51,7 @@ from tract.operations.branch import Branch
 from tract.operations.cherry_pick import CherryPickResult, cherry_pick
 from tract.operations.commit import Remarks, annotate, append, edit
 from tract.operations.compress import CompressOptions, CompressResult, compress
+from tract.operations.compress_plan import CompressPlan, Sending, compress_plan
 from tract.operations.configure import configure
 from tract.operations.erase import EraseResult, erase
 from tract.operations.expand import Expansion, expand, lookup_tool
@@ -72,6 +76,7 @@ from tract.operations.reorder import ReorderResult, compile_in_order, reorder
 from tract.operations.reset import reset
 from tract.operations.revert import revert
 from tract.operations.review import Reviewer
+from tract.operations.room import make_room
 from tract.operations.search import SearchHit, search
 from tract.operations.stats import Stats, stats
 from tract.operations.summary import Summarizer
@@ -92,10 +97,14 @@ from tract.porcelain.arguments import (
     resolve_some,
     text_or_parts,
 )
-from tract.porcelain.collections import Branches, Operations, Proposals, Tags, Tools
+from tract.porcelain.collections import Branches, Children, Operations, Proposals, Tags, Tools
 from tract.porcelain.conversation import Conversation
 from tract.porcelain.opening import Place, open_models, open_store
 from tract.search.scope import Scope, Where
+from tract.sessions.opening import open_beside
+from tract.sessions.selection import Selection
+from tract.sessions.spawn import SpawnMode, SpawnRequest, spawn
+from tract.sessions.tracts import parent_of
 from tract.store import Store
 from tract.tokens import TokenCounter
 
@@ -114,11 +123,14 @@ class Tract(Conversation):
         ['system', 'user']
     """
 
-    def __init__(self, store: Store, compiler: Compiler | None = None, models: Models | None = None) -> None:
+    def __init__(
+        self, store: Store, compiler: Compiler | None = None, models: Models | None = None, tools: Tools | None = None
+    ) -> None:
         self._store = store
         self._compiler = compiler
         self._models = Models(store, Defaults()) if models is None else models
-        self._tools = Tools(store)
+        store.make_room = partial(make_room, configured(self._models))
+        self._tools = Tools(store) if tools is None else tools
 
     @classmethod
     def open(
@@ -386,9 +398,12 @@ class Tract(Conversation):
             InvalidInputError: A commit is named twice, or nothing would move.
         """
         named = resolve_all(self._store, commits)
-        asked = self._deciders("reorder", strategy, model, autonomy, resolver=resolver)
+        asked = self._deciders("reorder", strategy, model, self._level(autonomy), resolver=resolver)
         return reorder(
-            self._store, named, Terms.of(allow, asked.resolver, autonomy, calls=asked.calls), message=message
+            self._store,
+            named,
+            Terms.of(allow, asked.resolver, self._level(autonomy), calls=asked.calls),
+            message=message,
         )
 
     def cherry_pick(
@@ -425,8 +440,8 @@ class Tract(Conversation):
             ModelError: The model could not be asked, or its answer cannot be used (`ModelAnswerError`).
             RefConflictError: The branch moved while the call was on its way.
         """
-        asked = self._deciders("cherry_pick", strategy, model, autonomy, resolver=resolver)
-        terms = Terms.of(allow, asked.resolver, autonomy, reviewer=asked.reviewer, calls=asked.calls)
+        asked = self._deciders("cherry_pick", strategy, model, self._level(autonomy), resolver=resolver)
+        terms = Terms.of(allow, asked.resolver, self._level(autonomy), reviewer=asked.reviewer, calls=asked.calls)
         return cherry_pick(self._store, picks(self._store, commits), terms)
 
     def rebase(
@@ -463,8 +478,8 @@ class Tract(Conversation):
             RefConflictError: The branch moved while the call was on its way.
         """
         base = self._resolve(onto)
-        asked = self._deciders("rebase", strategy, model, autonomy, resolver=resolver, onto=base)
-        terms = Terms.of(allow, asked.resolver, autonomy, reviewer=asked.reviewer, calls=asked.calls)
+        asked = self._deciders("rebase", strategy, model, self._level(autonomy), resolver=resolver, onto=base)
+        terms = Terms.of(allow, asked.resolver, self._level(autonomy), reviewer=asked.reviewer, calls=asked.calls)
         return rebase(self._store, base, terms)
 
     def apply(self, result: R) -> R:
@@ -589,19 +604,20 @@ class Tract(Conversation):
 
     def preview(
         self,
-        provider: str,
+        provider: str | None = None,
         model: str | None = None,
         *,
-        tools: Iterable[Mapping[str, Any]] = (),
+        tools: Iterable[Any] | None = None,
         prices: Prices | Mapping[str, float] | None = None,
         context: CompiledContext | None = None,
     ) -> Preview:
         """Return what sending the context will mean, before it is sent: what is cached, what changed, what it costs.
 
         Args:
-            provider: The format: `openai`, `openai_responses`, `anthropic` or `gemini`.
+            provider: The format: `openai`, `openai_responses`, `anthropic` or `gemini`; by default, as *model*, what
+                `chat` asks.
             model: Compare with the last request to this model alone.
-            tools: Definitions that will be sent along.
+            tools: Functions or definitions that will be sent along instead of those in `t.tools`.
             prices: Per million tokens, to estimate the cost.
             context: Another context than that of HEAD.
 
@@ -612,7 +628,8 @@ class Tract(Conversation):
             O(bytes) of this request and the one before.
         """
         compiled = self.compile() if context is None else context
-        return preview(self._store, compiled, provider, model=model, tools=tools, prices=prices)
+        wire, name = self._models.wire(provider, model)
+        return preview(self._store, compiled, wire, model=name, tools=offered(self._tools, tools), prices=prices)
 
     def get(self, commit: str | CommitInfo) -> CommitInfo:
         """Return what is known of *commit*."""
@@ -1068,9 +1085,9 @@ class Tract(Conversation):
         Cost:
             O(commits since the merge base).
         """
-        asked = self._deciders("merge", strategy, model, autonomy, resolver=resolver, reviewer=reviewer)
+        asked = self._deciders("merge", strategy, model, self._level(autonomy), resolver=resolver, reviewer=reviewer)
         options = MergeOptions(
-            strategy, no_ff, asked.resolver, autonomy, delete_branch, message, asked.reviewer, asked.calls
+            strategy, no_ff, asked.resolver, self._level(autonomy), delete_branch, message, asked.reviewer, asked.calls
         )
         name = branch.short_hash if isinstance(branch, CommitInfo) else branch
         return merge(self._store, self._resolve(branch), name, options)
@@ -1135,10 +1152,10 @@ class Tract(Conversation):
             end: Cover up to this message.
             target_tokens: Most tokens all summaries together may have; by default a quarter is aimed at.
             content: The summary, written by you; a text for each group if there are several.
-            summarizer: Called with a `SummaryRequest`, returns a text or a `Summary`; by default
-                `extractive`, which picks sentences and needs no model.
+            summarizer: Called with a `SummaryRequest`, returns a text or a `Summary`; by default the model
+                configured for `compress`, else `extractive`, which picks sentences and needs none.
             instructions: What to tell the summarizer besides.
-            system_prompt: Replaces the summarizer's own prompt.
+            system_prompt: Replaces the prompt a model gets.
             preserve: Messages that stay this time.
             must_keep: Texts, and compiled patterns whose matches have to be in the summaries.
             autonomy: `autonomous` (the default) writes; `collaborative` returns a `Proposal` to approve,
@@ -1147,6 +1164,7 @@ class Tract(Conversation):
 
         Raises:
             InvalidInputError: There is nothing to compress, or *content* does not fit the groups.
+            ModelError: The model could not be asked, or its answer cannot be used (`ModelAnswerError`).
             SummaryError: A summary is empty, too long or a refusal, also when asked for again.
             RefConflictError: What was to be covered changed while the summarizer ran.
 
@@ -1160,14 +1178,48 @@ class Tract(Conversation):
             resolve_some(self._store, preserve),
             target_tokens=target_tokens,
             content=content,
-            summarizer=summarizer,
+            summarizer=summarizer_for(self._store, self._models, summarizer, content),
             instructions=instructions,
             system_prompt=system_prompt,
             must_keep=must_keep,
-            autonomy=autonomy,
+            autonomy=self._level(autonomy),
             dry_run=dry_run,
         )
         return compress(self._store, options)
+
+    def compress_plan(
+        self,
+        provider: str | None = None,
+        model: str | None = None,
+        *,
+        target_tokens: int | None = None,
+        preserve: str | CommitInfo | Iterable[str | CommitInfo] = (),
+        tools: Iterable[Any] | None = None,
+        prices: Prices | Mapping[str, float] | None = None,
+    ) -> CompressPlan:
+        """Return what compressing now would save with each turn and cost once, and after how many turns it pays.
+
+        Summaries make every later request smaller, but what stands behind the first of them has to be cached anew.
+        Nothing is summarized or written.
+
+        Args:
+            provider: The format the context is sent in; by default, as *model*, what `chat` asks.
+            model: The model it is sent to.
+            target_tokens: As for `compress`.
+            preserve: As for `compress`.
+            tools: Functions or definitions that are sent along instead of those in `t.tools`.
+            prices: Per million tokens; without them the costs are told in tokens of input, see `CompressPlan`.
+
+        Raises:
+            InvalidInputError: There is nothing to compress.
+
+        Cost:
+            O(bytes) of this request and the one before.
+        """
+        sending = Sending(*self._models.wire(provider, model), offered(self._tools, tools))
+        options = CompressOptions(preserve=resolve_some(self._store, preserve), target_tokens=target_tokens)
+        asks_model = self._models["compress"].is_configured
+        return compress_plan(self._store, self.compile(), options, sending, prices=prices, asks_model=asks_model)
 
     def expand(self, commit: str | CommitInfo) -> Expansion:
         """Return what a summary, merge or squash stands for, through every level, down to the original messages.
@@ -1195,6 +1247,63 @@ class Tract(Conversation):
     def proposals(self) -> Proposals:
         """What waits to be approved or rejected, and what was: by number, the oldest first."""
         return Proposals(self._store)
+
+    # --- other agents ------------------------------------------------------------------------------
+
+    def spawn(
+        self,
+        purpose: str,
+        *,
+        name: str | None = None,
+        mode: SpawnMode = "fork",
+        select: Selection | None = None,
+        at: str | CommitInfo | None = None,
+        budget: int | TokenBudget | None = None,
+        config: TractConfig | Mapping[str, Any] | None = None,
+    ) -> Self:
+        """Start a child tract for another agent in the same store, and return a handle on it.
+
+        The spawn is recorded here by a commit that is not sent. Settings, tokenizer, content types, models and
+        tools are this tract's unless given. The handle shares this one's connection and ends with it; any other
+        thread or process opens the child by its name.
+
+        Args:
+            purpose: What the child is for.
+            name: Its name; `<this tract>/<number>` by default.
+            mode: `fork` gives it the whole history, nothing copied; a tool call that waits for its result is left
+                out. `snapshot` gives it the compiled context as one instruction, `select` only what is selected.
+            select: Commits, a range `a..b`, a predicate of a `CommitInfo`, or a mapping with `commits`, `types`,
+                `tags` and `where`, which all must hold. A tool call comes with its results.
+            at: Start from this commit instead of HEAD.
+            budget: Largest size in tokens of a snapshot; by default half of the child's own budget.
+            config: Settings of the child, or those that differ.
+
+        Raises:
+            TractExistsError: There is a tract of that name.
+            DetachedHeadError: HEAD is on no branch.
+            OperationOpenError: A batch is open.
+            BudgetExceededError: What a snapshot cannot leave out is larger than its budget.
+            InvalidInputError: There is no such mode, or the selection means no message.
+
+        Cost:
+            O(1) for a fork; else that of compiling.
+        """
+        start = None if at is None else self._resolve(at)
+        wanted = SpawnRequest(
+            purpose=purpose, name=name, mode=mode, select=select, at=start, budget=budget, config=config
+        )
+        return self._on(spawn(self._store, wanted))
+
+    @property
+    def parent(self) -> Self | None:
+        """The tract this one was spawned from, on a handle that shares the connection; `None` if nobody spawned it."""
+        name = parent_of(self._store)
+        return None if name is None else self._beside(name)
+
+    @property
+    def children(self) -> Children[Self]:
+        """The tracts spawned from this one: a mapping by name, with `tree`."""
+        return Children(self)
 
     # --- operations --------------------------------------------------------------------------------
 
@@ -1236,12 +1345,22 @@ class Tract(Conversation):
 
     # --- inside ------------------------------------------------------------------------------------
 
+    def _on(self, store: Store) -> Self:
+        """Return a handle on another tract of the store, with what this one was given."""
+        return type(self)(store, self._compiler, self._models.beside(store), Tools(store, self._tools))
+
+    def _beside(self, name: str) -> Self:
+        return self._on(open_beside(self._store, name))
+
     def _deciders(
         self, verb: Verb, strategy: str, model: str | None, autonomy: AutonomyLevel | str | None, **own: Any
     ) -> Deciders:
         return deciders(
             self._store, self._models, Wish(verb=verb, strategy=strategy, model=model, autonomy=autonomy, **own)
         )
+
+    def _level(self, autonomy: AutonomyLevel | str | None) -> AutonomyLevel | str | None:
+        return self._store.config.autonomy if autonomy is None else autonomy
 
     def _resolve(self, revision: str | CommitInfo) -> bytes:
         return resolve(self._store, revision)
