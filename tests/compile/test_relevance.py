@@ -35,7 +35,7 @@ def talk(*old: str) -> Tract:
         ("Which port does the DATABASE listen on?", "The database listens on 5433."),
         ("tell me about max_retries", "Set `max_retries=5` for the client."),
         ("退款要多久？", "客户问：退款需要多少天。"),  # noqa: RUF001 - as it is written
-        ("Straße", "Die STRASSE ist gesperrt."),
+        ("Straße", "Die STRASSE war gesperrt."),
     ],
 )
 def test_what_has_to_do_with_the_question_is_kept(query: str, expected: str) -> None:
@@ -44,7 +44,7 @@ def test_what_has_to_do_with_the_question_is_kept(query: str, expected: str) -> 
         "The database listens on 5433.",
         "Set `max_retries=5` for the client.",
         "客户问：退款需要多少天。",  # noqa: RUF001 - as it is written
-        "Die STRASSE ist gesperrt.",
+        "Die STRASSE war gesperrt.",
     ]
     with talk(*old) as t:
         context = t.compile(budget=100, strategy="relevant", query=query)

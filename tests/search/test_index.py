@@ -8,7 +8,8 @@ import pytest
 from tests.operations.clock import Clock
 from tests.operations.test_erase import OTHER, SECRET, hits
 from tests.reliability.dump import connected
-from tract import Tract
+from tract import Session, Tract
+from tract.errors import InvalidInputError
 from tract.objects.folding import fold
 from tract.search.index import VERSION, words_for, words_of
 from tract.storage import searching
@@ -74,6 +75,31 @@ def test_a_batch_finds_what_it_has_said(open_tract: Open) -> None:
     t.user("plum three")
     assert found(t, "plum") == ["plum one", "plum three"]
     assert found(t, "two") == []
+
+
+def test_a_session_searches_all_its_tracts(store_url: str) -> None:
+    """Whoever said it; also while one of them, which shares the connection, is in a batch."""
+    with Session.open(store_url) as session:
+        assert session.search("plum") == []
+        parent = session.create_tract("parent")
+        parent.user("plum of the parent")
+        child = parent.spawn("eat it", name="child")
+        child.user("plum of the child")
+
+        hits = session.search("plum")
+
+        assert {(hit.tract, hit.snippet) for hit in hits} == {
+            ("parent", "plum of the parent"), ("child", "plum of the child"),
+        }  # fmt: skip
+        assert len(session.search("plum tract:child")) == 2, "a fork knows what its parent knew"
+        assert len(session.search("plum tract:child -tract:parent")) == 1
+        with parent.batch():
+            parent.user("plum in a batch")
+            assert len(session.search("plum")) == 3
+            assert [hit.snippet for hit in parent.search("batch")] == ["plum in a batch"]
+        assert len(session.search("plum")) == 3
+        with pytest.raises(InvalidInputError):
+            session.search("plum", limit=-1)
 
 
 def test_a_commit_that_ends_after_a_later_one_is_found(postgres_url: str) -> None:

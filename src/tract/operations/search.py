@@ -72,7 +72,8 @@ def search(store: Store, query: str, where: Where, *, limit: int = 20, is_anew: 
         letters of the query, and lanes of the scope). O(scope) for a query with no text or one Latin letter.
     """
     _check(query, where, limit)
-    require_logged(store)
+    if where.scope != "store":
+        require_logged(store)
     parsed = parse(query, store.clock())
     if is_anew:
         rebuild(store)
@@ -80,7 +81,7 @@ def search(store: Store, query: str, where: Where, *, limit: int = 20, is_anew: 
         return _found(store, parsed, where, limit)
     except CorruptStoreError:
         # The index is damaged, or more than that: without it that shows.
-        if not store.database.read_only and not store.is_writing:
+        if not store.database.read_only and not store.database.in_transaction:
             rebuild(store)
         return _found(store, parsed, where, limit, is_indexed=False)
 

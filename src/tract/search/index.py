@@ -89,7 +89,7 @@ def catch_up(store: Store) -> None:
         O(what was committed since, by all tracts of the store), however long ago.
     """
     with store.lock:
-        if store.database.read_only or store.is_writing:
+        if store.database.read_only or store.database.in_transaction:
             return
         try:
             _catch_up(store)
