@@ -15,7 +15,7 @@ from tract.objects.folding import find_folded, fold
     [
         ["Straße", "STRASSE", "strasse"],
         ["É", "é", "e\u0301", "E\u0301"],
-        ["Σ", "σ", "ς"],
+        ["\u03a3", "\u03c3", "\u03c2"],
         ["\u1fb4", "\u03b1\u0301\u0345", "\u03b1\u0345\u0301", "\u0391\u0301\u0399"],
         ["\ud55c", "\u1112\u1161\u11ab"],
         ["İ", "i\u0307"],
