@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     from tract.operations.cherry_pick import CherryPickResult
     from tract.operations.choices import MissingTarget
     from tract.operations.compress import CompressResult, GroupSummary
+    from tract.operations.compress_plan import CompressPlan
     from tract.operations.erase import EraseResult
     from tract.operations.erasure import Derived
     from tract.operations.expand import Expansion
@@ -71,6 +72,7 @@ if TYPE_CHECKING:
     from tract.operations.rebase import RebaseResult
     from tract.operations.reorder import ReorderResult
     from tract.operations.review import Brought, Concern, Review
+    from tract.operations.search import SearchHit
     from tract.operations.stats import AgeStats, KindStats, Stats
     from tract.operations.summary import SourceMessage, Summarizer, Summary, SummaryRequest, extractive
     from tract.operations.tag import Tag
@@ -106,6 +108,7 @@ _HOME = {
     "CommitInfo": "tract.objects.commit",
     "CompiledContext": "tract.compile.context",
     "Compiler": "tract.compile.compiler",
+    "CompressPlan": "tract.operations.compress_plan",
     "CompressResult": "tract.operations.compress",
     "Concern": "tract.operations.review",
     "Conflict": "tract.operations.merge_result",
@@ -168,6 +171,7 @@ _HOME = {
     "RunBudget": "tract.agent.limits",
     "RunResult": "tract.agent.run",
     "SafetyWarning": "tract.compile.safety",
+    "SearchHit": "tract.operations.search",
     "Session": "tract.porcelain.session",
     "SessionContent": "tract.objects.content",
     "SourceMessage": "tract.operations.summary",
@@ -226,6 +230,7 @@ __all__ = [
     "CommitInfo",
     "CompiledContext",
     "Compiler",
+    "CompressPlan",
     "CompressResult",
     "Concern",
     "Conflict",
@@ -288,6 +293,7 @@ __all__ = [
     "RunBudget",
     "RunResult",
     "SafetyWarning",
+    "SearchHit",
     "Session",
     "SessionContent",
     "SourceMessage",

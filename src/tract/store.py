@@ -65,6 +65,7 @@ class Store:
         clock: Microseconds since 1970, UTC.
         erasures: What the setting `erasures` was when `memo` was last known to hold nothing erased.
         memo: What upper layers derived from the store and may keep; emptied when a transaction is rolled back.
+        make_room: Called with this and the tokens to win back where the budget says `compress`; nothing is locked.
         on_pause: Called with a point's name between reading and swapping; for tests of races.
     """
 
@@ -76,6 +77,7 @@ class Store:
         self.actor = ""
         self.types = ContentTypes()
         self.clock: Callable[[], int] = lambda: time.time_ns() // 1000
+        self.make_room: Callable[[Store, int], None] | None = None
         self.on_pause: Callable[[str], None] | None = None
         self.memo: dict[str, Any] = {}
         self.head = Head(config.default_branch)

@@ -40,7 +40,7 @@ def test_a_child_is_spawned_with_what_is_asked_for(team: Run) -> None:
     ]  # fmt: skip
     said = json.loads(team("--json", "spawn", "three", "--type", "dialogue", "--at", "HEAD").stdout)
     assert (said["child"], said["mode"]) == ("default/3", "select")
-    assert rows(team("spawn", "four", "--tag", "rule", "--select", "HEAD~2..").stdout)[0][1] == "default/4"
+    assert rows(team("spawn", "four", "--tag", "rule", "--select", "HEAD~4..").stdout)[0][1] == "default/4"
 
     assert [row[1:] for row in rows(team("--tract", "default/3", "compile").stdout)] == [["user", "Where to?"]]
     assert [row[1:] for row in rows(team("--tract", "default/4", "compile").stdout)] == [["system", "Be brief."]]

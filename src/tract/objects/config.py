@@ -13,7 +13,7 @@ from tract.errors import InvalidInputError, NotCanonicalError
 from tract.objects.decision import AutonomyLevel
 from tract.objects.hashing import canonical_json
 
-OnExceed: TypeAlias = Literal["warn", "reject"] | Callable[[int, int], None]
+OnExceed: TypeAlias = Literal["warn", "reject", "compress"] | Callable[[int, int], None]
 
 
 class TokenBudget(BaseModel):
@@ -23,7 +23,8 @@ class TokenBudget(BaseModel):
         limit_tokens: The context window to stay within.
         reserve_tokens: Kept free of it for the reply.
         on_exceed: `warn` (a Python `TokenBudgetWarning`), `reject` (`BudgetExceededError`, nothing
-            written) or a function called with `(tokens, limit_tokens)` before the commit is written;
+            written), `compress` (what is old is compressed first, so that a new message fits; where that
+            is not enough, as `warn`) or a function called with `(tokens, limit_tokens)` before the commit is written;
             raising from it refuses the commit.
     """
 

@@ -16,7 +16,7 @@ from tract.errors import InvalidInputError, InvalidTargetError, shown
 from tract.objects.commit import SHORT_HASH
 from tract.objects.message import Message
 from tract.operations.chain import Chain, NewCommit
-from tract.operations.compress_plan import standing_for
+from tract.operations.grouping import standing_for
 from tract.operations.revert import brought
 from tract.storage import queries as q
 from tract.store import Store

@@ -70,6 +70,7 @@ class Conversation:
             BudgetExceededError: The message does not fit a budget that rejects; a reply is never refused.
 
         Example:
+            >>> from tract import Tract
             >>> from tract.testing import ScriptedLLM
             >>> with Tract.open(llm=ScriptedLLM(["Four."])) as t:
             ...     t.chat("What is 2 + 2?").text
@@ -228,6 +229,7 @@ class Conversation:
             InvalidInputError: It is no function, or its arguments have no schema.
 
         Example:
+            >>> from tract import Tract
             >>> with Tract.open() as t:
             ...     @t.tool
             ...     def add(a: int, b: int) -> int:
@@ -248,6 +250,7 @@ class Conversation:
             InvalidInputError: There is no such operation or setting, or an option would store a key.
 
         Example:
+            >>> from tract import Tract
             >>> with Tract.open(provider="ollama", model="small") as t:
             ...     models = t.configure_operations(compress={"model": "large", "temperature": 0})
             ...     print(models["compress"].model, models["compress"].provider)

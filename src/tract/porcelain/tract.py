@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
+from functools import partial
 from re import Pattern
 from types import TracebackType
 from typing import Any, Literal, Self, overload
@@ -14,6 +15,8 @@ from pydantic import BaseModel
 
 from tract.agent.semantic import Deciders, Semantic, Verb, Wish, deciders
 from tract.agent.settings import Defaults, Models
+from tract.agent.summarizer import configured, summarizer_for
+from tract.agent.tools import offered
 from tract.compile.bisect import BisectResult, ContextTest, bisect
 from tract.compile.blame import BlameResult, blame
 from tract.compile.compare import diff, diff_commit
@@ -48,6 +51,7 @@ from tract.operations.branch import Branch
 from tract.operations.cherry_pick import CherryPickResult, cherry_pick
 from tract.operations.commit import Remarks, annotate, append, edit
 from tract.operations.compress import CompressOptions, CompressResult, compress
+from tract.operations.compress_plan import CompressPlan, Sending, compress_plan
 from tract.operations.configure import configure
 from tract.operations.erase import EraseResult, erase
 from tract.operations.expand import Expansion, expand, lookup_tool
@@ -72,6 +76,8 @@ from tract.operations.reorder import ReorderResult, compile_in_order, reorder
 from tract.operations.reset import reset
 from tract.operations.revert import revert
 from tract.operations.review import Reviewer
+from tract.operations.room import make_room
+from tract.operations.search import SearchHit, search
 from tract.operations.stats import Stats, stats
 from tract.operations.summary import Summarizer
 from tract.operations.tag import Tag
@@ -94,6 +100,7 @@ from tract.porcelain.arguments import (
 from tract.porcelain.collections import Branches, Children, Operations, Proposals, Tags, Tools
 from tract.porcelain.conversation import Conversation
 from tract.porcelain.opening import Place, open_models, open_store
+from tract.search.scope import Scope, Where
 from tract.sessions.collapse import CollapseRequest, CollapseResult, collapse
 from tract.sessions.opening import open_beside
 from tract.sessions.selection import Selection
@@ -123,6 +130,7 @@ class Tract(Conversation):
         self._store = store
         self._compiler = compiler
         self._models = Models(store, Defaults()) if models is None else models
+        store.make_room = partial(make_room, configured(self._models))
         self._tools = Tools(store) if tools is None else tools
 
     @classmethod
@@ -542,6 +550,7 @@ class Tract(Conversation):
         expand: str | CommitInfo | Iterable[str | CommitInfo] = (),
         strategy: StrategyName | FitStrategy | None = None,
         budget: int | TokenBudget | None = None,
+        query: str | None = None,
         mark_edits: bool = False,
         mark_erased: bool = False,
         verify: bool = False,
@@ -554,10 +563,12 @@ class Tract(Conversation):
             order: Commits whose messages trade the places they hold among themselves, as `t.reorder`
                 would make them, for this call alone; nothing is left out, and `warnings` tells what it breaks.
             expand: Summaries, or messages behind one, to show in full for this call alone, through every level.
-            strategy: What to keep if not everything fits: `newest` (the default), `window`, `importance` or a
-                `FitStrategy` of your own. Instructions, pins and what was said last are always kept, and a
-                tool call with its results or not at all. `left_out` tells what is missing.
+            strategy: What to keep if not everything fits: `newest` (the default), `window`, `importance`,
+                `relevant` with a *query*, or a `FitStrategy` of your own. Instructions, pins and what was said
+                last are always kept, and a tool call with its results or not at all. `left_out` tells what is
+                missing.
             budget: Largest `token_count`, counted by the tokenizer; with *strategy* the tract's own by default.
+            query: With the strategy `relevant`, what the messages to keep have to do with: a question, or words.
             mark_edits: Begin each edited message with `[edited] `.
             mark_erased: Put `[erased]` in the place of each message whose content was erased or collected; else
                 nothing is there.
@@ -566,7 +577,7 @@ class Tract(Conversation):
         Raises:
             BudgetExceededError: What is always kept is larger than the budget.
             CorruptObjectError: Stored data is damaged; nothing damaged is ever returned.
-            InvalidInputError: A commit is named twice in *order*, or there is no such strategy or budget.
+            InvalidInputError: A commit is named twice in *order*, or there is no such strategy, budget or query.
             InvalidTargetError: One is not in the history compiled.
 
         Cost:
@@ -574,7 +585,7 @@ class Tract(Conversation):
         """
         is_plain = at is None and as_of is None and order is None and self._compiler is None and expand == ()
         if is_plain and not (mark_edits or mark_erased or verify):
-            return fitted(self._store, compile_head(self._store), budget, strategy)
+            return fitted(self._store, compile_head(self._store), budget, strategy, query=query)
         commit, named, full = self._moment(at, as_of), *[resolve_some(self._store, one) for one in (order, expand)]
         return fitted(
             self._store,
@@ -589,23 +600,25 @@ class Tract(Conversation):
             ),
             budget,
             strategy,
+            query=query,
         )
 
     def preview(
         self,
-        provider: str,
+        provider: str | None = None,
         model: str | None = None,
         *,
-        tools: Iterable[Mapping[str, Any]] = (),
+        tools: Iterable[Any] | None = None,
         prices: Prices | Mapping[str, float] | None = None,
         context: CompiledContext | None = None,
     ) -> Preview:
         """Return what sending the context will mean, before it is sent: what is cached, what changed, what it costs.
 
         Args:
-            provider: The format: `openai`, `openai_responses`, `anthropic` or `gemini`.
+            provider: The format: `openai`, `openai_responses`, `anthropic` or `gemini`; by default, as *model*, what
+                `chat` asks.
             model: Compare with the last request to this model alone.
-            tools: Definitions that will be sent along.
+            tools: Functions or definitions that will be sent along instead of those in `t.tools`.
             prices: Per million tokens, to estimate the cost.
             context: Another context than that of HEAD.
 
@@ -616,7 +629,8 @@ class Tract(Conversation):
             O(bytes) of this request and the one before.
         """
         compiled = self.compile() if context is None else context
-        return preview(self._store, compiled, provider, model=model, tools=tools, prices=prices)
+        wire, name = self._models.wire(provider, model)
+        return preview(self._store, compiled, wire, model=name, tools=offered(self._tools, tools), prices=prices)
 
     def get(self, commit: str | CommitInfo) -> CommitInfo:
         """Return what is known of *commit*."""
@@ -780,6 +794,45 @@ class Tract(Conversation):
             until=until,
         )
         return find(self._store, self._moment(at, None), wanted, limit)
+
+    def search(
+        self,
+        query: str,
+        *,
+        scope: Scope = "tract",
+        at: str | CommitInfo | None = None,
+        limit: int = 20,
+        rebuild: bool = False,
+    ) -> list[SearchHit]:
+        """Return the commits whose texts hold what is asked for, best first; also what was undone, covered or skipped.
+
+        What was committed before the call is found, by whichever handle. Nothing erased or collected is.
+
+        Args:
+            query: Words and "phrases" that must all occur, in any case and within words; `-word` for what must
+                not. `role: type: branch: tract: tag: before: after:` narrow it down, such as `role:user after:7d`.
+                No text is a wrong query: what is no operator is looked for as it stands.
+            scope: `tract` for everything this tract ever held, `branch` for what the current branch did,
+                `ancestry` for HEAD's history, `store` for all tracts. `tract:name` looks in that tract instead.
+            at: With `ancestry`, look in the history of this commit instead of HEAD's.
+            limit: How many at most.
+            rebuild: Make the index anew first; never needed unless the file was damaged.
+
+        Raises:
+            InvalidInputError: A query that is no text, another scope or limit, or *at* without `ancestry`.
+            CorruptObjectError: A content that was looked at is damaged.
+
+        Cost:
+            O(commits that hold the rarest three letters asked for), whatever other tracts hold; O(scope)
+            without a text. First, once, whatever was committed since the last search is indexed.
+
+        Example:
+            >>> with Tract.open() as t:
+            ...     _ = t.user("Call retry_request() twice.")
+            ...     [hit.snippet for hit in t.search("RETRY_req -never role:user")]
+            ['Call retry_request() twice.']
+        """
+        return search(self._store, query, self._where(scope, at), limit=limit, is_anew=rebuild)
 
     def query_by_config(
         self, *conditions: Any, at: str | CommitInfo | None = None, limit: int | None = None
@@ -1100,10 +1153,10 @@ class Tract(Conversation):
             end: Cover up to this message.
             target_tokens: Most tokens all summaries together may have; by default a quarter is aimed at.
             content: The summary, written by you; a text for each group if there are several.
-            summarizer: Called with a `SummaryRequest`, returns a text or a `Summary`; by default
-                `extractive`, which picks sentences and needs no model.
+            summarizer: Called with a `SummaryRequest`, returns a text or a `Summary`; by default the model
+                configured for `compress`, else `extractive`, which picks sentences and needs none.
             instructions: What to tell the summarizer besides.
-            system_prompt: Replaces the summarizer's own prompt.
+            system_prompt: Replaces the prompt a model gets.
             preserve: Messages that stay this time.
             must_keep: Texts, and compiled patterns whose matches have to be in the summaries.
             autonomy: `autonomous` (the default) writes; `collaborative` returns a `Proposal` to approve,
@@ -1112,6 +1165,7 @@ class Tract(Conversation):
 
         Raises:
             InvalidInputError: There is nothing to compress, or *content* does not fit the groups.
+            ModelError: The model could not be asked, or its answer cannot be used (`ModelAnswerError`).
             SummaryError: A summary is empty, too long or a refusal, also when asked for again.
             RefConflictError: What was to be covered changed while the summarizer ran.
 
@@ -1125,7 +1179,7 @@ class Tract(Conversation):
             resolve_some(self._store, preserve),
             target_tokens=target_tokens,
             content=content,
-            summarizer=summarizer,
+            summarizer=summarizer_for(self._store, self._models, summarizer, content),
             instructions=instructions,
             system_prompt=system_prompt,
             must_keep=must_keep,
@@ -1133,6 +1187,40 @@ class Tract(Conversation):
             dry_run=dry_run,
         )
         return compress(self._store, options)
+
+    def compress_plan(
+        self,
+        provider: str | None = None,
+        model: str | None = None,
+        *,
+        target_tokens: int | None = None,
+        preserve: str | CommitInfo | Iterable[str | CommitInfo] = (),
+        tools: Iterable[Any] | None = None,
+        prices: Prices | Mapping[str, float] | None = None,
+    ) -> CompressPlan:
+        """Return what compressing now would save with each turn and cost once, and after how many turns it pays.
+
+        Summaries make every later request smaller, but what stands behind the first of them has to be cached anew.
+        Nothing is summarized or written.
+
+        Args:
+            provider: The format the context is sent in; by default, as *model*, what `chat` asks.
+            model: The model it is sent to.
+            target_tokens: As for `compress`.
+            preserve: As for `compress`.
+            tools: Functions or definitions that are sent along instead of those in `t.tools`.
+            prices: Per million tokens; without them the costs are told in tokens of input, see `CompressPlan`.
+
+        Raises:
+            InvalidInputError: There is nothing to compress.
+
+        Cost:
+            O(bytes) of this request and the one before.
+        """
+        sending = Sending(*self._models.wire(provider, model), offered(self._tools, tools))
+        options = CompressOptions(preserve=resolve_some(self._store, preserve), target_tokens=target_tokens)
+        asks_model = self._models["compress"].is_configured
+        return compress_plan(self._store, self.compile(), options, sending, prices=prices, asks_model=asks_model)
 
     def expand(self, commit: str | CommitInfo) -> Expansion:
         """Return what a summary, merge or squash stands for, through every level, down to the original messages.
@@ -1332,6 +1420,9 @@ class Tract(Conversation):
                 "`as_of` is a time with a time zone, given without `at`.", hint="Use `datetime.now(UTC)`."
             )
         return head_at(self._store, to_microseconds(as_of))
+
+    def _where(self, scope: Scope, at: str | CommitInfo | None) -> Where:
+        return Where(scope, self._resolve(at) if at is not None else None)
 
     def _remarks(self, **said: Any) -> Remarks:
         return remarks(self._store, **said)
