@@ -18,6 +18,7 @@ from tract import (
     Tract,
 )
 from tract.errors import (
+    BudgetExceededError,
     DetachedHeadError,
     ErasedMeanwhileError,
     InvalidInputError,
@@ -381,6 +382,22 @@ def test_what_a_collapse_needs(team: tuple[Tract, Tract]) -> None:
     t.checkout("HEAD")
     with pytest.raises(DetachedHeadError):
         t.collapse(child)
+
+
+def test_a_budget_holds_for_what_comes_home(team: tuple[Tract, Tract]) -> None:
+    """One that rejects refuses it; one that is a function is asked before anything is locked."""
+    t, child = team
+    asked: list[tuple[int, int]] = []
+    t.configure(budget={"limit_tokens": 30, "on_exceed": lambda tokens, limit: asked.append((tokens, limit))})
+    collapsed(t, child, content="word " * 40)
+    t.undo()
+    t.configure(budget={"limit_tokens": 30, "on_exceed": "reject"})
+
+    with pytest.raises(BudgetExceededError):
+        t.collapse(child, content="word " * 40)
+
+    assert [limit for _, limit in asked] == [30]
+    assert len(texts(t)) == 1
 
 
 def test_two_who_bring_the_same_home_get_it_once(team: tuple[Tract, Tract], open_tract: Open) -> None:

@@ -1324,6 +1324,7 @@ class Tract(Conversation):
         Raises:
             InvalidInputError: It is no child of this tract, or has done nothing new.
             SummaryError: The summary is empty, too long or a refusal, also when asked for again.
+            BudgetExceededError: The context would be over a budget that rejects.
             RefConflictError: Somebody else brought the same work home meanwhile.
             OperationOpenError: A batch is open.
 
