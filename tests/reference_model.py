@@ -34,23 +34,39 @@ class Model:
             tip = self.commits[tip].parent
         return found
 
+    def switched_off(self, history: list[str]) -> set[str]:
+        """Return the commits whose effect a revert in effect switched off."""
+        off: set[str] = set()
+        for commit in reversed(history):
+            if self.commits[commit].op == "revert" and commit not in off:
+                off.update(self.commits[commit].targets)
+        return off
+
     def entries(self, tip: str | None) -> list[dict[str, str]]:
-        """Return every place of the history of *tip*: what it shows and with which priority."""
+        """Return every place of the history of *tip*: what it shows, with which priority, and hidden by what."""
+        history = self.history(tip)
+        off = self.switched_off(history)
         places: list[dict[str, str]] = []
-        for commit in self.history(tip):
+        for commit in history:
             did = self.commits[commit]
-            if did.op == "append":
-                places.append({"commit": commit, "text": did.text, "priority": did.priority, "shown": commit})
-            for place in places:
-                if place["commit"] in did.targets and did.op == "edit":
-                    place.update(text=did.text, shown=commit)
-                elif place["commit"] in did.targets:
-                    place.update(priority=did.priority)
+            acted = [place for place in places if place["commit"] in did.targets]
+            if did.op in {"append", "compress"}:
+                at = places.index(acted[0]) if did.op == "compress" else len(places)
+                hidden = "off" if commit in off else ""
+                new = {"commit": commit, "text": did.text, "priority": did.priority, "shown": commit, "hidden": hidden}
+                places.insert(at, new)
+            changed = {
+                "edit": {"text": did.text, "shown": commit},
+                "annotate": {"priority": did.priority},
+                "compress": {"hidden": commit},
+            }.get(did.op, {})
+            for place in acted if commit not in off else ():
+                place.update(changed)
         return places
 
     def visible(self, tip: str | None) -> list[dict[str, str]]:
         """Return the places that become messages."""
-        return [place for place in self.entries(tip) if place["priority"] != "skip"]
+        return [place for place in self.entries(tip) if place["priority"] != "skip" and not place["hidden"]]
 
     def original(self, commit: str) -> str:
         """Return the commit an edit stands for; itself for any other."""

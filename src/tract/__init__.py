@@ -48,6 +48,7 @@ if TYPE_CHECKING:
         OutputContent,
         ReasoningContent,
         SessionContent,
+        SummaryContent,
         ToolResultContent,
     )
     from tract.objects.decision import AutonomyLevel, ModelCall, Resolution, Resolver
@@ -57,16 +58,20 @@ if TYPE_CHECKING:
     from tract.operations.branch import Branch, Divergence
     from tract.operations.cherry_pick import CherryPickResult
     from tract.operations.choices import MissingTarget
+    from tract.operations.compress import CompressResult, GroupSummary
     from tract.operations.erase import EraseResult
     from tract.operations.erasure import Derived
+    from tract.operations.expand import Expansion
     from tract.operations.fsck import Finding
     from tract.operations.gc import GCResult
     from tract.operations.merge_result import Conflict, MergeResult
     from tract.operations.moving import MoveResult
+    from tract.operations.proposal import Proposal
     from tract.operations.rebase import RebaseResult
     from tract.operations.reorder import ReorderResult
     from tract.operations.review import Brought, Concern, Review
     from tract.operations.stats import AgeStats, KindStats, Stats
+    from tract.operations.summary import SourceMessage, Summarizer, Summary, SummaryRequest, extractive
     from tract.operations.tag import Tag
     from tract.operations.undo import UndoResult
     from tract.porcelain.tract import Tract
@@ -95,6 +100,7 @@ _HOME = {
     "CommitInfo": "tract.objects.commit",
     "CompiledContext": "tract.compile.context",
     "Compiler": "tract.compile.compiler",
+    "CompressResult": "tract.operations.compress",
     "Concern": "tract.operations.review",
     "Conflict": "tract.operations.merge_result",
     "Derived": "tract.operations.erasure",
@@ -105,6 +111,7 @@ _HOME = {
     "Divergence": "tract.operations.branch",
     "Entry": "tract.compile.fold",
     "EraseResult": "tract.operations.erase",
+    "Expansion": "tract.operations.expand",
     "FallbackLLM": "tract.llm.fallback",
     "FieldChange": "tract.compile.diff",
     "FilePart": "tract.objects.message",
@@ -114,6 +121,7 @@ _HOME = {
     "GCResult": "tract.operations.gc",
     "GenerationConfig": "tract.objects.config",
     "GraphRow": "tract.history.log",
+    "GroupSummary": "tract.operations.compress",
     "HttpLLM": "tract.llm.http",
     "ImagePart": "tract.objects.message",
     "InstructionContent": "tract.objects.content",
@@ -136,6 +144,7 @@ _HOME = {
     "Preview": "tract.compile.preview",
     "Price": "tract.agent.limits",
     "Prices": "tract.compile.preview",
+    "Proposal": "tract.operations.proposal",
     "Provenance": "tract.compile.context",
     "Reasoning": "tract.objects.message",
     "ReasoningContent": "tract.objects.content",
@@ -154,8 +163,13 @@ _HOME = {
     "RunResult": "tract.agent.run",
     "SafetyWarning": "tract.compile.safety",
     "SessionContent": "tract.objects.content",
+    "SourceMessage": "tract.operations.summary",
     "Stats": "tract.operations.stats",
     "Status": "tract.history.status",
+    "Summarizer": "tract.operations.summary",
+    "Summary": "tract.operations.summary",
+    "SummaryContent": "tract.objects.content",
+    "SummaryRequest": "tract.operations.summary",
     "Tag": "tract.operations.tag",
     "TextDelta": "tract.llm.protocol",
     "TextPart": "tract.objects.message",
@@ -177,6 +191,7 @@ _HOME = {
     "TurnStarted": "tract.agent.events",
     "UndoResult": "tract.operations.undo",
     "Usage": "tract.objects.usage",
+    "extractive": "tract.operations.summary",
 }
 
 __all__ = [
@@ -199,6 +214,7 @@ __all__ = [
     "CommitInfo",
     "CompiledContext",
     "Compiler",
+    "CompressResult",
     "Concern",
     "Conflict",
     "Derived",
@@ -209,6 +225,7 @@ __all__ = [
     "Divergence",
     "Entry",
     "EraseResult",
+    "Expansion",
     "FallbackLLM",
     "FieldChange",
     "FilePart",
@@ -218,6 +235,7 @@ __all__ = [
     "GCResult",
     "GenerationConfig",
     "GraphRow",
+    "GroupSummary",
     "HttpLLM",
     "ImagePart",
     "InstructionContent",
@@ -240,6 +258,7 @@ __all__ = [
     "Preview",
     "Price",
     "Prices",
+    "Proposal",
     "Provenance",
     "Reasoning",
     "ReasoningContent",
@@ -258,8 +277,13 @@ __all__ = [
     "RunResult",
     "SafetyWarning",
     "SessionContent",
+    "SourceMessage",
     "Stats",
     "Status",
+    "Summarizer",
+    "Summary",
+    "SummaryContent",
+    "SummaryRequest",
     "Tag",
     "TextDelta",
     "TextPart",
@@ -281,6 +305,7 @@ __all__ = [
     "TurnStarted",
     "UndoResult",
     "Usage",
+    "extractive",
 ]
 
 

@@ -481,13 +481,13 @@ class Operation:
 
     # --- refs --------------------------------------------------------------------------------------
 
-    def require_nothing_erased(self) -> None:
-        """Refuse to write what was made of contents that somebody has erased since they were read.
+    def require_nothing_erased(self, since: str | None = None) -> None:
+        """Refuse to write what was made of erased contents; *since* is `Store.erasures` when they were read.
 
         Raises:
-            ErasedMeanwhileError: Something was.
+            ErasedMeanwhileError: Something was erased.
         """
-        if self._is_outdated:
+        if self._is_outdated or since not in {None, self.store.erasures}:
             head = None if self.tip is None else self.tip.hash.hex()
             raise ErasedMeanwhileError(self.store.head.branch or HEAD, head)
 
@@ -563,10 +563,10 @@ class Operation:
         noted[key] = [noted[key][0] if key in noted else self.meta(key), value]
         self._database.execute(q.SET_META, {"key": key, "value": value})
 
-    def add_usage(self, values: dict[str, Any]) -> None:
-        """Record the token usage a provider reported for a commit."""
+    def put(self, query: Query, **values: Any) -> None:
+        """Write what is neither object nor ref, such as a usage; what undo needs to know belongs in `args`."""
         self.has_values = True
-        self._database.execute(q.ADD_USAGE, values)
+        self._database.execute(query, values)
 
     # --- objects -----------------------------------------------------------------------------------
 

@@ -14,13 +14,17 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from tests.reference_model import Did, Model
-from tract import CommitInfo, InstructionContent, ReasoningContent, Tract
+from tract import CommitInfo, CompressResult, InstructionContent, ReasoningContent, Tract
+from tract.errors import InvalidInputError
+from tract.objects.content import SUMMARY_MARK
 
 HANDLES = 3
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=6)
+LONG = "long enough, by and large, to leave some of it out"
 VERBS = st.sampled_from(
-    ["append", "append", "append", "edit", "annotate", "batch", "lost batch", "branch", "switch", "reopen", "detach"]
-)
+    ["append", "append", "append", "edit", "annotate", "batch", "lost batch", "branch", "switch", "reopen", "detach",
+     "compress", "compress", "revert"]
+)  # fmt: skip
 DEFAULT_PRIORITY = {"system": "pinned", "reasoning": "skip"}
 
 
@@ -53,8 +57,8 @@ class World:
 
     # --- one verb each -----------------------------------------------------------------------------
 
-    def append(self, handle: int) -> None:
-        t, text = self.handles[handle], self.draw(TEXTS)
+    def append(self, handle: int, text: str | None = None) -> None:
+        t, text = self.handles[handle], self.draw(TEXTS) if text is None else text
         kind = self.draw(st.sampled_from(["user", "assistant", "system", "reasoning"]))
         contents: dict[str, Any] = {
             "user": text,
@@ -69,9 +73,13 @@ class World:
         target = self.target(handle)
         if target is None:
             return self.append(handle)
-        text = self.draw(TEXTS)
+        original, text = self.model.original(target), self.draw(TEXTS)
+        is_summary = self.model.commits[original].op == "compress"
+        if is_summary and not text:
+            return self.append(handle)  # a summary says something
         info = self.handles[handle].edit(target, text)
-        return self.add(handle, info, Did(self.tip(handle), "edit", text, (self.model.original(target),)))
+        shown = SUMMARY_MARK + text if is_summary else text
+        return self.add(handle, info, Did(self.tip(handle), "edit", shown, (original,)))
 
     def annotate(self, handle: int) -> None:
         targets = [target for _ in range(self.draw(st.integers(1, 3))) if (target := self.target(handle))]
@@ -81,6 +89,38 @@ class World:
         info = self.handles[handle].annotate(targets, priority)
         originals = tuple(map(self.model.original, targets))
         return self.add(handle, info, Did(self.tip(handle), "annotate", targets=originals, priority=priority))
+
+    def compress(self, handle: int) -> None:
+        """Compress all, or some, once there is something to; each group becomes one commit after the other."""
+        for _ in range(2):
+            self.append(handle, LONG)
+        t, tip = self.handles[handle], self.tip(handle)
+        targets = [one for _ in range(4) if (one := self.target(handle))] if self.draw(st.booleans()) else None
+        try:
+            result = t.compress(targets, summarizer=lambda _: "s")
+        except InvalidInputError:  # there is nothing, or too little
+            return self.append(handle)
+        assert isinstance(result, CompressResult)
+        places = [place["commit"] for place in self.model.visible(tip)]
+        for info in map(t.get, result.commits):
+            covered = [places.index(target) for target in info.targets]
+            assert covered == list(range(covered[0], covered[-1] + 1))
+            did = Did(self.tip(handle), "compress", f"{SUMMARY_MARK}s", info.targets)
+            self.add(handle, info, did)
+        # They are one operation, so the branch moved once.
+        self.moments[-len(result.commits) :] = self.moments[-1:]
+        return None
+
+    def revert(self, handle: int) -> None:
+        """Revert a compression that no other one covers."""
+        tip = self.tip(handle)
+        shown = [place["commit"] for place in self.model.entries(tip) if not place["hidden"]]
+        summaries = [commit for commit in shown if self.model.commits[commit].op == "compress"]
+        if not summaries:
+            return self.append(handle)
+        target = self.draw(st.sampled_from(summaries))
+        info = self.handles[handle].revert(target)
+        return self.add(handle, info, Did(tip, "revert", targets=(target,)))
 
     def batch(self, handle: int) -> None:
         with self.handles[handle].batch():
@@ -137,7 +177,7 @@ class World:
 
     def target(self, handle: int) -> str | None:
         history = self.model.history(self.tip(handle))
-        contents = [commit for commit in history if self.model.commits[commit].op != "annotate"]
+        contents = [commit for commit in history if self.model.commits[commit].op not in {"annotate", "revert"}]
         return self.draw(st.sampled_from(contents)) if contents else None
 
     def add(self, handle: int, info: CommitInfo, did: Did) -> None:

@@ -128,16 +128,17 @@ def test_a_statement_the_database_refuses_spoils_only_its_part(open_tract: Open)
     with t.batch():
         t.user("one")
         with pytest.raises(e.StorageError), t._store.operation("usage") as operation:
-            operation.add_usage(dict.fromkeys(["model", "raw"], "x") | {"commit_id": None} | dict.fromkeys(COUNTS, 1))
+            operation.put(q.ADD_USAGE, **NO_USAGE)
         t.user("two")
     with pytest.raises(e.StorageError), t._store.operation("usage") as operation:
-        operation.add_usage(dict.fromkeys(["model", "raw"], "x") | {"commit_id": None} | dict.fromkeys(COUNTS, 1))
+        operation.put(q.ADD_USAGE, **NO_USAGE)
     t.user("after")
     assert texts(open_tract()) == ["before", "one", "two", "after"]
     assert t.fsck() == []
 
 
 COUNTS = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens")
+NO_USAGE: dict[str, Any] = {"commit_id": None, "model": "x", "raw": "x", **dict.fromkeys(COUNTS, 1)}
 
 
 def test_a_batch_that_raises_keeps_nothing(open_tract: Open) -> None:

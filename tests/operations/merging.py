@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from tests.merge_model import Did, Model
-from tract import DialogueContent, MergeResult, Tract
+from tract import DialogueContent, MergeResult, SummaryContent, Tract
 from tract.compile.compiler import size_of, states_of
 from tract.compile.fold import extend
 from tract.compile.safety import WARNING_KINDS
 from tract.errors import InvalidTargetError
-from tract.objects.content import to_message
+from tract.objects.content import SUMMARY_MARK, to_message
 from tract.operations.merge_plan import pseudo_event
 from tract.operations.prepare import prepare
 from tract.storage.writing import Draft
@@ -42,8 +42,9 @@ class History:
             if info.hash not in self.model.commits:
                 said = self.t.show(info) if info.op in {"append", "edit", "compress"} else None
                 priority = PRIORITIES[info.message.split()[0]] if info.op == "annotate" else "normal"
+                mark = SUMMARY_MARK if isinstance(said, SummaryContent) else ""
                 self.model.commits[info.hash] = Did(
-                    info.parents, info.op, getattr(said, "text", ""), priority, info.targets
+                    info.parents, info.op, mark + (getattr(said, "text", "") or ""), priority, info.targets
                 )
 
     # --- steps -------------------------------------------------------------------------------------

@@ -15,12 +15,13 @@ from tests.databases import Postgres
 from tests.operations.histories import compressed
 from tests.reliability.dump import connected, dump
 from tests.reliability.verbs import make_history, make_merges
-from tract import EraseResult, FilePart, TextPart, Tract
+from tract import EraseResult, FilePart, Proposal, SummaryRequest, TextPart, Tract
 from tract.errors import (
     ContentErasedError,
     ErasedMeanwhileError,
     IrreversibleError,
     OperationOpenError,
+    ProposalNotFoundError,
     TractError,
 )
 from tract.storage.migrate import back_up
@@ -207,6 +208,54 @@ def test_a_merge_that_waits_forgets_what_it_was_told(path: Path) -> None:
         assert t.fsck() == []
 
 
+@pytest.mark.parametrize("named", [True, False], ids=["by commit", "by text"])
+def test_a_proposal_forgets_what_its_drafts_tell(path: Path, *, named: bool) -> None:
+    """Drafts made of what is erased, or that quote it, are gone, decided or not; others stay."""
+    with Tract.open(path) as t:
+        t.system("You keep secrets.")
+        said = t.user(SECRET)
+        t.assistant("The vault is told of and nobody else is told.")
+        first = t.compress(content=f"Told: {SECRET[:60]}", autonomy="collaborative")
+        t.pin(said)
+        second = t.compress(content="The vault.", autonomy="collaborative")
+        assert isinstance(first, Proposal)
+        assert isinstance(second, Proposal)
+        first = first.edit(f"He said {SECRET[:60]}")
+        assert hits(path, SECRET[:60]) > 0
+
+        erased = t.erase(said, reason="a test") if named else t.erase(text="4711-tango-whisky", reason="a test")
+
+        assert erased.redacted == 2  # both revisions of the first
+        assert erased.derived == ()
+        assert hits(path, SECRET[:60]) == 0
+        assert list(t.proposals) == [second.number]
+        for decide in (first.approve, first.reject, lambda: first.edit("x")):
+            with pytest.raises(TractError) as caught:
+                decide()
+            assert caught.value.code in {"proposal_decided", "proposal_stale"}
+        with pytest.raises(ProposalNotFoundError):
+            t.proposals.approve(first.number)
+        assert t.erase(said, reason="again").redacted == 0
+        assert t.fsck() == []
+
+
+def test_a_summary_made_meanwhile_does_not_bring_it_back(path: Path) -> None:
+    """What was erased while a summarizer read it is in no summary and in no proposal."""
+    with Tract.open(path) as t, Tract.open(path) as other:
+
+        def erasing(request: SummaryRequest) -> str:
+            other.erase(text="4711-tango-whisky", reason="a test")
+            return request.messages[0].text[:50]
+
+        for autonomy in ("autonomous", "collaborative"):
+            t.user(SECRET)
+            with pytest.raises(ErasedMeanwhileError):
+                t.compress(summarizer=erasing, autonomy=autonomy)
+            assert hits(path, SECRET) == 0
+        assert len(t.proposals) == 0
+        assert t.log(op="compress") == []
+
+
 def test_it_cannot_be_undone_and_says_so(open_tract: Open) -> None:
     """Undo stops there and names what can be undone before it."""
     t = open_tract()
@@ -363,14 +412,23 @@ def test_copies_made_before_a_migration_are_named(path: Path) -> None:
 
 # What the columns that may hold text or bytes of a content are to `erase`. A column added later has to be thought of
 # here: searched and emptied, or held fast by a hash and told in the receipt.
-_SEARCHED = {"blobs.data", "operations.args", "usage.raw", "meta.value", "replies.data"}
+_SEARCHED = {"blobs.data", "operations.args", "usage.raw", "meta.value", "proposals.payload", "replies.data"}
 _TOLD = {
     "blobs.kind", "commits.author", "commits.content_type", "commits.op", "commits.origin", "configs.json",
     "counters.name", "meta.key", "operations.actor", "operations.verb", "ref_changes.name", "ref_changes.new_symbolic",
+    "proposals.kind", "proposals.state",
     "ref_changes.old_symbolic", "refs.name", "refs.symbolic", "tracts.mode", "tracts.name", "tracts.purpose",
     "usage.model",
 }  # fmt: skip
-_HASHES = {"blobs.hash", "commits.hash", "configs.hash", "operations.args_hash", "operations.hash", "replies.key"}
+_HASHES = {
+    "blobs.hash",
+    "commits.hash",
+    "configs.hash",
+    "operations.args_hash",
+    "operations.hash",
+    "proposals.hash",
+    "replies.key",
+}
 
 
 def test_every_column_that_may_hold_a_text_is_thought_of() -> None:

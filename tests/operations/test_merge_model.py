@@ -15,6 +15,7 @@ from tests.history.dags import Parents, ancestors, build, dags
 from tests.merge_model import Clash
 from tests.operations.merging import History, histories, resolved
 from tract import MergeResult, Tract
+from tract.errors import InvalidInputError
 from tract.operations.merge_plan import bases_of
 
 SEEDS = st.integers(0, 2**32)
@@ -174,16 +175,25 @@ def test_merged_exchanges_are_valid_for_the_providers(seed: int) -> None:
 def speak(t: Tract, chance: random.Random, steps: int) -> None:
     """Go on with a conversation: questions, parallel calls, some of their results, skips and edits."""
     for _ in range(steps):
-        step = chance.choice(["ask", "call", "call", "result", "result", "say", "skip", "edit"])
+        step = chance.choice(["ask", "call", "call", "result", "result", "say", "skip", "edit", "compress"])
         calls = [call.id for message in t.compile().messages for call in message.tool_calls]
         if step == "call":
             names = [f"call_{chance.randrange(10**9)}" for _ in range(chance.randint(1, 3))]
             t.assistant("I look.", tool_calls=[{"id": name, "name": "f", "arguments": "{}"} for name in names])
         elif step == "result" and calls:
             t.tool_result(chance.choice(calls), "found")
+        elif step == "compress":
+            _compress(t)
         elif step == "skip":
             t.skip(chance.choice(t.compile().commit_hashes)) if t.compile().messages else t.user("Why?")
         elif step == "edit" and t.compile().messages:
             t.edit(chance.choice(t.compile().commit_hashes), {"role": "user", "content": "Changed."})
         else:
             t.user("Why?") if step == "ask" else t.assistant("So.")
+
+
+def _compress(t: Tract) -> None:
+    try:
+        t.compress(summarizer=lambda _: "They spoke.")
+    except InvalidInputError:
+        t.user("Nothing to leave out yet, but for this, which is long enough.")

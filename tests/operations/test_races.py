@@ -20,7 +20,7 @@ import pytest
 from tests.gates import source
 from tests.operations.test_undo_stateful import state
 from tract import MergeResult, Tract
-from tract.errors import NoMergeError, OperationConflictError, RefConflictError, TractError
+from tract.errors import NoMergeError, OperationConflictError, ProposalDecidedError, RefConflictError, TractError
 from tract.testing import ScriptedLLM
 
 Write = Callable[[Tract], object]
@@ -59,6 +59,10 @@ WRITES: dict[str, Write] = {
     "merge": lambda t: t.merge("dev", delete_branch=True),
     "merge-save": lambda t: t.save_merge(waiting(t).resolve(0, "theirs")),
     "merge-abort": lambda t: t.abort_merge(),
+    "compress": lambda t: t.compress([commit(t, 0), commit(t, 1)], content="both"),
+    "propose": lambda t: t.compress([commit(t, 0), commit(t, 1)], content="both", autonomy="collaborative"),
+    "proposal-reject": lambda t: t.proposals.reject(1),
+    "proposal-edit": lambda t: t.proposals.edit(1, "other"),
     "gc": lambda t: t.gc(keep_days=0),
     "erase": lambda t: t.erase(commit(t, 0), reason="a test"),
 }
@@ -90,9 +94,12 @@ OTHERS: dict[str, Write] = WRITES | {
     "batch": _batch,
     "merge that waited": lambda t: t.commit_merge(waiting(t).resolve(0, "ours")),
     "merge another way": lambda t: t.save_merge(waiting(t).resolve(0, "skip")),
+    "approve": lambda t: t.proposals.approve(1),
+    "compress another way": lambda t: t.compress([commit(t, 1), commit(t, 2)], content="other"),
 }
 
 
+CONFLICTS = (RefConflictError, OperationConflictError, ProposalDecidedError)
 AGAIN = {("merge", "commit"), ("merge", "reply"), ("merge", "batch"), ("merge", "cherry-pick")}
 """Where a write is made again, on top of what came in."""
 
@@ -113,6 +120,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Path:
         t.switch("main")
         t.tag("v2", commit(t, 1))
         _merges(t)
+        t.compress([commit(t, 0), commit(t, 1)], content="drafted", autonomy="collaborative")
         t.tag("undone")
         t.undo()
     return path
@@ -170,7 +178,8 @@ def final(t: Tract) -> dict[str, Any]:
     """Return what a fresh look at the store says, however the handle stands."""
     with Tract.open(t._store.database.location, durability="off") as fresh:
         assert fresh.fsck() == []
-        return state(fresh) | {"waits": fresh.status().merge}
+        proposals = {number: (one.state, one.drafts) for number, one in fresh.proposals.items()}
+        return state(fresh) | {"waits": fresh.status().merge, "proposals": proposals}
 
 
 @pytest.mark.parametrize("other", OTHERS)
@@ -204,7 +213,7 @@ def test_a_write_in_the_gap_is_as_if_it_came_first_or_a_conflict(
         assert found == alone
         assert count == alone_count
         _, _, serial_error = serial(scene, tmp_path, OTHERS[other], WRITES[point])
-        assert isinstance(error, (RefConflictError, OperationConflictError)) or type(error) is type(serial_error)
+        assert isinstance(error, CONFLICTS) or type(error) is type(serial_error)
 
 
 def said(found: dict[str, Any]) -> dict[str, Any]:

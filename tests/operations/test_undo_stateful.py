@@ -13,7 +13,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from tract import Tract
-from tract.errors import BranchNotFoundError, NothingToUndoError
+from tract.errors import BranchNotFoundError, InvalidInputError, NothingToUndoError, ProposalStaleError
 from tract.objects.refs import HEAD
 from tract.operations.configure import stored_config
 from tract.storage import queries as q
@@ -21,7 +21,8 @@ from tract.storage import queries as q
 HANDLES = 2
 WRITES = [
     "user", "user", "assistant", "edit", "skip", "pin", "batch", "branch", "branch_aside", "switch", "tag", "untag",
-    "delete", "rename", "describe", "reset_soft", "reset_hard", "configure", "record_usage",
+    "delete", "rename", "describe", "reset_soft", "reset_hard", "configure", "record_usage", "compress", "propose",
+    "decide",
 ]  # fmt: skip
 STEPS = ["undo", "undo", "undo", "redo", "redo", "reopen", "detach"]
 MAY_CHANGE_NOTHING = {"switch", "reset_soft", "reset_hard", "configure", "describe"}
@@ -48,6 +49,7 @@ def state(t: Tract) -> dict[str, Any]:
         "counts": {name: (t.compile(at=name).token_count, t.compile(at=name).token_source) for name in names},
         "descriptions": {name: branch.description for name, branch in t.branches.items()},
         "settings": stored_config(store),
+        "proposals": {number: (one.state, one.drafts) for number, one in t.proposals.items()},
     }
 
 
@@ -180,6 +182,24 @@ class World:
     def pin(self, t: Tract) -> None:
         target = self.some(t.compile().commit_hashes)
         _ = t.user(self.new()) if target is None else t.pin(target)
+
+    def compress(self, t: Tract, **options: Any) -> None:
+        said = f"all {self.new()}"
+        try:
+            t.compress(summarizer=lambda _: said, **options)
+        except InvalidInputError:
+            t.user(f"{self.new()} and more words, so that there is something to leave out next time")
+
+    def propose(self, t: Tract) -> None:
+        self.compress(t, autonomy="collaborative")
+
+    def decide(self, t: Tract) -> None:
+        proposal = self.some(t.proposals.open)
+        verb = self.draw(st.sampled_from(["approve", "reject", "edit"]))
+        try:
+            _ = t.user(self.new()) if proposal is None else getattr(proposal, verb)(*["by hand"] * (verb == "edit"))
+        except ProposalStaleError:
+            t.user(self.new())
 
     def batch(self, t: Tract) -> None:
         with t.batch():

@@ -19,6 +19,7 @@ PROMISED: Final = {
     "operations": "tract_id no hash verb args actor created_at",
     "ref_changes": "tract_id operation_no name old_id new_id old_symbolic new_symbolic",
     "tracts": "id name",
+    "proposals": "payload hash",
 }
 
 

@@ -47,9 +47,11 @@ _CALLS: dict[str, dict[str, Any]] = {
     "cherry_pick": {"commits": "other", "allow": "duplicate_content"},
     "commit": {"content": "Hello."},
     "compile": {},
+    "compress": {"content": "S"},
     "configure": {},
     "diff": {},
     "edit": {"target": "HEAD", "content": "Changed."},
+    "expand": {"commit": "HEAD"},
     "erase": {"commit": "HEAD", "reason": "a test"},
     "find": {},
     "gc": {},
@@ -82,7 +84,7 @@ _CALLED = {("bisect", "test"), ("chat", "llm")} | {
     (method, name) for method in ("run", "arun") for name in ("on_event", "should_pause")
 }
 _OPEN_ENDED = {inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL}
-_NO_ARGUMENTS = {"abort_merge", "batch", "close", "fsck", "open", "stats", "status"}
+_NO_ARGUMENTS = {"abort_merge", "batch", "close", "fsck", "lookup_tool", "open", "stats", "status"}
 
 
 class _Odd:
@@ -104,7 +106,7 @@ def _cases() -> Iterator[tuple[str, str]]:
         assert call is not None
 
 
-# The same for the collections: `t.branches`, `t.tags`, `t.operations`.
+# The same for the collections: `t.branches`, `t.tags`, `t.proposals`, `t.operations`.
 _COLLECTIONS: dict[str, dict[str, dict[str, Any]]] = {
     "branches": {
         "create": {"name": "new"},
@@ -122,6 +124,14 @@ _COLLECTIONS: dict[str, dict[str, dict[str, Any]]] = {
         "get": {"key": "release"},
         "__getitem__": {"name": "release"},
         "__contains__": {"name": "release"},
+    },
+    "proposals": {
+        "approve": {"number": 1},
+        "reject": {"number": 1},
+        "edit": {"number": 1, "drafts": "Said."},
+        "get": {"key": 1},
+        "__getitem__": {"number": 1},
+        "__contains__": {"number": 1},
     },
     "tools": {
         "add": {"function": _model},

@@ -3,11 +3,11 @@
 import itertools
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from tract import DialogueContent, MergeResult, MoveResult, Resolution, Tract, Usage
 from tract.compile.safety import WARNING_KINDS
-from tract.errors import NothingToUndoError
+from tract.errors import InvalidInputError, NothingToUndoError
 from tract.objects.hashing import blob_hash
 from tract.operations.commit import Remarks
 from tract.operations.reply import Turn, commit_turn
@@ -45,7 +45,7 @@ def make_history(path: Path | str) -> None:
 
 
 def make_merges(path: Path | str) -> None:
-    """Add to that store a branch ahead of main, one that contradicts it, and a merge of that one that waits."""
+    """Add a branch ahead of main, one that contradicts it, a merge of that one and a proposal that wait."""
     with Tract.open(path) as t:
         asked = contents(t)[-2]
         t.branch("clash")
@@ -56,6 +56,7 @@ def make_merges(path: Path | str) -> None:
         t.branch("ahead")
         t.user("And cakes?")
         t.switch("main")
+        t.compress(content="Said.", autonomy="collaborative")
         t.merge("clash")
 
 
@@ -108,6 +109,14 @@ def _redo(t: Tract) -> None:
         t.undo()
 
 
+def _compress(t: Tract, **options: Any) -> None:
+    try:
+        t.compress(**options)
+    except InvalidInputError:
+        # Whoever repeats it finds something again.
+        t.user("Tea is a drink made of the leaves of a plant, and of hot water. " * 2)
+
+
 def _reply(t: Tract) -> object:
     """Commit what a model answered, as every conversation does once it has the answer."""
     sent = {"format": "openai", "model": "m-4", "operation": "chat", "tools": blob_hash(b"[]").hex()}
@@ -154,6 +163,9 @@ WRITES: Final[dict[str, Write]] = {
     "rename": lambda t: _to_spare(t, lambda spare: t.branches.rename(spare, f"x{next(_numbers)}")),
     "delete a branch": lambda t: _to_spare(t, lambda spare: t.branches.delete(spare, force=True)),
     "delete a tag": lambda t: t.tags.delete(max(t.tags)) if t.tags else t.tag("release"),
+    "compress": lambda t: _compress(t, summarizer=lambda _: "Said."),
+    "compress by sentences": _compress,
+    "propose": lambda t: _compress(t, autonomy="collaborative"),
     "reply": _reply,
     "configure_operations": lambda t: t.configure_operations(chat={"model": "m-4", "seed": next(_numbers)}),
     "gc": lambda t: t.gc(keep_days=0),
@@ -161,6 +173,16 @@ WRITES: Final[dict[str, Write]] = {
     "erase a text": lambda t: t.erase(text="Green and black", reason="a test"),
     "configure": lambda t: t.configure(cached_states=t.config.cached_states + 1),
 }
+
+
+def _where_one_is_open(write: Callable[[Tract, int], object]) -> Write:
+    """Return *write* as one that may be called again when every proposal is decided."""
+
+    def again(t: Tract) -> object:
+        return write(t, t.proposals.open[0].number) if t.proposals.open else None
+
+    return again
+
 
 MERGES: Final[dict[str, Write]] = {
     "merge": lambda t: t.merge("other"),
@@ -171,5 +193,8 @@ MERGES: Final[dict[str, Write]] = {
     "save_merge": _where_one_waits(lambda t, result: t.save_merge(result.resolve(0, "theirs"))),
     "commit_merge": _where_one_waits(lambda t, result: t.commit_merge(result.resolve(0, "use", "Which teas?"))),
     "abort_merge": _where_one_waits(lambda t, _: t.abort_merge()),
+    "approve": _where_one_is_open(lambda t, number: t.proposals.approve(number)),
+    "reject": _where_one_is_open(lambda t, number: t.proposals.reject(number)),
+    "edit a proposal": _where_one_is_open(lambda t, number: t.proposals.edit(number, "Said so.")),
 }
 """Those that need `make_merges` first, and do something once."""

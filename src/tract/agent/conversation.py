@@ -225,6 +225,7 @@ def commit_reply(asking: Asking, begun: Moment, request: Request, reply: object)
         remarks=Remarks(generation_config=config, reply_to=_answered(begun), sent=sent),
         usage=reply.usage,
         tools=tools,
+        erasures=begun.erasures,
     )
     try:
         info = commit_turn(asking.store, asking.operation, turn)
@@ -270,7 +271,14 @@ def keep_partial(asking: Asking, begun: Moment, error: StreamBrokenError) -> Non
     kept = partial.model_copy(update={"tool_calls": (), "reasoning": (), "parts": parts, "interrupted": True})
     config = {**_plain_settings(asking.use.settings), **({"model": asking.use.model} if asking.use.model else {})}
     remarks = Remarks(generation_config=config or None, reply_to=_answered(begun))
-    turn = Turn(content=kept, branch=begun.branch, follows=begun.head, landing=asking.on_conflict, remarks=remarks)
+    turn = Turn(
+        content=kept,
+        branch=begun.branch,
+        follows=begun.head,
+        landing=asking.on_conflict,
+        remarks=remarks,
+        erasures=begun.erasures,
+    )
     try:
         commit_turn(asking.store, asking.operation, turn)
     except RefConflictError as conflict:

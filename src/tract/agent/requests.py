@@ -32,12 +32,14 @@ class Moment:
         head: Hash of the commit, or `None` before the first.
         context: What is sent.
         open_calls: Tool calls that wait for their results.
+        erasures: What `Store.erasures` was before it was compiled.
     """
 
     branch: str
     head: bytes | None
     context: CompiledContext
     open_calls: tuple[ToolCall, ...]
+    erasures: str | None = None
 
 
 def moment_of(store: Store, compiler: Compiler | None) -> Moment:
@@ -59,9 +61,11 @@ def moment_on(store: Store, compiler: Compiler | None, branch: str, head: bytes)
 
 
 def _moment(store: Store, compiler: Compiler | None, branch: str, head: bytes | None) -> Moment:
+    store.notice_erasures()
+    erasures = store.erasures
     context = _latest(store, head) if compiler is None else compile_commit(store, head, compiler=compiler)
     waiting = () if head is None else open_calls(states_of(store).get(head).shown)
-    return Moment(branch, head, context, waiting)
+    return Moment(branch, head, context, waiting, erasures)
 
 
 def _latest(store: Store, head: bytes | None) -> CompiledContext:

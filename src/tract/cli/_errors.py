@@ -19,6 +19,7 @@ from tract.errors import (
     MergeConflictError,
     MergeInProgressError,
     MissingTargetError,
+    ProposalStaleError,
     RefConflictError,
     SafetyError,
     TractError,
@@ -39,6 +40,7 @@ _CODES: Final[tuple[tuple[type[TractError], int], ...]] = (
     (MergeInProgressError, DECISION_NEEDED),
     (MissingTargetError, DECISION_NEEDED),
     (SafetyError, DECISION_NEEDED),
+    (ProposalStaleError, DECISION_NEEDED),
 )
 
 # What click raises for `tract config` alone, with the help page as its message; click 8.1 prints the page itself.
@@ -68,6 +70,10 @@ _COMMANDS: Final = {
     "nothing_to_answer": "Ask something: `tract chat TEXT`.",
     "no_merge": "Begin one with `tract merge BRANCH`.",
     "missing_target": "Name what it acts on as well: `tract cherry-pick TARGET REVISION`.",
+    "proposal_not_found": "List them with `tract proposals list --all`.",
+    "proposal_decided": "Look at it again with `tract proposals list --all`.",
+    "proposal_stale": "Drop it with `tract proposals reject NUMBER`, and compress again with `tract compress`.",
+    "summary": "Raise `--target`, or write the summary yourself: `tract compress --content TEXT`.",
     "safety": "Do it all the same with `--allow KIND`.",
     "ref_conflict": "Look at what came in with `tract log`, then try again.",
     "content_too_large": "Split it, or raise the limit with `tract config set max_content_bytes NUMBER`.",

@@ -10,13 +10,15 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from tract.compile.compiler import States, states_of
+from tract.compile.extract import sentences, without_label
 from tract.compile.fold import Entry, Event, State, switched_off
-from tract.compile.text import equal_blocks, lines_of
+from tract.compile.text import equal_blocks, lines_of, searchable
 from tract.history.ancestry import MergedOf, Place
 from tract.history.lanes import merged_of
 from tract.history.reflog import require_logged
 from tract.history.walk import LaneOf, Run
 from tract.objects.commit import SHORT_HASH, from_microseconds
+from tract.objects.content import SUMMARY_MARK
 from tract.storage import queries as q
 from tract.store import Store
 
@@ -38,6 +40,8 @@ class BlameLine:
         origin: Who the content came from.
         model: The `model` of the commit's own generation config, or `None`.
         created_at: When it was committed, UTC.
+        source: Of a line of a summary, the hash of the commit of the message behind it that says the
+            same word for word, or `None`.
     """
 
     message: int
@@ -51,6 +55,7 @@ class BlameLine:
     origin: str
     model: str | None
     created_at: datetime
+    source: str | None = None
 
     def __repr__(self) -> str:
         return f"<BlameLine {self.message}:{self.number} {self.commit[:SHORT_HASH]}>"
@@ -65,12 +70,14 @@ class BlameMessage:
         role: Its role.
         commit: Hash of the commit that placed it.
         lines: Each line of its readable text.
+        covers: Of a summary, the hashes of the messages it stands for, through every level.
     """
 
     index: int
     role: str
     commit: str
     lines: tuple[BlameLine, ...] = field(repr=False)
+    covers: tuple[str, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +196,7 @@ def blame(store: Store, commit: bytes | None) -> BlameResult:
     with store.reading() as database:
         rows = database.all(q.ARRIVALS, tract_id=store.tract_id)
         arrivals = Arrivals.read(rows, states.lane, lambda lane: merged_of(store, lane))
-    lines = _Lines(states, arrivals)
+    lines = _Lines(states, arrivals, state)
     return BlameResult(
         commit.hex(),
         tuple(
@@ -227,17 +234,23 @@ def owners(versions: Iterable[tuple[Event, Sequence[str]]]) -> list[tuple[str, E
 class _Lines:
     """Makes the values of one blame."""
 
-    def __init__(self, states: States, arrivals: Arrivals) -> None:
+    def __init__(self, states: States, arrivals: Arrivals, state: State) -> None:
         self._states = states
         self._arrivals = arrivals
+        self._state = state
 
     def message(self, index: int, entry: Entry, edits: Sequence[Event]) -> BlameMessage:
-        lines = tuple(self._lines(index, entry, edits))
+        behind = originals(self._state, entry)
+        texts = [(one.placed.hash.hex(), _all_text(one)) for one in behind]
+        lines = tuple(self._lines(index, entry, edits, texts=texts))
         message = entry.shown.message
         assert message is not None
-        return BlameMessage(index, message.role, entry.placed.hash.hex(), lines)
+        covers = tuple([commit for commit, _ in texts])
+        return BlameMessage(index, message.role, entry.placed.hash.hex(), lines, covers)
 
-    def _lines(self, index: int, entry: Entry, edits: Sequence[Event]) -> Iterator[BlameLine]:
+    def _lines(
+        self, index: int, entry: Entry, edits: Sequence[Event], *, texts: Sequence[tuple[str, str]]
+    ) -> Iterator[BlameLine]:
         # A version that was erased is passed over: what later ones share with it counts as theirs.
         said = [(event, lines_of(event.message)) for event in (entry.placed, *edits) if event.message is not None]
         for number, (text, event) in enumerate(owners(said), start=1):
@@ -255,4 +268,42 @@ class _Lines:
                 origin=event.origin,
                 model=model,
                 created_at=from_microseconds(event.created_at),
+                source=_source(text, texts) if texts else None,
             )
+
+
+def within(state: State, entry: Entry) -> list[Entry]:
+    """Return the entries a summary covers, each followed by those it covers itself; none for any other entry.
+
+    What is covered was there before what covers it, so there is no cycle; but there may be too many
+    levels for recursion.
+    """
+    found: list[Entry] = []
+    waiting = [entry]
+    while waiting:
+        one = waiting.pop()
+        if one is not entry:
+            found.append(one)
+        targets = one.placed.targets if one.placed.op == "compress" else ()
+        covered = (state.entry(target) for target in reversed(targets))
+        waiting += [child for child in covered if child is not None]
+    return found
+
+
+def originals(state: State, entry: Entry) -> list[Entry]:
+    """Return the messages a summary stands for, through every level, in order; none for any other entry."""
+    return [one for one in within(state, entry) if one.placed.op != "compress"]
+
+
+def _all_text(entry: Entry) -> str:
+    message = entry.shown.message
+    if message is None:
+        return ""
+    calls = [f"{call.name}({call.arguments})" for call in message.tool_calls]
+    return "\n".join([*searchable(message), *calls])
+
+
+def _source(line: str, texts: Iterable[tuple[str, str]]) -> str | None:
+    """Return the commit of the first of *texts* that has every sentence of *line*."""
+    said = sentences(without_label(line.removeprefix(SUMMARY_MARK)))
+    return next((commit for commit, text in texts if said and all(one in text for one in said)), None)

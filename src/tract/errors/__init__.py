@@ -11,7 +11,8 @@ from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from tract.errors.agent import NothingToAnswerError, StreamOpenError, ToolNotFoundError, UnansweredCallsError
-from tract.errors.base import StateError, TractError, nearest, shown
+from tract.errors.base import NotFoundError, StateError, TractError, nearest, shown
+from tract.errors.compressing import ProposalDecidedError, ProposalNotFoundError, ProposalStaleError, SummaryError
 from tract.errors.llm import (
     AuthenticationError,
     ContextTooLongError,
@@ -89,6 +90,9 @@ __all__ = [
     "OperationConflictError",
     "OperationNotFoundError",
     "OperationOpenError",
+    "ProposalDecidedError",
+    "ProposalNotFoundError",
+    "ProposalStaleError",
     "RateLimitedError",
     "ReadOnlyError",
     "RefConflictError",
@@ -100,6 +104,7 @@ __all__ = [
     "StorageError",
     "StoreNotFoundError",
     "StreamBrokenError",
+    "SummaryError",
     "StreamOpenError",
     "TagNotFoundError",
     "ToolNotFoundError",
@@ -113,12 +118,6 @@ __all__ = [
 ]
 
 # --- not found -----------------------------------------------------------------------------------
-
-
-class NotFoundError(TractError, KeyError):
-    """Something was named that does not exist."""
-
-    code = "not_found"
 
 
 class RevisionNotFoundError(NotFoundError):

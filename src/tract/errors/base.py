@@ -32,6 +32,12 @@ class TractError(Exception):
         return self.message
 
 
+class NotFoundError(TractError, KeyError):
+    """Something was named that does not exist."""
+
+    code = "not_found"
+
+
 class StateError(TractError):
     """The call is fine but not in the state this handle or branch is in."""
 

@@ -213,6 +213,19 @@ class SessionContent(Content):
     next_steps: tuple[str, ...] = ()
 
 
+class SummaryContent(Content):
+    """What stands in the place of the messages a compression covers.
+
+    Sent as a user message marked `[summary]`: every provider takes one anywhere, and it never gains
+    the standing of an instruction or of the model's own words.
+    """
+
+    content_type: ClassVar[str] = "summary"
+    default_origin: ClassVar[Origin] = "model"
+
+    text: str = Field(min_length=1)
+
+
 BUILT_IN: Mapping[str, type[Content]] = {
     kind.content_type: kind
     for kind in (
@@ -224,6 +237,7 @@ BUILT_IN: Mapping[str, type[Content]] = {
         OutputContent,
         FreeformContent,
         SessionContent,
+        SummaryContent,
     )
 }
 
@@ -398,6 +412,14 @@ def _session(payload: Mapping[str, Any]) -> Message:
     return Message("user", (TextPart("\n".join(lines)),))
 
 
+SUMMARY_MARK = "[summary] "
+"""How the message of a summary begins."""
+
+
+def _summary(payload: Mapping[str, Any]) -> Message:
+    return Message("user", (TextPart(SUMMARY_MARK + payload["text"]),))
+
+
 def _custom(payload: Mapping[str, Any]) -> Message:
     text = payload.get("text")
     return Message("user", (TextPart(text if isinstance(text, str) else _json_text(_without_nonce(payload))),))
@@ -418,6 +440,7 @@ _READERS: Mapping[str, Callable[[Mapping[str, Any]], Message]] = {
     "output": _plain_text,
     "freeform": _freeform,
     "session": _session,
+    "summary": _summary,
 }
 
 

@@ -14,6 +14,7 @@ from tract.objects.commit import from_microseconds
 from tract.objects.hashing import blob_hash, canonical_json
 from tract.objects.operation import args_hash
 from tract.operations.erasure import Derived, Found, Wanted, find, written_forms
+from tract.operations.proposal import sources_of
 from tract.operations.reply_cache import forget_replies
 from tract.operations.roots import Graph
 from tract.storage import erasing as e
@@ -43,7 +44,8 @@ class EraseResult:
         bytes: How many bytes they had.
         derived: What was made of them and stays: pass these hashes to `erase`, or `include_derived`.
         kept: Hashes of notes and files that stay because other commits use them.
-        redacted: How many operations, usages, settings and answers kept for reuse (which all go) told of it.
+        redacted: How many operations, usages, settings, proposals (which nobody can decide any more) and answers
+            kept for reuse (which all go) told of it.
         remains: Where it may still be, in words.
         reason: Why, as given.
         actor: Who, `""` if the handle has no actor.
@@ -153,6 +155,7 @@ class _Erasing:
             for id_, commit, raw in e.usage_texts(database)
             if commit in {one.id for one in found.commits} or self._tells(raw)
         ]
+        self.proposals = [one for one in e.proposals(database) if self._is_told_by(one)]
         told = [form.encode() for form in self._forms]
         self.replies = sum(any(form in data for form in told) for data in e.replies(database))
         self.settings = [key for key, value in e.settings(database).items() if self._is_written(key, value)]
@@ -160,10 +163,18 @@ class _Erasing:
     @property
     def redacted(self) -> int:
         """From how many places beside the contents something goes."""
-        return len(self.operations) + len(self.usages) + len(self.settings) + self.replies
+        places = (self.operations, self.usages, self.settings, self.proposals)
+        return sum(len(place) for place in places) + self.replies
 
     def _tells(self, text: str) -> bool:
         return any(form in text for form in self._forms)
+
+    def _is_told_by(self, proposal: e.KeptProposal) -> bool:
+        """Tell whether a proposal quotes what goes, or was made of it."""
+        payload = json.loads(proposal.payload)
+        if not any(payload["drafts"]):
+            return False  # emptied by an erasure before
+        return self._tells(proposal.payload) or not self._commits.isdisjoint(sources_of(payload))
 
     def _is_written(self, key: str, value: str) -> bool:
         return key.startswith(_WRITTEN_SETTINGS) and self._tells(value)
@@ -203,6 +214,9 @@ class _Erasing:
         e.drop_usage_texts(database, self.usages)
         for _, place, old, new in self.operations:
             e.redact(database, place, new, args_hash(old))
+        for proposal in self.proposals:
+            payload = canonical_json(_without_drafts(json.loads(proposal.payload)))
+            e.empty(database, proposal.id, payload.decode(), blob_hash(payload))
         for key in self.settings:
             database.execute(q.SET_META, {"key": key, "value": ""})
         # All of them: an answer may tell in other words what it was asked with.
@@ -253,3 +267,7 @@ class _Erasing:
         is_server = self._database.dialect != "sqlite"
         copies = [f"`{path}`, a copy made before a migration: delete it." for path in self._database.copies()]
         return (*said, *copies, *([_SERVER_LOG] if is_server else []), _ALWAYS_OUTSIDE)
+
+
+def _without_drafts(payload: dict[str, Any]) -> dict[str, Any]:
+    return {"branch": payload["branch"], "drafts": ["" for _ in payload["drafts"]]}

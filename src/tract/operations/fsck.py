@@ -44,7 +44,7 @@ def fsck(store: Store) -> list[Finding]:
     """
     found: list[Finding] = []
     with store.reading() as database:
-        for check in (_database, _blobs, _configs, _commits, _log):
+        for check in (_database, _blobs, _configs, _proposals, _commits, _log):
             try:
                 found += check(database)
             except TractError as error:
@@ -78,6 +78,12 @@ def _configs(database: Database) -> Iterator[Finding]:
     for hash_, json in c.configs(database):
         if config_hash(json.encode()) != hash_:
             yield Finding("config-damaged", hash_.hex(), "A generation config does not match its hash.")
+
+
+def _proposals(database: Database) -> Iterator[Finding]:
+    for tract, number, payload, hash_ in c.proposals(database):
+        if blob_hash(payload.encode()) != hash_:
+            yield Finding("proposal-damaged", f"{tract}@{number}", "A proposal does not match its hash.")
 
 
 def _commits(database: Database) -> Iterator[Finding]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tract.compile.compiler import NO_MARKS, Compiler, Marks, compile_commit, compile_state, states_of
+from tract.compile.compiler import NO_MARKS, Compiler, Marks, compile_commit, compile_state
 from tract.compile.context import CompiledContext
 from tract.compile.fold import Event, State
 from tract.compile.safety import SafetyWarning, order_warnings
@@ -17,6 +17,7 @@ from tract.objects.refs import BRANCH_PREFIX
 from tract.operations.chain import Chain, NewCommit
 from tract.operations.choices import Choices
 from tract.operations.copying import Copies
+from tract.operations.expand import show_in_full
 from tract.operations.moving import Move, MoveResult, Plan, Terms, carried_out
 from tract.operations.prepare import encode_note
 from tract.operations.revert import event_at
@@ -145,29 +146,37 @@ def compile_in_order(
     commit: bytes | None,
     order: Sequence[bytes],
     *,
+    expand: Sequence[bytes] = (),
     compiler: Compiler | None = None,
     marks: Marks = NO_MARKS,
     verify: bool = False,
 ) -> CompiledContext:
     """Return the context of *commit* as a reorder naming *order* would make it; writes nothing.
 
-    What the new order breaks is told in `warnings`; nothing blocks.
+    The summaries *expand* names are shown in full, through every level. What the new order breaks is
+    told in `warnings`; nothing blocks.
 
     Raises:
         InvalidInputError: A commit is named twice.
         InvalidTargetError: One is not in the history of *commit*, or placed no message.
     """
-    if verify or not order:
+    is_plain = not order and not expand
+    if verify or is_plain:
         plain = compile_commit(store, commit, compiler=compiler, marks=marks, verify=verify)
-        if not order:
+        if is_plain:
             return plain
     tip = None if commit is None else store.tip(commit)
-    targets = _targets(store, tip, order)
-    assert commit is not None
-    before = states_of(store).get(commit)
     chain = Chain(store, tip)
-    chain.add(NewCommit("reorder", targets))
-    assert chain.state is not None
-    found = order_warnings(before.shown, chain.state.shown, replies(store, commit))
-    said = [one.message for one in found]
+    show_in_full(store, chain, expand)
+    said: list[str] = []
+    if order:
+        targets = _targets(store, tip, order)
+        assert commit is not None
+        assert chain.state is not None
+        before = chain.state.shown
+        chain.add(NewCommit("reorder", targets))
+        found = order_warnings(before, chain.state.shown, replies(store, commit))
+        said = [one.message for one in found]
+    if commit is None or chain.state is None:
+        return compile_commit(store, commit)
     return compile_state(store, commit, chain.state, compiler=compiler, marks=marks, warnings=said)

@@ -44,6 +44,7 @@ class Turn:
         landing: What to do where the branch has moved on.
         usage: What the provider said it cost.
         tools: Canonical bytes of the tool definitions sent.
+        erasures: What `Store.erasures` was before what it answers was read; a reply may repeat what was erased since.
     """
 
     content: BaseModel
@@ -53,6 +54,7 @@ class Turn:
     remarks: Remarks = field(default_factory=Remarks)
     usage: Usage | None = None
     tools: bytes | None = None
+    erasures: str | None = None
 
 
 def commit_turn(store: Store, verb: str, turn: Turn) -> CommitInfo:
@@ -60,7 +62,7 @@ def commit_turn(store: Store, verb: str, turn: Turn) -> CommitInfo:
 
     Raises:
         RefConflictError: The branch has moved on in a way the turn's landing does not allow.
-        ErasedMeanwhileError: Something was erased since the context was read.
+        ErasedMeanwhileError: Something was erased since what it answers was read.
     """
     ready = prepare(store, turn.content)
     plan = Plan(store, "append", ready, turn.remarks, tools=turn.tools)
@@ -68,7 +70,7 @@ def commit_turn(store: Store, verb: str, turn: Turn) -> CommitInfo:
     store.pause("reply")
     with store.operation(verb) as operation:
         # The model was told of it, and its answer may repeat it.
-        operation.require_nothing_erased()
+        operation.require_nothing_erased(turn.erasures)
         tip = _landed(operation, name, turn)
         sizes = after_append(store, tip, ready.tokens)
         draft = plan.draft((), sizes)
@@ -120,4 +122,4 @@ def _record(operation: Operation, written: Tip, usage: Usage) -> None:
     kept: dict[str, Any] = {**asdict(usage), "raw": {}}
     noted = operation.args.setdefault("usages", [])
     noted.append({"commit": written.hash.hex(), "before": known_usage(operation.store, written), "usage": kept})
-    operation.add_usage(usage_values(written.id, kept))
+    operation.put(q.ADD_USAGE, **usage_values(written.id, kept))

@@ -63,6 +63,7 @@ def _planned(store: Store, tip: Tip | None, commit: bytes, note: bytes | None) -
     else:
         if event.id in off:
             raise _already(event, _reverting(state, event, off))
+        _require_outermost(state, event)
         chain.add(_revert_of(event, note))
     return chain
 
@@ -99,6 +100,19 @@ def _require_left(event: Event, *, is_left: bool) -> None:
         )
 
 
+def _require_outermost(state: State, event: Event) -> None:
+    """Refuse a summary that another one covers: its messages would show beside the summary that tells of them."""
+    entry = state.entry(event.id) if event.op == "compress" else None
+    outer = None if entry is None or not entry.covers else state.event(entry.covers[-1])
+    if outer is not None:
+        name = outer.hash.hex()[:SHORT_HASH]
+        raise InvalidTargetError(
+            f"The summary {event.hash.hex()[:SHORT_HASH]} is itself covered by {name}.",
+            target=event.hash.hex(),
+            hint=f"Revert that one first: `t.revert('{name}')`, or look inside with `t.expand(commit)`.",
+        )
+
+
 def _reverting(state: State, event: Event, off: frozenset[int]) -> Event:
     return next(one for one in state.changes() if one.op == "revert" and event.id in one.targets and one.id not in off)
 
@@ -127,19 +141,19 @@ def _skip(events: Sequence[Event], note: bytes | None) -> NewCommit:
 def _revert_merge(store: Store, chain: Chain, merge: Event, note: bytes | None) -> None:
     """Switch off what only the second parent of *merge* brought: its changes, newest first, then its messages."""
     assert chain.state is not None
-    brought = _brought(store, chain.state, merge)
-    own = {event.id for event in brought}
+    events = brought(store, chain.state, merge)
+    own = {event.id for event in events}
     off = switched_off(chain.state.events)
-    for event in reversed(brought):
+    for event in reversed(events):
         if event.id not in off and _acts_outside(event, own):
             chain.add(_revert_of(event, note))
-    messages = [event for event in brought if event.op == "append" and _shown(chain.state, event)]
+    messages = [event for event in events if event.op == "append" and _shown(chain.state, event)]
     if messages:
         chain.add(_skip(messages, note))
     _require_left(merge, is_left=len(chain) > 0)
 
 
-def _brought(store: Store, state: State, merge: Event) -> list[Event]:
+def brought(store: Store, state: State, merge: Event) -> list[Event]:
     """Return the events of *state* that only the second parent of *merge* reaches, in order."""
     with store.reading() as database:
         row = stored(database, merge.hash)

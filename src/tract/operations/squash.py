@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
 
 from tract.compile.compiler import states_of
 from tract.compile.fold import Event, State
+from tract.objects.commit import least_trusted
 from tract.objects.content import ArtifactContent, shorten
 from tract.operations.commit import Remarks, append
 from tract.operations.merge_plan import brought
 from tract.operations.merge_result import MergeResult
 from tract.store import Store
-
-# From the least trusted: a summary is trusted no more than the least trusted thing it tells of.
-_TRUST: Final = ("tool", "import", "user", "model", "developer", "system")
 
 
 def squash(store: Store, result: MergeResult) -> MergeResult:
@@ -26,7 +23,7 @@ def squash(store: Store, result: MergeResult) -> MergeResult:
     remarks = Remarks(
         message=result.message or f"squash {result.name}",
         metadata={"squashed": {"head": result.theirs.hex(), "commits": commits}},
-        origin=min((event.origin for event in added), key=_TRUST.index, default="developer"),
+        origin=least_trusted(event.origin for event in added),
         expected_head=result.ours,
         is_derived=True,
     )

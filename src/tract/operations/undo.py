@@ -22,7 +22,9 @@ from tract.history.operations import newest_first, operation
 from tract.objects.operation import OperationInfo
 from tract.objects.refs import BRANCH_PREFIX, HEAD, ORIG_HEAD
 from tract.operations.configure import config_key, put_in_force, stored_config
+from tract.operations.proposal import put_state
 from tract.operations.usage import is_same_usage, known_usage, usage_values
+from tract.storage import proposals as kept
 from tract.storage import queries as q
 from tract.store import Head, Operation, Store
 
@@ -199,7 +201,8 @@ def _put_all(gate: Operation, done: OperationInfo, skipped: Sequence[str]) -> No
     wanted = [change for change in done.changes if change[0] not in skipped]
     left = [change[0] for change in wanted if not _put(gate, done, change)]
     settings, usages = done.args.get("settings", {}), done.args.get("usages", [])
-    if left and len(left) == len(wanted) and not settings and not usages:
+    proposals = done.args.get("proposals", [])
+    if left and len(left) == len(wanted) and not (settings or usages or proposals):
         raise OperationConflictError(gate.verb, done.number, left[0])
     if left:
         gate.args.setdefault("left", {})[str(done.number)] = left
@@ -210,6 +213,8 @@ def _put_all(gate: Operation, done: OperationInfo, skipped: Sequence[str]) -> No
         gate.set_meta(key, value)
     for noted in reversed(usages) if gate.verb == "undo" else usages:
         _put_usage(gate, done, noted)
+    for noted in reversed(proposals) if gate.verb == "undo" else proposals:
+        _put_proposal(gate, done, noted)
 
 
 def _put(gate: Operation, done: OperationInfo, change: tuple[str, str | None, str | None]) -> bool:
@@ -244,7 +249,16 @@ def _put_usage(gate: Operation, done: OperationInfo, noted: Mapping[str, Any]) -
     found, wanted = (noted["usage"], noted["before"]) if gate.verb == "undo" else (noted["before"], noted["usage"])
     if not is_same_usage(known_usage(gate.store, tip), found):
         raise OperationConflictError(gate.verb, done.number, noted["commit"])
-    gate.add_usage(usage_values(tip.id, wanted))
+    gate.put(q.ADD_USAGE, **usage_values(tip.id, wanted))
+
+
+def _put_proposal(gate: Operation, done: OperationInfo, noted: Sequence[Any]) -> None:
+    number, revision, old, new = noted
+    found, wanted = (new, old) if gate.verb == "undo" else (old, new)
+    row = gate.store.one(kept.STATE, tract_id=gate.store.tract_id, number=number, revision=revision)
+    if row is None or row[0] != found:
+        raise OperationConflictError(gate.verb, done.number, f"proposal/{number}")
+    put_state(gate, number, revision, wanted)
 
 
 def _waiting(gate: Operation) -> str | None:

@@ -40,7 +40,7 @@ def record_usage(store: Store, usage: Any, commit: bytes | None) -> Usage:
         # A list, because a batch may record several.
         noted = operation.args.setdefault("usages", [])
         noted.append({"commit": commit.hex(), "before": known_usage(store, tip), "usage": kept})
-        operation.add_usage(usage_values(tip.id, kept))
+        operation.put(q.ADD_USAGE, **usage_values(tip.id, kept))
     return read
 
 

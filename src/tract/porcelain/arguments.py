@@ -92,6 +92,11 @@ def resolve_all(store: Store, named: str | CommitInfo | Iterable[str | CommitInf
     return [resolve(store, one) for one in named]
 
 
+def resolve_some(store: Store, named: str | CommitInfo | Iterable[str | CommitInfo] | None) -> list[bytes]:
+    """Return the hashes of one, several or no revisions, in order."""
+    return [] if named is None else resolve_all(store, named)
+
+
 def picks(store: Store, named: str | CommitInfo | Iterable[str | CommitInfo]) -> list[bytes]:
     """Return the hashes of the commits to pick, each range `a..b` replaced by what b has and a has not.
 

@@ -1,10 +1,10 @@
-"""The plural nouns of a tract: branches, tags and operations, with Python's own protocols."""
+"""The plural nouns of a tract: branches, tags, operations and proposals, with Python's own protocols."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
 
 from tract.agent.tools import Toolbox
 from tract.errors import BranchNotFoundError, InvalidInputError, shown
@@ -17,8 +17,13 @@ from tract.objects.refs import BRANCH_PREFIX, HEAD, ORIG_HEAD, TAG_PREFIX
 from tract.operations import branch as branching
 from tract.operations import tag as tagging
 from tract.operations.branch import Branch, Divergence
+from tract.operations.compress import COMPRESSION
+from tract.operations.proposal import Proposal, ProposalKind, all_proposals, find_proposal
 from tract.operations.tag import Tag
 from tract.store import Store
+
+KINDS: Final[tuple[ProposalKind, ...]] = (COMPRESSION,)
+"""What can be proposed."""
 
 
 class Branches(Mapping[str, Branch]):
@@ -171,3 +176,62 @@ class Operations:
         if first is None:
             raise BranchNotFoundError(name, self._store.refs(BRANCH_PREFIX))
         return itertools.chain([first], found)
+
+
+class Proposals(Mapping[int, Proposal]):
+    """The proposals of a tract by number, decided ones too: `t.proposals[3]`, `len`, iteration by number."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def __getitem__(self, number: int) -> Proposal:
+        return find_proposal(self._store, number, KINDS)
+
+    def __contains__(self, number: object) -> bool:
+        return any(number == known for known in self)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter([proposal.number for proposal in all_proposals(self._store, KINDS)])
+
+    def __len__(self) -> int:
+        return len(all_proposals(self._store, KINDS))
+
+    def __repr__(self) -> str:
+        return f"<Proposals {', '.join(map(str, self))}>"
+
+    @property
+    def open(self) -> tuple[Proposal, ...]:
+        """Those nobody has decided, the oldest first."""
+        return tuple([one for one in all_proposals(self._store, KINDS) if one.state == "open"])
+
+    def approve(self, number: int) -> Any:
+        """Carry out the proposal *number*, in one operation; what was committed meanwhile stays after it.
+
+        Returns:
+            What its verb returns, such as a `CompressResult`.
+
+        Raises:
+            ProposalNotFoundError: There is none.
+            ProposalDecidedError: It was decided already.
+            ProposalStaleError: What it is for has changed.
+        """
+        return self[number].approve()
+
+    def reject(self, number: int) -> Proposal:
+        """Drop the proposal *number*.
+
+        Raises:
+            ProposalNotFoundError: There is none.
+            ProposalDecidedError: It was decided already.
+        """
+        return self[number].reject()
+
+    def edit(self, number: int, drafts: str | Sequence[str]) -> Proposal:
+        """Replace the drafts of the proposal *number*: as many texts as there are, or one where there is one.
+
+        Raises:
+            ProposalNotFoundError: There is none.
+            ProposalDecidedError: It was decided already.
+            SummaryError: A draft is longer than what it covers.
+        """
+        return self[number].edit(drafts)

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
+from re import Pattern
 from types import TracebackType
 from typing import Any, Literal, Self, overload
 
@@ -54,8 +55,10 @@ from tract.operations.apply import R, apply
 from tract.operations.branch import Branch
 from tract.operations.cherry_pick import CherryPickResult, cherry_pick
 from tract.operations.commit import Remarks, annotate, append, edit
+from tract.operations.compress import CompressOptions, CompressResult, compress
 from tract.operations.configure import configure, parse_llm_config
 from tract.operations.erase import EraseResult, erase
+from tract.operations.expand import Expansion, expand, lookup_tool
 from tract.operations.fsck import Finding, fsck
 from tract.operations.gc import GCOptions, GCResult, gc
 from tract.operations.merge import (
@@ -71,6 +74,7 @@ from tract.operations.merge import (
 from tract.operations.merge_result import MergeResult
 from tract.operations.moving import Terms
 from tract.operations.prepare import as_content, with_text
+from tract.operations.proposal import Proposal
 from tract.operations.rebase import RebaseResult, rebase
 from tract.operations.reorder import ReorderResult, compile_in_order, reorder
 from tract.operations.reply_cache import ReplyCache
@@ -78,6 +82,7 @@ from tract.operations.reset import reset
 from tract.operations.revert import revert
 from tract.operations.review import Reviewer
 from tract.operations.stats import Stats, stats
+from tract.operations.summary import Summarizer
 from tract.operations.tag import Tag
 from tract.operations.undo import UndoResult, redo, undo
 from tract.operations.usage import record_usage
@@ -92,9 +97,10 @@ from tract.porcelain.arguments import (
     picks,
     remarks,
     resolve_all,
+    resolve_some,
     text_or_parts,
 )
-from tract.porcelain.collections import Branches, Operations, Tags, Tools
+from tract.porcelain.collections import Branches, Operations, Proposals, Tags, Tools
 from tract.porcelain.opening import Place, open_models, open_store
 from tract.store import Store
 from tract.tokens import TokenCounter
@@ -765,6 +771,7 @@ class Tract:
         *,
         as_of: datetime | None = None,
         order: Iterable[str | CommitInfo] | None = None,
+        expand: str | CommitInfo | Iterable[str | CommitInfo] = (),
         strategy: StrategyName | FitStrategy | None = None,
         budget: int | TokenBudget | None = None,
         mark_edits: bool = False,
@@ -778,6 +785,7 @@ class Tract:
             as_of: Compile where the branch pointed at this time (with a time zone).
             order: Commits whose messages trade the places they hold among themselves, as `t.reorder`
                 would make them, for this call alone; nothing is left out, and `warnings` tells what it breaks.
+            expand: Summaries, or messages behind one, to show in full for this call alone, through every level.
             strategy: What to keep if not everything fits: `newest` (the default), `window`, `importance` or a
                 `FitStrategy` of your own. Instructions, pins and what was said last are always kept, and a
                 tool call with its results or not at all. `left_out` tells what is missing.
@@ -796,16 +804,17 @@ class Tract:
         Cost:
             One small query when nothing is new; O(new commits) otherwise; with a budget O(messages) besides.
         """
-        is_plain = at is None and as_of is None and order is None and self._compiler is None
+        is_plain = at is None and as_of is None and order is None and self._compiler is None and expand == ()
         if is_plain and not (mark_edits or mark_erased or verify):
             return fitted(self._store, compile_head(self._store), budget, strategy)
-        commit, named = self._moment(at, as_of), [] if order is None else resolve_all(self._store, order)
+        commit, named, full = self._moment(at, as_of), *[resolve_some(self._store, one) for one in (order, expand)]
         return fitted(
             self._store,
             compile_in_order(
                 self._store,
                 commit,
                 named,
+                expand=full,
                 compiler=self._compiler,
                 marks=Marks(mark_edits, mark_erased),
                 verify=verify,
@@ -1293,6 +1302,96 @@ class Tract:
     def merge_in_progress(self) -> MergeResult | None:
         """The merge that waits for decisions, or `None`."""
         return merge_in_progress(self._store)
+
+    # --- compressing -------------------------------------------------------------------------------
+
+    def compress(
+        self,
+        commits: str | CommitInfo | Iterable[str | CommitInfo] | None = None,
+        *,
+        start: str | CommitInfo | None = None,
+        end: str | CommitInfo | None = None,
+        target_tokens: int | None = None,
+        content: str | Sequence[str] | None = None,
+        summarizer: Summarizer | None = None,
+        instructions: str | None = None,
+        system_prompt: str | None = None,
+        preserve: str | CommitInfo | Iterable[str | CommitInfo] = (),
+        must_keep: str | Pattern[str] | Iterable[str | Pattern[str]] = (),
+        autonomy: AutonomyLevel | str | None = None,
+        dry_run: bool = False,
+    ) -> CompressResult | Proposal:
+        """Cover messages with summaries; what they say comes back with `revert`, and `expand` shows it.
+
+        Pinned messages stay, and what stands between them gets one summary each. A tool call and its
+        results are covered together or not at all. Nothing behind them moves.
+
+        Args:
+            commits: The messages to cover, summaries included; by default all that have normal priority.
+            start: Cover from this message on, instead of naming each.
+            end: Cover up to this message.
+            target_tokens: Most tokens all summaries together may have; by default a quarter is aimed at.
+            content: The summary, written by you; a text for each group if there are several.
+            summarizer: Called with a `SummaryRequest`, returns a text or a `Summary`; by default
+                `extractive`, which picks sentences and needs no model.
+            instructions: What to tell the summarizer besides.
+            system_prompt: Replaces the summarizer's own prompt.
+            preserve: Messages that stay this time.
+            must_keep: Texts, and compiled patterns whose matches have to be in the summaries.
+            autonomy: `autonomous` (the default) writes; `collaborative` returns a `Proposal` to approve,
+                also after a restart; `manual` needs *content*.
+            dry_run: Say what would be written, and write nothing.
+
+        Raises:
+            InvalidInputError: There is nothing to compress, or *content* does not fit the groups.
+            SummaryError: A summary is empty, too long or a refusal, also when asked for again.
+            RefConflictError: What was to be covered changed while the summarizer ran.
+
+        Cost:
+            O(messages), and a call of the summarizer for each group; no transaction is open meanwhile.
+        """
+        options = CompressOptions(
+            None if commits is None else resolve_all(self._store, commits),
+            None if start is None else self._resolve(start),
+            None if end is None else self._resolve(end),
+            resolve_some(self._store, preserve),
+            target_tokens=target_tokens,
+            content=content,
+            summarizer=summarizer,
+            instructions=instructions,
+            system_prompt=system_prompt,
+            must_keep=must_keep,
+            autonomy=autonomy,
+            dry_run=dry_run,
+        )
+        return compress(self._store, options)
+
+    def expand(self, commit: str | CommitInfo) -> Expansion:
+        """Return what a summary, merge or squash stands for, through every level, down to the original messages.
+
+        Raises:
+            InvalidTargetError: *commit* is an annotation, a reorder or a revert.
+        """
+        return expand(self._store, self._resolve(commit))
+
+    def lookup_tool(self) -> Callable[..., list[dict[str, str]]]:
+        """Return a function, to be called by a model, that looks up what was said and is only summarized now.
+
+        Hand it to `t.run` or `t.tool`, or to any other loop: it is annotated and describes itself.
+
+        Example:
+            >>> with Tract.open() as t:
+            ...     said = t.user("The booking code is RH-2041, for two nights, and breakfast is included in it.")
+            ...     _ = t.compress(content="A room was booked.")
+            ...     print(t.lookup_tool()("booking code")[0]["text"][:30])
+            The booking code is RH-2041, f
+        """
+        return lookup_tool(self._store)
+
+    @property
+    def proposals(self) -> Proposals:
+        """What waits to be approved or rejected, and what was: by number, the oldest first."""
+        return Proposals(self._store)
 
     # --- operations --------------------------------------------------------------------------------
 

@@ -77,6 +77,18 @@ def blobs(database: Database) -> Iterator[tuple[bytes, int, bytes | None, int | 
 _CONFIGS = Query(select(s.configs.c.hash, s.configs.c.json))
 
 
+_PROPOSALS: Final = Query(
+    select(s.tracts.c.name, s.proposals.c.number, s.proposals.c.payload, s.proposals.c.hash).select_from(
+        s.proposals.join(s.tracts, s.tracts.c.id == s.proposals.c.tract_id)
+    )
+)
+
+
+def proposals(database: Database) -> list[tuple[str, int, str, bytes]]:
+    """Return tract, number, payload and hash of every revision of every proposal."""
+    return [(tract, number, payload, hash_) for tract, number, payload, hash_ in database.all(_PROPOSALS)]
+
+
 def configs(database: Database) -> list[tuple[bytes, str]]:
     """Return hash and text of every generation config."""
     return [(hash_, json) for hash_, json in database.all(_CONFIGS)]

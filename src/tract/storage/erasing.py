@@ -101,6 +101,31 @@ def drop_usage_texts(database: Database, usages: Iterable[int]) -> None:
         database.execute(_DROP_USAGE, {"of_id": id_})
 
 
+class KeptProposal(NamedTuple):
+    """One revision of a proposal: row id and payload."""
+
+    id: int
+    payload: str
+
+
+_PROPOSALS: Final = Query(select(s.proposals.c.id, s.proposals.c.payload))
+_EMPTY: Final = Query(
+    update(s.proposals)
+    .where(s.proposals.c.id == _p("of_id"))
+    .values(payload=_p("payload"), hash=_p("hash"), state=literal_column("'erased'"))
+)
+
+
+def proposals(database: Database) -> list[KeptProposal]:
+    """Return every proposal ever kept, whatever its state."""
+    return [KeptProposal(*row) for row in database.all(_PROPOSALS)]
+
+
+def empty(database: Database, proposal: int, payload: str, hash_: bytes) -> None:
+    """Replace the payload of a proposal, which nobody can decide any more."""
+    database.execute(_EMPTY, {"of_id": proposal, "payload": payload, "hash": hash_})
+
+
 def settings(database: Database) -> dict[str, str]:
     """Return every setting of the store."""
     return dict(database.all(_META))
@@ -115,7 +140,7 @@ def replies(database: Database) -> Iterator[bytes]:
         yield bytes(data)
 
 
-_HANDLED: Final = frozenset({s.operations.c.args, s.usage.c.raw, s.meta.c.value})
+_HANDLED: Final = frozenset({s.operations.c.args, s.usage.c.raw, s.meta.c.value, s.proposals.c.payload})
 _OTHER_TEXTS: Final = tuple(
     (f"{table.name}.{column.name}", Query(select(column).distinct().where(column.is_not(None))))
     for table in s.metadata.sorted_tables

@@ -189,6 +189,22 @@ usage: Final = _table(
     Column("raw", Text, nullable=False),
 )
 
+proposals: Final = _table(
+    "proposals",
+    _id(),
+    Column("tract_id", _Int, ForeignKey("tracts.id"), nullable=False),
+    Column("number", _Int, nullable=False),
+    # An edit adds a revision; of a row only the state changes, so undo has nothing else to put back.
+    Column("revision", _Int, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("head_id", _Int, ForeignKey("commits.id"), nullable=False),
+    Column("payload", Text, nullable=False),
+    Column("hash", LargeBinary, nullable=False),
+    Column("created_at", _Int, nullable=False),
+    Column("state", Text, nullable=False),
+    UniqueConstraint("tract_id", "number", "revision", name="proposals_number"),
+)
+
 # Answers of models by what was asked: a cache, no part of any history, and free to be emptied at any time.
 replies: Final = _table(
     "replies",

@@ -50,6 +50,7 @@ def _as_json(message: BlameMessage) -> dict[str, Any]:
         "index": message.index,
         "role": message.role,
         "commit": message.commit,
+        "covers": list(message.covers),
         "lines": [_line(line) for line in message.lines],
     }
 
@@ -66,4 +67,5 @@ def _line(line: BlameLine) -> dict[str, Any]:
         "origin": line.origin,
         "model": line.model,
         "created_at": line.created_at.isoformat(),
+        "source": line.source,
     }

@@ -21,6 +21,7 @@ def upgrade() -> None:
     _names()
     _log()
     _usage()
+    _proposals()
     _replies()
 
 
@@ -181,6 +182,24 @@ def _usage() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("ix_usage_commit_id", "usage", ["commit_id"])
+
+
+def _proposals() -> None:
+    _table(
+        "proposals",
+        _int("id"),
+        _int("tract_id", _to("tracts.id")),
+        _int("number"),
+        _int("revision"),
+        _text("kind"),
+        _int("head_id", _to("commits.id")),
+        _text("payload"),
+        _bytes("hash"),
+        _int("created_at"),
+        _text("state"),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("tract_id", "number", "revision", name="proposals_number"),
+    )
 
 
 def _replies() -> None:
