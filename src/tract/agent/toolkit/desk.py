@@ -4,6 +4,8 @@ The tools call the public methods of the handle and nothing else, so they can do
 store is asked two questions only: whether a commit belongs to this tract, and which operation a call was.
 """
 
+# ruff: noqa: D102 - what a member of the protocol does is said by the method of `Tract` it stands for
+
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
@@ -85,6 +87,10 @@ class Handle(Protocol):
     def reset(self) -> Callable[..., CommitInfo]: ...
     @property
     def merge(self) -> Callable[..., Any]: ...
+    @property
+    def compress(self) -> Callable[..., Any]: ...
+    @property
+    def expand(self) -> Callable[..., Any]: ...
     @property
     def undo(self) -> Callable[..., Any]: ...
     @property
@@ -197,5 +203,5 @@ def profile_of(value: object) -> Profile:
         InvalidInputError: There is none.
     """
     if isinstance(value, str) and value in PROFILES:
-        return value  # type: ignore[return-value]  # just looked up
+        return value
     raise InvalidInputError(f"{shown(value)} is no profile.", hint=f"Profiles are {', '.join(PROFILES)}.")

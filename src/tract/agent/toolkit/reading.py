@@ -80,7 +80,9 @@ def log(desk: Desk, limit: Limit = 20, start: Revision = "HEAD", *, all_branches
         found = desk.t.log(limit + 1, branch=desk.start(start))
     more = ""
     if len(found) > limit:
-        more = "[more: ask with a larger limit]" if all_branches else f"[more: ask with start={found[limit].short_hash}]"
+        more = (
+            "[more: ask with a larger limit]" if all_branches else f"[more: ask with start={found[limit].short_hash}]"
+        )
     return listing([commit_line(info) for info in found[:limit]], none="No commits.", more=more)
 
 
@@ -168,5 +170,7 @@ def operations(desk: Desk, limit: Limit = 20) -> str:
         if len(lines) == limit:
             return listing(lines, none="", more=f"[more: ask with limit={min(200, 2 * limit)}]")
         undoes = f" takes back {done.undoes}" if done.undoes else ""
-        lines.append(f"{done.number} {done.verb}{undoes} {done.created_at:%Y-%m-%d %H:%M} {one_line(done.actor)}".rstrip())
+        lines.append(
+            f"{done.number} {done.verb}{undoes} {done.created_at:%Y-%m-%d %H:%M} {one_line(done.actor)}".rstrip()
+        )
     return listing(lines, none="Nothing was done yet.")
