@@ -153,6 +153,14 @@ class Toolkit(Toolbox):
             raise InvalidInputError(f"{shown(format)} is no format of tools.", hint="Use openai, anthropic or json.")
         return [dict(one["function"]) for one in own]
 
+    def writes_nothing(self, name: str) -> bool:
+        """Whether the tool *name* only looks.
+
+        Raises:
+            ToolNotFoundError: There is none.
+        """
+        return self[name].idempotent
+
     def execute(
         self, name: str, arguments: str | Mapping[str, Any] = "{}", *, call_id: str = _NO_CALL
     ) -> ToolResultContent:

@@ -164,7 +164,11 @@ def tags(desk: Desk) -> str:
 
 
 def operations(desk: Desk, limit: Limit = 20) -> str:
-    """List what was done to this tract, newest first: number, verb, who did it."""
+    """List what was done to this tract, newest first: number, verb, time, who did it.
+
+    Args:
+        limit: How many at most.
+    """
     lines: list[str] = []
     for done in desk.t.operations:
         if len(lines) == limit:
