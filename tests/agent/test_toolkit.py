@@ -12,7 +12,7 @@ from tests.agent.talking import model, require_valid, said, verbs
 from tests.operations.clock import Clock
 from tests.reliability.dump import dump
 from tract import ToolCall, ToolExecutor, Toolkit, ToolLimits, ToolResultContent, Tract
-from tract.agent.toolkit.desk import PROFILES
+from tract.agent.toolkit.profiles import PROFILES
 from tract.agent.toolkit.table import TABLE
 from tract.errors import InvalidInputError, ToolNotFoundError
 

@@ -16,7 +16,7 @@ from tests.agent.talking import model, require_valid
 from tests.reliability.dump import dump
 from tests.strategies import JSON
 from tract import ToolCall, ToolResultContent, Tract
-from tract.agent.toolkit.desk import PROFILES, Profile
+from tract.agent.toolkit.profiles import PROFILES, Profile
 from tract.agent.toolkit.table import TABLE, entries_of
 
 RULE = "You are a travel agent. Never give a discount."

@@ -21,8 +21,8 @@ from tract.agent.running import run_async, run_sync
 from tract.agent.semantic import Deciders, Semantic, Verb, Wish, deciders
 from tract.agent.settings import Defaults, Models
 from tract.agent.streams import AsyncTextStream, TextStream
-from tract.agent.toolkit.desk import Profile
 from tract.agent.toolkit.kit import Offer, ToolFormat, Toolkit, ToolLimits, toolkit
+from tract.agent.toolkit.profiles import Profile
 from tract.agent.tools import F, decorated, offered, runnable
 from tract.compile.bisect import BisectResult, ContextTest, bisect
 from tract.compile.blame import BlameResult, blame

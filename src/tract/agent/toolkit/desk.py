@@ -10,14 +10,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal, Protocol, TypeAlias, get_args
+from typing import Any, Final, Protocol
 
 from tract.agent.schemas import ArgumentsError
+from tract.agent.toolkit.profiles import Profile
 from tract.compile.compiler import states_of
 from tract.compile.context import CompiledContext
 from tract.compile.diff import DiffResult
 from tract.compile.fold import Entry
-from tract.errors import AmbiguousRevisionError, InvalidInputError, RevisionNotFoundError, shown
+from tract.errors import AmbiguousRevisionError, RevisionNotFoundError
 from tract.history.ancestry import contains, reach_all
 from tract.history.info import commit_info
 from tract.history.lanes import lane_of, merged_of, place_of
@@ -26,11 +27,6 @@ from tract.history.status import Status
 from tract.objects.commit import CommitInfo
 from tract.storage import queries as q
 from tract.store import Store
-
-Profile: TypeAlias = Literal["read", "self", "supervisor", "admin"]
-
-PROFILES: Final[tuple[Profile, ...]] = get_args(Profile)
-"""Each may what the one before it may, and more."""
 
 MADE_BY: Final = "toolkit"
 """Key in the metadata of commits that were made through a toolkit; its value is the profile."""
@@ -194,14 +190,3 @@ class Desk:
             operation = self.t.operations[number]
             if operation.verb in verbs and operation.actor == self.store.actor:
                 self.done.append(number)
-
-
-def profile_of(value: object) -> Profile:
-    """Return the profile called *value*.
-
-    Raises:
-        InvalidInputError: There is none.
-    """
-    if isinstance(value, str) and value in PROFILES:
-        return value
-    raise InvalidInputError(f"{shown(value)} is no profile.", hint=f"Profiles are {', '.join(PROFILES)}.")

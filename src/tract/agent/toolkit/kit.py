@@ -12,7 +12,8 @@ from typing import Any, Final, Literal, TypeAlias, get_args
 
 from tract.agent.running import run_call
 from tract.agent.schemas import ArgumentsError, Signature, signature_of
-from tract.agent.toolkit.desk import Desk, Handle, Profile, profile_of
+from tract.agent.toolkit.desk import Desk, Handle
+from tract.agent.toolkit.profiles import Profile, profile_of
 from tract.agent.toolkit.table import ToolEntry, entries_of
 from tract.agent.toolkit.words import cut, one_line, said_of
 from tract.agent.tools import Tool, Toolbox, failed, said_by, tool_name

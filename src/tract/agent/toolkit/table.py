@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from tract.agent.toolkit import reading, ruling, writing
-from tract.agent.toolkit.desk import PROFILES, Profile
+from tract.agent.toolkit.profiles import PROFILES, Profile
 
 
 @dataclass(frozen=True, slots=True)

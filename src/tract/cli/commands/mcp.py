@@ -6,7 +6,7 @@ from typing import cast
 
 import click
 
-from tract.agent.toolkit.desk import PROFILES, Profile
+from tract.agent.toolkit.profiles import PROFILES, Profile
 from tract.cli._context import App
 
 
