@@ -32,7 +32,7 @@ quick: $(VENV)/.installed-dev lint ## Run the gates and the fast tests (< 3 min)
 lint: $(VENV)/.installed-dev ## Run the gates that run no code
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/codespell src tests docs *.md
+	$(BIN)/codespell src tests docs cookbook *.md
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 

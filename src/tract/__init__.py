@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     from tract.operations.cherry_pick import CherryPickResult
     from tract.operations.choices import MissingTarget
     from tract.operations.compress import CompressResult, GroupSummary
+    from tract.operations.compress_plan import CompressPlan
     from tract.operations.erase import EraseResult
     from tract.operations.erasure import Derived
     from tract.operations.expand import Expansion
@@ -101,6 +102,7 @@ _HOME = {
     "CommitInfo": "tract.objects.commit",
     "CompiledContext": "tract.compile.context",
     "Compiler": "tract.compile.compiler",
+    "CompressPlan": "tract.operations.compress_plan",
     "CompressResult": "tract.operations.compress",
     "Concern": "tract.operations.review",
     "Conflict": "tract.operations.merge_result",
@@ -218,6 +220,7 @@ __all__ = [
     "CommitInfo",
     "CompiledContext",
     "Compiler",
+    "CompressPlan",
     "CompressResult",
     "Concern",
     "Conflict",

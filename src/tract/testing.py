@@ -11,6 +11,8 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, TypeAlias
 
+from pydantic import ValidationError
+
 from tract.errors import InvalidInputError, ModelError
 from tract.llm.adapt import completion_of
 from tract.llm.openai_chat import OpenAIChat
@@ -18,7 +20,7 @@ from tract.llm.protocol import FinishReason, Format, Reply, Request, StreamItem
 from tract.llm.providers import codec_for
 from tract.llm.replay import replayed
 from tract.llm.wire import Outgoing
-from tract.objects.content import DialogueContent
+from tract.objects.content import DialogueContent, invalid_content
 from tract.objects.message import ToolCall
 from tract.objects.usage import Usage
 
@@ -171,9 +173,16 @@ def _turn(answer: Any, outgoing: Outgoing) -> tuple[DialogueContent, Mapping[str
     if isinstance(answer, ToolCall):
         answer = [answer]
     if isinstance(answer, (list, tuple)) and answer and all(isinstance(call, ToolCall) for call in answer):
-        return DialogueContent(role="assistant", tool_calls=tuple(answer)), {}
+        return _calling(tuple(answer)), {}
     completion = completion_of(answer)
     if completion is None:
         raise InvalidInputError(f"A value of type {type(answer).__name__} is no answer of a script.")
     reply = OpenAIChat("scripted").read(completion, outgoing)
     return reply.content, reply.raw
+
+
+def _calling(calls: tuple[ToolCall, ...]) -> DialogueContent:
+    try:
+        return DialogueContent(role="assistant", tool_calls=calls)
+    except ValidationError as error:
+        raise invalid_content("dialogue", error) from error

@@ -122,3 +122,31 @@ def test_a_model_decides_a_merge_and_says_why(
     refused = run("merge", "idea", "--strategy", "semantic")
     assert refused.exit_code == 1
     assert "error: The model's answer cannot be used" in refused.stderr
+
+
+def test_a_model_writes_summaries_unless_told_not_to(
+    run: Run, provider_server: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`tract compress` asks the model configured for it; `--offline` and `--content` ask nobody."""
+    monkeypatch.setenv("ANTHROPIC_API_KEY", provider_server.key)
+    run("init")
+    for name, value in (("provider", "anthropic"), ("base_url", provider_server.anthropic_url), ("model", "claude")):
+        run("config", "set", f"compress.{name}", value)
+    for number in range(3):
+        run("commit", f"Order {number}: " + "two boxes of green tea, to be sent on Monday. " * 5)
+    provider_server.script.say("Three orders of green tea.")
+
+    by_model = run("--json", "compress", "--instructions", "Be brief.")
+    run("undo")
+    offline, by_hand = (
+        run("--json", "compress", "--offline", "--dry-run"),
+        run("--json", "compress", "--content", "Tea."),
+    )
+
+    assert [json.loads(one.stdout)["summaries"][0]["summarizer"] for one in (by_model, offline, by_hand)] == [
+        "model",
+        "extractive",
+        "manual",
+    ]
+    assert len(provider_server.requests) == 1
+    assert "Be brief." in json.dumps(provider_server.requests[0].body)

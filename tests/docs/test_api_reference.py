@@ -19,7 +19,8 @@ def _rows(name: str) -> dict[str, tuple[bool, str]]:
 
 def _members(cls: type) -> dict[str, tuple[bool, str]]:
     found = {}
-    for name in vars(cls):
+    inherited = [name for base in cls.__mro__ if base.__module__.startswith("tract.") for name in vars(base)]
+    for name in inherited:
         member = inspect.getattr_static(cls, name)
         if not name.startswith("_") and (callable(member) or hasattr(member, "__get__")):
             said = (inspect.getdoc(getattr(cls, name) if callable(member) else member) or "").split("\n\n")[0]

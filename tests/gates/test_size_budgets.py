@@ -10,6 +10,7 @@ FUNCTION_LINES = 60
 PUBLIC_METHODS = 25
 
 FACADE = source.PACKAGE / "porcelain" / "tract.py"
+FACADE_PARTS = (FACADE, source.PACKAGE / "porcelain" / "conversation.py")
 FACADE_FILE_LINES = 1_500
 FACADE_PUBLIC_METHODS = 64
 FACADE_STATEMENTS = 5
@@ -70,7 +71,7 @@ def _too_thick_facade(name: str, module: ast.Module) -> list[str]:
 
 def test_files_are_within_their_line_budget() -> None:
     """No Python file is longer than 600 lines; the facade may have 1,500."""
-    paths = source.python_files("src", "tests", "benchmarks")
+    paths = source.python_files("src", "tests", "benchmarks", "cookbook")
 
     assert paths
     assert _too_long_files(paths) == []
@@ -88,7 +89,7 @@ def test_functions_are_within_their_line_budget() -> None:
 
 
 def test_classes_are_within_their_method_budget() -> None:
-    """No class in src has more than 25 public methods; `Tract` may have 64."""
+    """No class in src has more than 25 public methods; `Tract` may have 64 besides those that talk to models."""
     found = []
     for path in source.python_files("src"):
         limit = FACADE_PUBLIC_METHODS if path == FACADE else PUBLIC_METHODS
@@ -99,9 +100,7 @@ def test_classes_are_within_their_method_budget() -> None:
 
 def test_facade_bodies_are_a_few_statements() -> None:
     """The facade only resolves names, enters an operation, calls one function and returns."""
-    found = [
-        line for path in [FACADE] if path.exists() for line in _too_thick_facade(source.short(path), source.tree(path))
-    ]
+    found = [line for path in FACADE_PARTS for line in _too_thick_facade(source.short(path), source.tree(path))]
 
     assert found == []
 

@@ -14,6 +14,7 @@ from tests.providers.server import Provider
 from tract.errors import (
     AuthenticationError,
     BusyError,
+    InvalidContentError,
     InvalidInputError,
     ModelConnectionError,
     ModelError,
@@ -203,6 +204,14 @@ def test_a_script_of_what_is_no_answer(script: Any) -> None:
     """A text is no list of answers, and an answer is one of those listed."""
     with pytest.raises(InvalidInputError):
         ScriptedLLM(script).send(ask("hi"))
+
+
+def test_a_script_with_a_call_that_cannot_be_says_what_is_wrong() -> None:
+    """The arguments of a call are JSON text; what pydantic says of others is put in a sentence."""
+    call = ToolCall("call_1", "weather", {"city": "Rome"})  # type: ignore[arg-type]  # what a test would try
+
+    with pytest.raises(InvalidContentError, match=r"tool_calls\.0\.arguments"):
+        ScriptedLLM([call]).send(ask("hi"))
 
 
 def test_a_script_streams_in_small_pieces() -> None:

@@ -32,6 +32,7 @@ _CALLS: dict[str, dict[str, Any]] = {
     "chat": {"text": "Hello.", "llm": _model},
     "configure_operations": {},
     "generate": {"llm": _model},
+    "compress_plan": {"provider": "openai", "prices": {"input": 1.0}},
     "preview": {"provider": "openai"},
     "run": {"prompt": "Hello.", "llm": _model},
     "stream": {"text": "Hello.", "llm": _model},

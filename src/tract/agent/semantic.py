@@ -39,7 +39,7 @@ from tract.errors import (
 from tract.history.info import commit_info, content_of
 from tract.llm.protocol import Reply
 from tract.objects.commit import SHORT_HASH, TRUST, least_trusted
-from tract.objects.content import payload_of, to_message
+from tract.objects.content import SUMMARY_MARK, SummaryContent, payload_of, to_message
 from tract.objects.decision import AutonomyLevel, ModelCall, Resolution, Resolver, autonomy_level
 from tract.objects.message import FilePart, ImagePart, Message, Reasoning, TextPart, ToolCall, ToolResultPart
 from tract.operations.choices import MissingTarget
@@ -130,14 +130,20 @@ def deciders(store: Store, models: Models, wish: Wish) -> Deciders:
     is_optional = is_merge and wish.model is None and not models["merge"].is_configured
     if is_manual or is_optional:
         return Deciders(wish.resolver, wish.reviewer)
-    _require_idle(store, wish.verb)
+    require_idle(store, wish.verb)
     asker = Asker(models.use("merge", parse_llm_config("merge", {"model": wish.model}, is_kept=False)))
     resolver = ModelResolver(store, asker, wish.verb, wish.onto)
     reviewer = ModelReviewer(asker, has_rules=is_merge)
     return Deciders(wish.resolver or resolver, wish.reviewer or reviewer, asker.calls)
 
 
-def _require_idle(store: Store, verb: str) -> None:
+def require_idle(store: Store, verb: str) -> None:
+    """Refuse to ask a model where nothing could be written, or where others would have to wait for it.
+
+    Raises:
+        ReadOnlyError: The handle only reads.
+        OperationOpenError: A batch is open.
+    """
     store.check_usable()
     if store.read_only:
         raise ReadOnlyError
@@ -225,6 +231,7 @@ class _Question:
         quoted: The texts shown.
         content: Whether `use` takes a text.
         replaces: The content whose text a given one replaces, if it is not the conflict's own.
+        mark: What the message shown begins with and its content does not.
     """
 
     issue: str
@@ -234,6 +241,7 @@ class _Question:
     quoted: _Quoted
     content: Literal["must", "may", "never"] = "never"
     replaces: BaseModel | None = None
+    mark: str = ""
 
     def document(self) -> str:
         """Return what is sent."""
@@ -304,14 +312,15 @@ class ModelResolver:
             refuse(reply, f"`{made.action}` takes no content here")
         if made.content is None and is_used and question.content == "must":
             refuse(reply, "`use` needs a content")
-        texts = [made.reason] if made.content is None else [made.reason, made.content]
+        text = None if made.content is None else made.content.removeprefix(question.mark)
+        texts = [made.reason] if text is None else [made.reason, text]
         require_plain(reply, texts, question.quoted.texts)
         most = 1_000 + 2 * sum(map(len, question.quoted.texts))
-        if made.content is not None and len(made.content) > most:
-            refuse(reply, f"its content has {len(made.content):,} characters; what it stands for allows {most:,}")
-        content: BaseModel | str | None = made.content
-        if made.content is not None and question.replaces is not None:
-            content = text_replaced(self._store, question.replaces, made.content)
+        if text is not None and len(text) > most:
+            refuse(reply, f"its content has {len(text):,} characters; what it stands for allows {most:,}")
+        content: BaseModel | str | None = text
+        if text is not None and question.replaces is not None:
+            content = text_replaced(self._store, question.replaces, text)
         return Resolution(made.action, content, made.reason, question.quoted.trust, settings_of(reply))
 
     # --- conflicts of a merge ----------------------------------------------------------------------
@@ -331,10 +340,10 @@ class ModelResolver:
             "theirs": "show it as the other branch has it",
             "abort": "write nothing and leave it to a person",
         }
-        has_text = self._content(conflict.ours.commit) is not None
+        ours = self._content(conflict.ours.commit)
         if conflict.kind not in _SIDES_ONLY:
             actions |= {"skip": "leave the message out"}
-            actions |= {"use": "show the text given as `content`"} if has_text else {}
+            actions |= {"use": "show the text given as `content`"} if ours is not None else {}
         return _Question(
             f"{conflict.kind}:{conflict.target[:SHORT_HASH]}",
             "conflict",
@@ -342,6 +351,7 @@ class ModelResolver:
             actions,
             quoted,
             "must" if "use" in actions else "never",
+            mark=SUMMARY_MARK if isinstance(ours, SummaryContent) else "",
         )
 
     def _state(self, commits: Sequence[str]) -> State | None:
@@ -385,7 +395,8 @@ class ModelResolver:
         if self._verb != "reorder":
             fields["before"] = _before(quoted, self._behind())
         name = ":".join([issue.kind, *(one["name"] for one in fields["commits"])])
-        return _Question(name[:200], "issue", fields, actions, quoted, content, replaces)
+        mark = SUMMARY_MARK if isinstance(replaces, SummaryContent) else ""
+        return _Question(name[:200], "issue", fields, actions, quoted, content, replaces, mark)
 
     def _uses(self, issue: MissingTarget, *, has_text: bool) -> dict[str, str]:
         if has_text:

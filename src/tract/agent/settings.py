@@ -179,6 +179,13 @@ class Models(Mapping[str, ModelChoice]):
             )
         return Use(own or self._build(choice, is_ours=levels[at][0] == "tract"), model, choice.values())
 
+    def wire(self, provider: str | None, model: str | None) -> tuple[str, str | None]:
+        """Return the format and the model to look ahead for: those named, else those of `chat`, else OpenAI's."""
+        if provider is not None or not self["chat"].is_configured:
+            return ("openai" if provider is None else provider), model
+        use = self.use("chat", LLMConfig(model=model))
+        return use.llm.format, use.model
+
     def _build(self, choice: ModelChoice, *, is_ours: bool) -> LLM:
         """Return the client of a provider, made once; the tract's key goes to the tract's provider alone."""
         assert choice.provider is not None

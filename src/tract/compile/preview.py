@@ -126,7 +126,7 @@ def preview(
             f"`context` is what `t.compile()` returned, not {shown(context)}.", hint="Leave it out for that of HEAD."
         )
     # Read twice; what is no list of tools is refused by the digest.
-    tools, costs = list(tools) if isinstance(tools, Iterable) else tools, _prices(prices)
+    tools, costs = list(tools) if isinstance(tools, Iterable) else tools, as_prices(prices)
     digest = tools_digest(tools)
     proof = context.prove(wire, tools=tools)
     before = _request_before(store, context, wire, model)
@@ -158,7 +158,12 @@ def preview(
     )
 
 
-def _prices(prices: Prices | Mapping[str, float] | None) -> Prices | None:
+def as_prices(prices: Prices | Mapping[str, float] | None) -> Prices | None:
+    """Return *prices* as they are used.
+
+    Raises:
+        InvalidInputError: They are no prices.
+    """
     if prices is None or isinstance(prices, Prices):
         return prices
     try:

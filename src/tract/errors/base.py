@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Collection
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
+
+_HINT: Final = "hint: "
 
 
 class TractError(Exception):
@@ -13,7 +15,7 @@ class TractError(Exception):
     Attributes:
         code: Stable identifier for programs, equal for all errors of one class.
         message: One sentence for people.
-        hint: What to do next, or `None`.
+        hint: What to do next, or `None`; a traceback shows it as well.
         reply: What a model had answered when the call failed, a `Reply`, or `None`: paid for and not committed.
     """
 
@@ -26,6 +28,18 @@ class TractError(Exception):
         self.message = message
         self.hint = hint or self.usual_hint
         self.reply: Any = None
+
+    @property
+    def hint(self) -> str | None:
+        """What to do next, or `None`."""
+        return self._hint
+
+    @hint.setter
+    def hint(self, hint: str | None) -> None:
+        # A note, so that whoever sees no more than the traceback is told as well.
+        notes = [note for note in getattr(self, "__notes__", ()) if not note.startswith(_HINT)]
+        self.__notes__ = [*notes, _HINT + hint] if hint else notes
+        self._hint = hint
 
     def __str__(self) -> str:
         # KeyError would show repr(message); people get the sentence itself.

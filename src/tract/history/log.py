@@ -59,7 +59,7 @@ class LogFilter:
 
 @dataclass(frozen=True, slots=True)
 class GraphRow:
-    """One commit in a branch graph.
+    """One commit in a branch graph; as text, one line of it: `| * 0a750966 (other) How long?`.
 
     Attributes:
         commit: The commit.
@@ -70,6 +70,17 @@ class GraphRow:
     commit: CommitInfo
     refs: tuple[str, ...]
     row: graph.Row[str]
+
+    def __str__(self) -> str:
+        lines = {edge.start for edge in self.row.edges}
+        columns = ("*" if at == self.row.column else "|" if at in lines else " " for at in range(self.row.width))
+        names = f" ({', '.join(self.refs)})" if self.refs else ""
+        # A message may come from anywhere, and is to move no cursor where a row is printed.
+        message = "".join(char if char.isprintable() else " " for char in self.commit.message)
+        return f"{' '.join(columns).rstrip()} {self.commit.short_hash}{names} {message}"
+
+    def __repr__(self) -> str:
+        return f"<GraphRow {' '.join((self.commit.short_hash, *self.refs))}>"
 
 
 def log(

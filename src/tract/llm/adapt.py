@@ -50,7 +50,7 @@ def as_llm(value: object, *, model: str | None = None) -> LLM:
         return FunctionLLM(value, model)
     raise InvalidInputError(
         f"A value of type {type(value).__name__} cannot be asked as a model.",
-        hint="Give a client such as `HttpLLM`, a function `(messages, **options)`, or an SDK's client.",
+        hint="Give `HttpLLM(provider, model=...)`, a function `(messages, **options)`, or an SDK's client.",
     )
 
 

@@ -25,7 +25,7 @@ from tract.errors import (
     StreamBrokenError,
 )
 from tract.llm.protocol import Delta, Format, Reply, Request, StreamItem
-from tract.llm.providers import Endpoint, endpoint
+from tract.llm.providers import Endpoint, endpoint, is_ready
 from tract.llm.replay import replayed
 from tract.llm.retry import RetryPolicy
 from tract.llm.secret import Secret
@@ -84,6 +84,29 @@ class HttpLLM:
         self._own_client: Any = None
         self._process = os.getpid()
         self._own_async: weakref.WeakKeyDictionary[Any, _Lifetime] = weakref.WeakKeyDictionary()
+
+    @classmethod
+    def from_environment(cls, **models: str) -> Self | None:
+        """Return a client of the first of these providers whose key is in the environment; `None` if no key is.
+
+        Args:
+            **models: The model to ask of each provider, the one liked best first. One that needs no key is ready as
+                it is.
+
+        Raises:
+            AuthenticationError: The key is one no header can hold.
+            InvalidInputError: A provider is unknown, or its model is no text.
+
+        Example:
+            >>> HttpLLM.from_environment(ollama="llama3.2")
+            <HttpLLM ollama llama3.2>
+        """
+        if not models or not all(isinstance(model, str) and model for model in models.values()):
+            raise InvalidInputError(
+                "Each provider is named with its model.", hint="Such as `HttpLLM.from_environment(openai='gpt-5')`."
+            )
+        ready = [provider for provider in models if is_ready(provider)]
+        return cls(ready[0], model=models[ready[0]]) if ready else None
 
     @property
     def format(self) -> Format:

@@ -104,7 +104,7 @@ def endpoint(provider: str, *, api_key: str | Secret | None = None, base_url: st
     known = PROVIDERS.get(provider)
     found = base_url or _from_environment(known.url_variables if known else ())
     if found is None and known is None:
-        raise InvalidInputError(f"Unknown provider {shown(provider)} without `base_url`.", hint=_KNOWN)
+        raise _unknown(provider)
     original = known.base_url if known else None
     url = checked_url(found or original)
     key = _key(provider, known, api_key)
@@ -116,6 +116,22 @@ def endpoint(provider: str, *, api_key: str | Secret | None = None, base_url: st
         )
     spoken: Format = known.format if known else "openai"
     return Endpoint(provider=provider, base_url=url, codec=codec_for(spoken, provider, base_url=url), key=key)
+
+
+def is_ready(provider: str) -> bool:
+    """Tell whether *provider* can be asked as it is: its key is in the environment, or it needs none.
+
+    Raises:
+        InvalidInputError: The provider is unknown.
+    """
+    known = PROVIDERS.get(provider)
+    if known is None:
+        raise _unknown(provider)
+    return not known.needs_key or _from_environment(known.key_variables) is not None
+
+
+def _unknown(provider: str) -> InvalidInputError:
+    return InvalidInputError(f"Unknown provider {shown(provider)} without `base_url`.", hint=_KNOWN)
 
 
 _KNOWN: Final = (

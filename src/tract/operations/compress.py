@@ -26,7 +26,7 @@ from tract.objects.decision import AutonomyLevel, autonomy_level
 from tract.objects.hashing import blob_hash
 from tract.objects.refs import BRANCH_PREFIX
 from tract.operations.chain import Chain, NewCommit
-from tract.operations.compress_plan import CompressPlan, Group, plan_compress, standing_for
+from tract.operations.grouping import Group, Grouping, group_messages, standing_for
 from tract.operations.prepare import encode_note, prepare
 from tract.operations.proposal import Proposal, ProposalKind, Proposed, mark, propose
 from tract.operations.revert import event_at
@@ -149,11 +149,11 @@ def compress(store: Store, options: CompressOptions) -> CompressResult | Proposa
     level = _level(options)
     head = store.head_hash()
     if head is None:
-        raise _nothing()
+        raise nothing()
     tip = store.tip(head)
     store.notice_erasures()
     seen = store.erasures
-    plan = _planned(store, tip, options)
+    plan = planned(store, tip, options)
     drafts = _drafts(store, plan.groups, options)
     kept = tuple([entry.placed.hash.hex() for entry in plan.kept])
     if options.dry_run:
@@ -174,7 +174,8 @@ def _level(options: CompressOptions) -> AutonomyLevel:
     return level
 
 
-def _nothing() -> InvalidInputError:
+def nothing() -> InvalidInputError:
+    """Return the error of a compression that has nothing to cover."""
     return InvalidInputError(
         "There is nothing to compress.",
         hint="Pinned messages, waiting tool calls and what is short already stay as they are; see `t.compile()`.",
@@ -184,13 +185,19 @@ def _nothing() -> InvalidInputError:
 # --- what is meant -------------------------------------------------------------------------------
 
 
-def _planned(store: Store, tip: Tip, options: CompressOptions) -> CompressPlan:
+def planned(store: Store, tip: Tip, options: CompressOptions) -> Grouping:
+    """Return what *options* mean, in groups, of what *tip* shows.
+
+    Raises:
+        InvalidInputError: There is nothing to compress, or an argument is not what it should be.
+        InvalidTargetError: A commit is not in the history, or placed no message.
+    """
     state = states_of(store).get(tip.hash)
     preserved = {entry.placed.id for one in options.preserve for entry in _standing(store, tip, one)}
     least = 0 if options.content is not None else tokens_of_text("", store.counter) + LEAST_TOKENS
-    plan = plan_compress(state, wanted=_wanted(store, tip, options), preserved=preserved, least_tokens=least)
+    plan = group_messages(state, wanted=_wanted(store, tip, options), preserved=preserved, least_tokens=least)
     if not plan.groups:
-        raise _nothing()
+        raise nothing()
     return plan
 
 
@@ -236,7 +243,7 @@ def _drafts(store: Store, groups: Sequence[Group], options: CompressOptions) -> 
     """Return a summary for each group; slow and fallible, so no transaction is open."""
     wishes = as_wishes(options.must_keep, options.instructions, options.system_prompt)
     summarizers = _summarizers(options, len(groups))
-    limits = _limits(store, groups, options.target_tokens)
+    limits = limits_of(store, groups, options.target_tokens)
     overhead = tokens_of_text("", store.counter) + 1
     said = {"target_tokens": options.target_tokens, "instructions": wishes.instructions}
     said |= {"system_prompt": wishes.system_prompt}
@@ -281,7 +288,7 @@ def _saying(text: str) -> Summarizer:
     return manual
 
 
-def _limits(store: Store, groups: Sequence[Group], target_tokens: int | None) -> list[int]:
+def limits_of(store: Store, groups: Sequence[Group], target_tokens: int | None) -> list[int]:
     """Return the most tokens each summary may have: its part of the target, never more than it covers."""
     if target_tokens is None:
         return [group.tokens for group in groups]
@@ -382,7 +389,7 @@ def _is_same_ground(store: Store, commit: bytes, drafts: Sequence[_Draft]) -> bo
     """Tell whether *commit* still shows what *drafts* cover as they were made for it, in the same groups."""
     known = [[(entry.placed.id, entry.shown.id) for entry in draft.group.entries] for draft in drafts]
     wanted = {place for group in known for place, _ in group}
-    plan = plan_compress(states_of(store).get(commit), wanted=wanted)
+    plan = group_messages(states_of(store).get(commit), wanted=wanted)
     return known == [[(entry.placed.id, entry.shown.id) for entry in group.entries] for group in plan.groups]
 
 

@@ -1,162 +1,133 @@
-"""Answers which messages one compression would cover: groups between what stays. Pure; knows no database.
-
-Pinned messages, those the caller wants preserved, and calls that wait for their results stay as they
-are, and what stands between them is one group each. A tool exchange is covered whole, by one summary,
-or not at all.
-"""
+"""Answers whether compressing now pays: what each later turn saves, against the cache it loses and the summaries."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+import math
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any, Final, NamedTuple
 
-from tract.compile.fold import Entry, State
-from tract.compile.safety import answers
-from tract.objects.content import SummaryContent
-from tract.objects.message import Message
+from tract.compile.context import CompiledContext
+from tract.compile.preview import Prices, as_prices, preview
+from tract.operations.compress import CompressOptions, limits_of, nothing, planned
+from tract.operations.grouping import Group
+from tract.operations.summary import aim_of
+from tract.store import Store
+
+RELATIVE: Final = Prices(input=1_000_000, output=5_000_000, cache_read=100_000, cache_write=1_250_000)
+"""Prices in tokens of input, as Anthropic publishes them for its models: a cached token costs a tenth to read and a
+quarter more to write, a token of output five times as much (platform.claude.com/docs, prompt caching, 2026)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
-    """Messages that follow each other and will be covered by one summary.
+class Sending(NamedTuple):
+    """How a context is sent: the format, the model if one is named, and the definitions sent along."""
 
-    Attributes:
-        entries: Them, in the order shown.
-    """
-
-    entries: tuple[Entry, ...] = field(repr=False)
-
-    @property
-    def tokens(self) -> int:
-        """Tokens of all of them."""
-        return sum(entry.shown.tokens for entry in self.entries)
-
-    @property
-    def commits(self) -> tuple[str, ...]:
-        """Hashes of the commits that placed them."""
-        return tuple([entry.placed.hash.hex() for entry in self.entries])
-
-    @property
-    def is_summary(self) -> bool:
-        """Whether it is one summary and nothing else."""
-        return len(self.entries) == 1 and self.entries[0].shown.content_type == SummaryContent.content_type
+    format: str
+    model: str | None = None
+    tools: Sequence[Mapping[str, Any]] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class CompressPlan:
-    """What a compression would cover.
+    """What compressing now would save and cost, as far as it can be told before.
 
     Attributes:
-        groups: Each becomes one summary.
-        kept: What was meant and stays: pinned, preserved, part of an exchange that is not covered
-            whole, or too short to gain anything.
+        groups: How many summaries it would write.
+        commits: Hashes of the commits they would cover.
+        tokens_before: Tokens of what would be covered.
+        tokens_after: Tokens the summaries aim at, together.
+        cache_lost_tokens: Tokens behind the first summary that stay, and that the provider has cached now: they are
+            written anew once.
+        saved_per_turn: What each later turn costs less: in the currency of the prices, without prices in tokens of
+            input.
+        cost_once: What the first turn and the summaries cost more, in the same; less than 0 if it pays at once.
+        cost_of_summaries: What of that the model is paid that writes them, at the same prices; 0 without one.
+        turns_until_paid: After how many turns it has paid; `None` if it never does.
     """
 
-    groups: tuple[Group, ...]
-    kept: tuple[Entry, ...] = field(repr=False, default=())
+    groups: int
+    commits: tuple[str, ...] = field(repr=False)
+    tokens_before: int
+    tokens_after: int
+    cache_lost_tokens: int
+    saved_per_turn: float
+    cost_once: float
+    cost_of_summaries: float = 0.0
+
+    @property
+    def turns_until_paid(self) -> int | None:
+        """After how many turns it has paid; 0 if at once, `None` if it never does."""
+        if self.cost_once <= 0:
+            return 0
+        return None if self.saved_per_turn <= 0 else math.ceil(self.cost_once / self.saved_per_turn)
+
+    def __str__(self) -> str:
+        turns = self.turns_until_paid
+        when = "never pays" if turns is None else "pays at once" if turns == 0 else f"pays after {turns} turns"
+        return f"{self.tokens_before:,} -> {self.tokens_after:,} tokens, {when}"
 
 
-def plan_compress(
-    state: State, *, wanted: Collection[int] | None, preserved: Collection[int] = (), least_tokens: int = 0
+def compress_plan(
+    store: Store,
+    context: CompiledContext,
+    options: CompressOptions,
+    sending: Sending,
+    *,
+    prices: Prices | Mapping[str, float] | None = None,
+    asks_model: bool = False,
 ) -> CompressPlan:
-    """Return what compressing the visible messages *wanted* covers.
+    """Return what compressing what *options* mean would save and cost; nothing is summarized or written.
 
     Args:
-        state: The fold of the branch.
-        wanted: Row ids of the commits that placed them; `None` for all, but a summary that stands alone.
-        preserved: Row ids of those that stay.
-        least_tokens: Groups of fewer tokens stay.
+        store: The store.
+        context: What HEAD compiles to.
+        options: What to compress.
+        sending: How the context is sent.
+        prices: Per million tokens.
+        asks_model: Whether a model at these prices writes the summaries.
 
-    Cost:
-        O(visible entries).
+    Raises:
+        InvalidInputError: There is nothing to compress, or an argument is not what it should be.
     """
-    shown = state.shown
-    chosen = {
-        index
-        for index, entry in enumerate(shown)
-        if (wanted is None or entry.placed.id in wanted)
-        and entry.priority != "pinned"
-        and entry.placed.id not in preserved
-    }
-    links = exchanges(shown)
-    chosen -= _waiting(shown)
-    runs = _runs(chosen)
-    while broken := _broken(links, runs):
-        chosen -= {index for link in broken for index in link}
-        runs = _runs(chosen)
-    groups = [Group(tuple([shown[index] for index in run])) for run in runs]
-    taken = [one for one in groups if one.tokens >= least_tokens and not (wanted is None and one.is_summary)]
-    covered = {entry.placed.id for group in taken for entry in group.entries}
-    meant = [entry for entry in shown if wanted is None or entry.placed.id in wanted]
-    return CompressPlan(tuple(taken), tuple(entry for entry in meant if entry.placed.id not in covered))
+    costs = as_prices(prices) or RELATIVE
+    if context.head is None:
+        raise nothing()
+    groups = planned(store, store.tip(bytes.fromhex(context.head)), options).groups
+    before, aimed = sum(group.tokens for group in groups), _aimed(store, groups, options)
+    kept = preview(store, context, sending.format, model=sending.model, tools=sending.tools).kept_messages
+    lost, fresh = _moved(context, groups, set(context.prove(sending.format, tools=sending.tools).indexes[:kept]))
+    read = costs.cost(fresh=0, cached=1)
+    # Once cached, a token is read from the cache each turn; until then it has to be written there.
+    extra = costs.cost(fresh=1) - read
+    call = (before * costs.input + aimed * costs.output) / 1_000_000 if asks_model else 0.0
+    return CompressPlan(
+        groups=len(groups),
+        commits=tuple([commit for group in groups for commit in group.commits]),
+        tokens_before=before,
+        tokens_after=aimed,
+        cache_lost_tokens=lost,
+        saved_per_turn=(before - aimed) * read,
+        cost_once=(aimed + lost - fresh) * extra + call,
+        cost_of_summaries=call,
+    )
 
 
-def exchanges(shown: Sequence[Entry]) -> list[tuple[int, ...]]:
-    """Return the places of each exchange: a message with calls, and the results that belong to it.
-
-    A result belongs to the nearest call of its id before it, else to the nearest one behind it, as
-    when it is rendered.
-    """
-    members: dict[int, list[int]] = {}
-    early: list[tuple[int, str | None]] = []
-    asked: dict[str | None, int] = {}
-    for index, entry in enumerate(shown):
-        for call in answers(_message(entry)):
-            if call in asked:
-                members[asked[call]].append(index)
-            else:
-                early.append((index, call))
-        for part in _message(entry).tool_calls:
-            asked[part.id] = index
-            members.setdefault(index, [index])
-    for index, call in early:
-        later = (at for at in members if at > index and any(part.id == call for part in _message(shown[at]).tool_calls))
-        at = next(later, None)
-        if at is not None:
-            members[at].append(index)
-    return [tuple(sorted(set(places))) for places in members.values() if len(set(places)) > 1]
+def _aimed(store: Store, groups: Sequence[Group], options: CompressOptions) -> int:
+    """Return the tokens the summaries of *groups* aim at, together."""
+    if options.target_tokens is not None:
+        return sum(limits_of(store, groups, options.target_tokens))
+    return sum(aim_of(group.tokens) for group in groups)
 
 
-def _waiting(shown: Sequence[Entry]) -> set[int]:
-    """Return the places of calls some of whose results may still come: the model has said nothing since."""
-    answered: set[str | None] = set()
-    for index in range(len(shown) - 1, -1, -1):
-        message = _message(shown[index])
-        answered.update(answers(message))
-        if message.role == "assistant":
-            return {index} if any(call.id not in answered for call in message.tool_calls) else set()
-    return set()
-
-
-def _broken(links: Sequence[tuple[int, ...]], runs: Sequence[range]) -> list[tuple[int, ...]]:
-    """Return the exchanges that are neither in one run with all their messages nor in none with any."""
-    run_of = {index: number for number, run in enumerate(runs) for index in run}
-    return [link for link in links if len({run_of.get(index) for index in link}) > 1]
-
-
-def _runs(chosen: Collection[int]) -> list[range]:
-    found: list[range] = []
-    for index in sorted(chosen):
-        if found and found[-1].stop == index:
-            found[-1] = range(found[-1].start, index + 1)
-        else:
-            found.append(range(index, index + 1))
-    return found
-
-
-def standing_for(state: State, commit: int) -> Iterator[Entry]:
-    """Yield the entry of the commit with this row id and what stands for it: the summaries that cover it."""
-    waiting = [commit]
-    seen: set[int] = set()
-    while waiting:
-        entry = state.entry(waiting.pop())
-        if entry is None or entry.placed.id in seen:
-            continue
-        seen.add(entry.placed.id)
-        yield entry
-        waiting += entry.covers
-
-
-def _message(entry: Entry) -> Message:
-    assert entry.shown.message is not None  # it is visible
-    return entry.shown.message
+def _moved(context: CompiledContext, groups: Sequence[Group], cached: Collection[int]) -> tuple[int, int]:
+    """Return the cached tokens behind the first summary that stay, and those to be covered that are not cached."""
+    covered = {entry.placed.id for group in groups for entry in group.entries}
+    is_behind, lost, fresh = False, 0, 0
+    for index, entry in enumerate(context.shown):
+        is_covered = entry.placed.id in covered
+        is_behind = is_behind or is_covered
+        if is_covered and index not in cached:
+            fresh += entry.shown.tokens
+        elif is_behind and not is_covered and index in cached:
+            lost += entry.shown.tokens
+    return lost, fresh

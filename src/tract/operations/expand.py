@@ -17,7 +17,7 @@ from tract.history.info import commit_info
 from tract.objects.commit import SHORT_HASH
 from tract.objects.message import Message
 from tract.operations.chain import Chain, NewCommit
-from tract.operations.compress_plan import standing_for
+from tract.operations.grouping import standing_for
 from tract.operations.revert import brought
 from tract.storage import queries as q
 from tract.store import Store

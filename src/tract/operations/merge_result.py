@@ -177,6 +177,8 @@ class MergeResult:
 
 def conflicts_of(plan: MergePlan) -> tuple[Conflict, ...]:
     """Return the conflicts of *plan* as people see them."""
+    if not plan.decision.clashes:
+        return ()  # what both sides did takes long to find where a branch was merged before
     mine = tuple([event.hash.hex() for event in new_on(plan.old, plan.ours)])
     other = tuple([event.hash.hex() for event in new_on(plan.old, plan.theirs)])
     return tuple(

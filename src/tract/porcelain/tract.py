@@ -12,18 +12,12 @@ from typing import Any, Literal, Self, overload
 
 from pydantic import BaseModel
 
-from tract.agent.conversation import Asking, ChatResponse, OnConflict, Question, answer, begin
-from tract.agent.drive import adrive, drive
-from tract.agent.events import RunEvent
-from tract.agent.limits import RunBudget
-from tract.agent.run import OnInterrupted, Run, RunResult, Signal, loop
-from tract.agent.running import run_async, run_sync
 from tract.agent.semantic import Deciders, Semantic, Verb, Wish, deciders
 from tract.agent.settings import Defaults, Models
-from tract.agent.streams import AsyncTextStream, TextStream
+from tract.agent.summarizer import summarizer_for
 from tract.agent.toolkit.kit import Offer, ToolFormat, Toolkit, ToolLimits, toolkit
 from tract.agent.toolkit.profiles import Profile
-from tract.agent.tools import F, decorated, offered, runnable
+from tract.agent.tools import offered
 from tract.compile.bisect import BisectResult, ContextTest, bisect
 from tract.compile.blame import BlameResult, blame
 from tract.compile.compare import diff, diff_commit
@@ -58,7 +52,8 @@ from tract.operations.branch import Branch
 from tract.operations.cherry_pick import CherryPickResult, cherry_pick
 from tract.operations.commit import Remarks, annotate, append, edit
 from tract.operations.compress import CompressOptions, CompressResult, compress
-from tract.operations.configure import configure, parse_llm_config
+from tract.operations.compress_plan import CompressPlan, Sending, compress_plan
+from tract.operations.configure import configure
 from tract.operations.erase import EraseResult, erase
 from tract.operations.expand import Expansion, expand, lookup_tool
 from tract.operations.fsck import Finding, fsck
@@ -79,7 +74,6 @@ from tract.operations.prepare import as_content, with_text
 from tract.operations.proposal import Proposal
 from tract.operations.rebase import RebaseResult, rebase
 from tract.operations.reorder import ReorderResult, compile_in_order, reorder
-from tract.operations.reply_cache import ReplyCache
 from tract.operations.reset import reset
 from tract.operations.revert import revert
 from tract.operations.review import Reviewer
@@ -103,12 +97,13 @@ from tract.porcelain.arguments import (
     text_or_parts,
 )
 from tract.porcelain.collections import Branches, Operations, Proposals, Tags, Tools
+from tract.porcelain.conversation import Conversation
 from tract.porcelain.opening import Place, open_models, open_store
 from tract.store import Store
 from tract.tokens import TokenCounter
 
 
-class Tract:
+class Tract(Conversation):
     """One agent's context under version control.
 
     Open one with `Tract.open`; use it as a context manager or call `close`. Threads may share a
@@ -531,300 +526,6 @@ class Tract:
         """
         return configure(self._store, config, settings)
 
-    # --- talking to models -------------------------------------------------------------------------
-
-    def chat(
-        self,
-        text: Question,
-        *,
-        model: str | None = None,
-        temperature: float | None = None,
-        max_tokens: int | None = None,
-        tools: Iterable[Any] | None = None,
-        llm: LLM | Callable[..., Any] | None = None,
-        on_conflict: OnConflict = "raise",
-        **options: Any,
-    ) -> ChatResponse:
-        """Commit what the user says, ask the model, and commit its reply with its settings and usage.
-
-        If the call fails the user's message stays, and calling again with the same text does not repeat it. The
-        reply stands on the commit that was sent.
-
-        Args:
-            text: What the user says: text, or parts.
-            model: Name of the model; else that of `configure_operations(chat=...)`, else that of `Tract.open`.
-            temperature: As the provider takes it.
-            max_tokens: How long the reply may be.
-            tools: Functions or definitions to offer instead of those in `t.tools`; `()` for none.
-            llm: A client for this call.
-            on_conflict: If others committed on the branch meanwhile: `raise`, or land `after` them, but never between
-                a call and its result.
-            **options: Any further option, sent to the provider as it is.
-
-        Raises:
-            NoModelError: No model is configured.
-            ModelError: The provider refused or failed.
-            RefConflictError: The branch moved meanwhile; what the model answered is in the error's `reply`.
-            UnansweredCallsError: The last reply's tool calls wait for their results.
-            BudgetExceededError: The message does not fit a budget that rejects; a reply is never refused.
-
-        Example:
-            >>> from tract.testing import ScriptedLLM
-            >>> with Tract.open(llm=ScriptedLLM(["Four."])) as t:
-            ...     t.chat("What is 2 + 2?").text
-            'Four.'
-        """
-        call = {"model": model, "temperature": temperature, "max_tokens": max_tokens, "llm": llm, **options}
-        asking = self._asking("chat", call, tools, on_conflict=on_conflict)
-        return drive(answer(asking, begin(asking, text)), asking.use.llm)
-
-    def generate(
-        self, *, tools: Iterable[Any] | None = None, on_conflict: OnConflict = "raise", **options: Any
-    ) -> ChatResponse:
-        """Ask the model to answer what is committed already, and commit its reply.
-
-        Args:
-            tools: As for `chat`.
-            on_conflict: As for `chat`.
-            **options: `model`, `temperature`, `max_tokens`, `llm` and any further option, as for `chat`.
-
-        Raises:
-            NothingToAnswerError: There is no message, or the last one is the model's own.
-            ModelError: The provider refused or failed.
-        """
-        asking = self._asking("generate", options, tools, on_conflict=on_conflict)
-        return drive(answer(asking, begin(asking, None)), asking.use.llm)
-
-    def stream(
-        self,
-        text: Question | None = None,
-        *,
-        tools: Iterable[Any] | None = None,
-        on_conflict: OnConflict = "raise",
-        keep_partial: bool = False,
-        **options: Any,
-    ) -> TextStream:
-        """As `chat`, or `generate` without *text*: iterate over the reply's text, then read `response`.
-
-        Args:
-            text: What the user says, if it is not committed already.
-            tools: As for `chat`.
-            on_conflict: As for `chat`.
-            keep_partial: Of a stream that breaks or is left early, keep what arrived, marked `interrupted`.
-            **options: `model`, `temperature`, `max_tokens`, `llm` and any further option, as for `chat`.
-        """
-        how: dict[str, Any] = {"on_conflict": on_conflict, "keep_partial": keep_partial}
-        asking = self._asking("generate" if text is None else "chat", options, tools, **how)
-        return TextStream(answer(asking, begin(asking, text)), asking.use.llm)
-
-    async def achat(
-        self,
-        text: Question,
-        *,
-        tools: Iterable[Any] | None = None,
-        on_conflict: OnConflict = "raise",
-        **options: Any,
-    ) -> ChatResponse:
-        """As `chat`, without blocking the event loop while the model works."""
-        asking = self._asking("chat", options, tools, on_conflict=on_conflict)
-        return await adrive(answer(asking, begin(asking, text)), asking.use.llm)
-
-    async def agenerate(
-        self, *, tools: Iterable[Any] | None = None, on_conflict: OnConflict = "raise", **options: Any
-    ) -> ChatResponse:
-        """As `generate`, without blocking the event loop while the model works."""
-        asking = self._asking("generate", options, tools, on_conflict=on_conflict)
-        return await adrive(answer(asking, begin(asking, None)), asking.use.llm)
-
-    def astream(
-        self,
-        text: Question | None = None,
-        *,
-        tools: Iterable[Any] | None = None,
-        on_conflict: OnConflict = "raise",
-        keep_partial: bool = False,
-        **options: Any,
-    ) -> AsyncTextStream:
-        """As `stream`, for `async for`; close one that is left early with `async with`."""
-        how: dict[str, Any] = {"on_conflict": on_conflict, "keep_partial": keep_partial}
-        asking = self._asking("generate" if text is None else "chat", options, tools, **how)
-        return AsyncTextStream(answer(asking, begin(asking, text)), asking.use.llm)
-
-    def run(
-        self,
-        prompt: Question | None = None,
-        *,
-        tools: Iterable[Any] | None = None,
-        max_turns: int = 20,
-        budget: RunBudget | None = None,
-        on_event: Callable[[RunEvent], object] | None = None,
-        should_pause: Callable[[], bool] | Signal | None = None,
-        on_interrupted: OnInterrupted = "report",
-        stream: bool = False,
-        on_conflict: OnConflict = "raise",
-        **options: Any,
-    ) -> RunResult:
-        """Ask the model, run the tools it calls and commit their results, and ask again until it calls none.
-
-        Every reply and every tool result is committed as soon as it is there, so a run that was killed goes on from
-        its last commit with `run()`, and no finished call is made again.
-
-        Args:
-            prompt: What the user says; without it, the run goes on from the last commit.
-            tools: Functions to offer instead of those in `t.tools`.
-            max_turns: How often the model may be asked.
-            budget: Limits on tokens, cost and time.
-            on_event: Called with what happens, for display: `TurnStarted`, `ToolFinished` and the like.
-            should_pause: Asked before each call of the model, or an event; the run then ends as `paused`.
-            on_interrupted: What to do with a call that was under way when a run was killed: `report` tells the model
-                that it was interrupted, unless its tool is idempotent; `rerun` makes it again.
-            stream: Hand the pieces of each reply to *on_event*.
-            on_conflict: As for `chat`.
-            **options: `model`, `temperature`, `max_tokens`, `llm` and any further option, as for `chat`.
-
-        Raises:
-            ModelError: The provider refused or failed; the history is valid, and `run()` goes on from it.
-            RefConflictError: Others committed on the branch while the model worked.
-        """
-        limits = {"max_turns": max_turns, "budget": budget, "on_event": on_event, "should_pause": should_pause}
-        run = self._run(tools, options, on_conflict, on_interrupted=on_interrupted, **limits)
-        return run_sync(run, loop(run, prompt), stream=stream)
-
-    async def arun(
-        self,
-        prompt: Question | None = None,
-        *,
-        tools: Iterable[Any] | None = None,
-        max_turns: int = 20,
-        budget: RunBudget | None = None,
-        on_event: Callable[[RunEvent], object] | None = None,
-        should_pause: Callable[[], bool] | Signal | None = None,
-        on_interrupted: OnInterrupted = "report",
-        stream: bool = False,
-        on_conflict: OnConflict = "raise",
-        **options: Any,
-    ) -> RunResult:
-        """As `run`, without blocking the event loop; async tools run in it, others in threads."""
-        limits = {"max_turns": max_turns, "budget": budget, "on_event": on_event, "should_pause": should_pause}
-        run = self._run(tools, options, on_conflict, on_interrupted=on_interrupted, **limits)
-        return await run_async(run, loop(run, prompt), stream=stream)
-
-    @overload
-    def tool(self, function: F, **options: Any) -> F: ...
-    @overload
-    def tool(self, function: None = None, **options: Any) -> Callable[[F], F]: ...
-    def tool(self, function: F | None = None, **options: Any) -> F | Callable[[F], F]:
-        """Let the model call *function*, which stays as it is; a decorator, with or without options.
-
-        The schema comes from its annotations, the descriptions from its docstring.
-
-        Args:
-            function: The function, sync or async.
-            **options: `name` and `description` for the model; `schema`, JSON schema of the arguments or a whole
-                definition; `idempotent=True` if running it twice does no harm.
-
-        Raises:
-            InvalidInputError: It is no function, or its arguments have no schema.
-
-        Example:
-            >>> with Tract.open() as t:
-            ...     @t.tool
-            ...     def add(a: int, b: int) -> int:
-            ...         '''Add two numbers.'''
-            ...         return a + b
-            ...     t.tools["add"].description
-            'Add two numbers.'
-        """
-        return decorated(self._tools, function, options)
-
-    @overload
-    def as_tools(
-        self,
-        profile: Profile = "self",
-        *,
-        format: None = None,
-        only: Collection[str] | None = None,
-        descriptions: Mapping[str, str] | None = None,
-        prefix: str = "",
-        limits: ToolLimits | None = None,
-    ) -> Toolkit: ...
-    @overload
-    def as_tools(
-        self,
-        profile: Profile = "self",
-        *,
-        format: ToolFormat,
-        only: Collection[str] | None = None,
-        descriptions: Mapping[str, str] | None = None,
-        prefix: str = "",
-        limits: ToolLimits | None = None,
-    ) -> list[dict[str, Any]]: ...
-    def as_tools(
-        self,
-        profile: Profile = "self",
-        *,
-        format: ToolFormat | None = None,  # noqa: A002 - what the providers call it
-        only: Collection[str] | None = None,
-        descriptions: Mapping[str, str] | None = None,
-        prefix: str = "",
-        limits: ToolLimits | None = None,
-    ) -> Toolkit | list[dict[str, Any]]:
-        """Return the verbs of this tract as tools for a model: pass them to `run`, or run a call with `execute`.
-
-        A call gives a compact text, also where something is wrong; it never raises. No tool runs code or reads files.
-
-        Args:
-            profile: What they may do: `read` nothing but look; `self` what an agent may do to its own context, where
-                everything can be taken back; `supervisor` rewrite and reorder it; `admin` remove for good.
-            format: Return definitions alone, as `openai`, `anthropic` or plain `json` takes them.
-            only: The names of those to offer.
-            descriptions: What to tell the model of single tools, instead of their own description.
-            prefix: Put before each name, where another tool has the same.
-            limits: On calls per minute and on the size of results and arguments.
-
-        Raises:
-            InvalidInputError: There is no such profile or format.
-            ToolNotFoundError: The profile has no tool that is named.
-
-        Example:
-            >>> with Tract.open() as t:
-            ...     kit = t.as_tools()
-            ...     _ = kit.execute("commit", {"text": "The user is called Ann."})
-            ...     print(kit.execute("search", {"text": "ann"}).text[9:])
-            append model 6t | The user is called Ann.
-        """
-        offer = Offer(only, descriptions, prefix, limits)
-        kit = toolkit(self, self._store, profile, offer)
-        return kit if format is None else kit.definitions(format)
-
-    def configure_operations(self, **operations: LLMConfig | Mapping[str, Any] | None) -> Models:
-        """Let `chat`, `merge`, `compress` or `orchestrate` ask another model, or ask otherwise; kept in the store.
-
-        A client given as `llm` is in force on this handle only. `None` takes the settings of an operation back.
-        What a call says goes before what its operation says, and that before what `Tract.open` was told.
-
-        Raises:
-            InvalidInputError: There is no such operation or setting, or an option would store a key.
-
-        Example:
-            >>> with Tract.open(provider="ollama", model="small") as t:
-            ...     models = t.configure_operations(compress={"model": "large", "temperature": 0})
-            ...     print(models["compress"].model, models["compress"].provider)
-            large (operation) ollama (tract)
-        """
-        self._models.configure(operations)
-        return self._models
-
-    @property
-    def models(self) -> Models:
-        """What each operation will ask, and where each value comes from: `t.models["chat"].model.source`."""
-        return self._models
-
-    @property
-    def tools(self) -> Tools:
-        """The tools a model may call: a mapping by name, with `add` and `remove`; for this handle only."""
-        return self._tools
-
     # --- reading -----------------------------------------------------------------------------------
 
     def compile(
@@ -887,19 +588,20 @@ class Tract:
 
     def preview(
         self,
-        provider: str,
+        provider: str | None = None,
         model: str | None = None,
         *,
-        tools: Iterable[Mapping[str, Any]] = (),
+        tools: Iterable[Any] | None = None,
         prices: Prices | Mapping[str, float] | None = None,
         context: CompiledContext | None = None,
     ) -> Preview:
         """Return what sending the context will mean, before it is sent: what is cached, what changed, what it costs.
 
         Args:
-            provider: The format: `openai`, `openai_responses`, `anthropic` or `gemini`.
+            provider: The format: `openai`, `openai_responses`, `anthropic` or `gemini`; by default, as *model*, what
+                `chat` asks.
             model: Compare with the last request to this model alone.
-            tools: Definitions that will be sent along.
+            tools: Functions or definitions that will be sent along instead of those in `t.tools`.
             prices: Per million tokens, to estimate the cost.
             context: Another context than that of HEAD.
 
@@ -910,7 +612,8 @@ class Tract:
             O(bytes) of this request and the one before.
         """
         compiled = self.compile() if context is None else context
-        return preview(self._store, compiled, provider, model=model, tools=tools, prices=prices)
+        wire, name = self._models.wire(provider, model)
+        return preview(self._store, compiled, wire, model=name, tools=offered(self._tools, tools), prices=prices)
 
     def get(self, commit: str | CommitInfo) -> CommitInfo:
         """Return what is known of *commit*."""
@@ -1394,8 +1097,8 @@ class Tract:
             end: Cover up to this message.
             target_tokens: Most tokens all summaries together may have; by default a quarter is aimed at.
             content: The summary, written by you; a text for each group if there are several.
-            summarizer: Called with a `SummaryRequest`, returns a text or a `Summary`; by default
-                `extractive`, which picks sentences and needs no model.
+            summarizer: Called with a `SummaryRequest`, returns a text or a `Summary`; by default the model
+                configured for `compress`, else `extractive`, which picks sentences and needs none.
             instructions: What to tell the summarizer besides.
             system_prompt: Replaces the summarizer's own prompt.
             preserve: Messages that stay this time.
@@ -1406,6 +1109,7 @@ class Tract:
 
         Raises:
             InvalidInputError: There is nothing to compress, or *content* does not fit the groups.
+            ModelError: The model could not be asked, or its answer cannot be used (`ModelAnswerError`).
             SummaryError: A summary is empty, too long or a refusal, also when asked for again.
             RefConflictError: What was to be covered changed while the summarizer ran.
 
@@ -1419,7 +1123,7 @@ class Tract:
             resolve_some(self._store, preserve),
             target_tokens=target_tokens,
             content=content,
-            summarizer=summarizer,
+            summarizer=summarizer_for(self._store, self._models, summarizer, content),
             instructions=instructions,
             system_prompt=system_prompt,
             must_keep=must_keep,
@@ -1427,6 +1131,40 @@ class Tract:
             dry_run=dry_run,
         )
         return compress(self._store, options)
+
+    def compress_plan(
+        self,
+        provider: str | None = None,
+        model: str | None = None,
+        *,
+        target_tokens: int | None = None,
+        preserve: str | CommitInfo | Iterable[str | CommitInfo] = (),
+        tools: Iterable[Any] | None = None,
+        prices: Prices | Mapping[str, float] | None = None,
+    ) -> CompressPlan:
+        """Return what compressing now would save with each turn and cost once, and after how many turns it pays.
+
+        Summaries make every later request smaller, but what stands behind the first of them has to be cached anew.
+        Nothing is summarized or written.
+
+        Args:
+            provider: The format the context is sent in; by default, as *model*, what `chat` asks.
+            model: The model it is sent to.
+            target_tokens: As for `compress`.
+            preserve: As for `compress`.
+            tools: Functions or definitions that are sent along instead of those in `t.tools`.
+            prices: Per million tokens; without them the costs are told in tokens of input, see `CompressPlan`.
+
+        Raises:
+            InvalidInputError: There is nothing to compress.
+
+        Cost:
+            O(bytes) of this request and the one before.
+        """
+        sending = Sending(*self._models.wire(provider, model), offered(self._tools, tools))
+        options = CompressOptions(preserve=resolve_some(self._store, preserve), target_tokens=target_tokens)
+        asks_model = self._models["compress"].is_configured
+        return compress_plan(self._store, self.compile(), options, sending, prices=prices, asks_model=asks_model)
 
     def expand(self, commit: str | CommitInfo) -> Expansion:
         """Return what a summary, merge or squash stands for, through every level, down to the original messages.
@@ -1483,11 +1221,6 @@ class Tract:
         """The operation log: `len`, iteration newest first, `[number]`, `for_ref(name)`."""
         return Operations(self._store)
 
-    @property
-    def reply_cache(self) -> ReplyCache:
-        """Answers of models kept in this store, for `CachedLLM(llm, t.reply_cache)`: `get`, `put`, `clear`, `len`."""
-        return ReplyCache(self._store)
-
     def at_operation(self, number: int) -> Tract:
         """Return a read-only view of the whole tract as it was after operation *number*.
 
@@ -1498,12 +1231,69 @@ class Tract:
         """
         return type(self)(self._store.view(self.operations[number].number), self._compiler, self._models)
 
-    # --- inside ------------------------------------------------------------------------------------
+    # --- for models --------------------------------------------------------------------------------
 
-    def _asking(self, operation: str, call: Mapping[str, Any], tools: Iterable[Any] | None, **how: Any) -> Asking:
-        use = self._models.use("chat", parse_llm_config("chat", call, is_kept=False))
-        definitions = offered(self._tools, tools)
-        return Asking(self._store, self._compiler, operation, use, definitions, **how).checked()
+    @overload
+    def as_tools(
+        self,
+        profile: Profile = "self",
+        *,
+        format: None = None,
+        only: Collection[str] | None = None,
+        descriptions: Mapping[str, str] | None = None,
+        prefix: str = "",
+        limits: ToolLimits | None = None,
+    ) -> Toolkit: ...
+    @overload
+    def as_tools(
+        self,
+        profile: Profile = "self",
+        *,
+        format: ToolFormat,
+        only: Collection[str] | None = None,
+        descriptions: Mapping[str, str] | None = None,
+        prefix: str = "",
+        limits: ToolLimits | None = None,
+    ) -> list[dict[str, Any]]: ...
+    def as_tools(
+        self,
+        profile: Profile = "self",
+        *,
+        format: ToolFormat | None = None,  # noqa: A002 - what the providers call it
+        only: Collection[str] | None = None,
+        descriptions: Mapping[str, str] | None = None,
+        prefix: str = "",
+        limits: ToolLimits | None = None,
+    ) -> Toolkit | list[dict[str, Any]]:
+        """Return the verbs of this tract as tools for a model: pass them to `run`, or run a call with `execute`.
+
+        A call gives a compact text, also where something is wrong; it never raises. No tool runs code or reads files.
+
+        Args:
+            profile: What they may do: `read` nothing but look; `self` what an agent may do to its own context, where
+                everything can be taken back; `supervisor` rewrite and reorder it; `admin` remove for good.
+            format: Return definitions alone, as `openai`, `anthropic` or plain `json` takes them.
+            only: The names of those to offer.
+            descriptions: What to tell the model of single tools, instead of their own description.
+            prefix: Put before each name, where another tool has the same.
+            limits: On calls per minute and on the size of results and arguments.
+
+        Raises:
+            InvalidInputError: There is no such profile or format.
+            ToolNotFoundError: The profile has no tool that is named.
+
+        Example:
+            >>> with Tract.open() as t:
+            ...     kit = t.as_tools()
+            ...     _ = kit.execute("commit", {"text": "The user is called Ann."})
+            ...     print(kit.execute("search", {"text": "ann"}).text[9:])
+            append model 6t | The user is called Ann.
+        """
+        offer = Offer(only, descriptions, prefix, limits)
+        kit = toolkit(self, self._store, profile, offer)
+        return kit if format is None else kit.definitions(format)
+
+    # --- inside ------------------------------------------------------------------------------------
 
     def _deciders(
         self, verb: Verb, strategy: str, model: str | None, autonomy: AutonomyLevel | str | None, **own: Any
@@ -1511,10 +1301,6 @@ class Tract:
         return deciders(
             self._store, self._models, Wish(verb=verb, strategy=strategy, model=model, autonomy=autonomy, **own)
         )
-
-    def _run(self, tools: Iterable[Any] | None, call: Mapping[str, Any], on_conflict: OnConflict, **how: Any) -> Run:
-        asking = self._asking("run", call, tools, on_conflict=on_conflict)
-        return Run(asking=asking, toolbox=runnable(self._tools, tools), **how)
 
     def _resolve(self, revision: str | CommitInfo) -> bytes:
         return resolve(self._store, revision)

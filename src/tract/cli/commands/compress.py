@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 @click.option("--preserve", type=REVISION, metavar="REV", multiple=True, help="Leave this message as it is.")
 @click.option("--must-keep", metavar="TEXT", multiple=True, help="Text that has to be in the summaries.")
 @click.option("--must-match", metavar="REGEX", multiple=True, help="Pattern whose matches have to be in them.")
+@click.option("--offline", "is_offline", is_flag=True, help="Pick sentences, even where a model is configured.")
 @click.option("--propose", "is_proposal", is_flag=True, help="Write drafts to be approved instead.")
 @click.option("--dry-run", is_flag=True, help="Say what would be written, and write nothing.")
 @json_option
@@ -42,19 +43,25 @@ def command(
     content: tuple[str, ...],
     must_match: tuple[str, ...],
     must_keep: tuple[str, ...],
+    is_offline: bool,
     is_proposal: bool,
     **options: Any,
 ) -> None:
     """Cover the messages of the REVISIONs, or all that are not pinned, with summaries.
 
-    The originals stay: `tract expand` shows them, `tract revert` brings them back. Sentences are picked
-    without a model.
+    The originals stay: `tract expand` shows them, `tract revert` brings them back. The model configured for
+    `compress` writes them; without one sentences are picked.
     """
     options["content"] = _texts(content)
     options["must_keep"] = [*must_keep, *map(_pattern, must_match)]
     options["autonomy"] = "collaborative" if is_proposal else None
     with app.write() as t, _Progress() as progress:
-        result: Any = t.compress(revisions or None, summarizer=progress.watched(tract.extractive), **options)
+        summarizer = None
+        if is_offline or options["content"] is not None or not t.models["compress"].is_configured:
+            summarizer = progress.watched(tract.extractive)
+        else:
+            progress.say("Waiting for the model")
+        result: Any = t.compress(revisions or None, summarizer=summarizer, **options)
     if isinstance(result, tract.Proposal):
         app.emit({"proposal": proposal_json(result)}, [Table([proposal_row(result)], PROPOSAL_HEADER)])
         say("hint", f"Look at it with `tract proposals show {result.number}`; approve, edit or reject it there.")
@@ -94,10 +101,13 @@ class _Progress:
         """Return *summarizer*, which says so when it is called."""
 
         def call(request: SummaryRequest) -> Summary:
-            self._count += 1
-            if self._is_terminal:
-                said = f"Summarizing group {self._count} ({len(request.messages)} messages)"
-                click.echo(f"\r\x1b[K{said}", nl=False, err=True)
+            self.say(f"Summarizing group {self._count + 1} ({len(request.messages)} messages)")
             return summarizer(request)
 
         return call
+
+    def say(self, what: str) -> None:
+        """Say *what* goes on, in the place of what was said before."""
+        self._count += 1
+        if self._is_terminal:
+            click.echo(f"\r\x1b[K{what}", nl=False, err=True)

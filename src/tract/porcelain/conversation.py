@@ -1,0 +1,286 @@
+"""The half of `Tract` that talks to models: one turn, a stream, a run with tools, and who is asked.
+
+Bodies only bind arguments; the turn is in `agent.conversation`, the loop in `agent.run`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, overload
+
+from tract.agent.conversation import Asking, ChatResponse, OnConflict, Question, answer, begin
+from tract.agent.drive import adrive, drive
+from tract.agent.events import RunEvent
+from tract.agent.limits import RunBudget
+from tract.agent.run import OnInterrupted, Run, RunResult, Signal, loop
+from tract.agent.running import run_async, run_sync
+from tract.agent.settings import Models
+from tract.agent.streams import AsyncTextStream, TextStream
+from tract.agent.tools import F, decorated, offered, runnable
+from tract.compile.compiler import Compiler
+from tract.llm.protocol import LLM
+from tract.objects.config import LLMConfig
+from tract.operations.configure import parse_llm_config
+from tract.operations.reply_cache import ReplyCache
+from tract.porcelain.collections import Tools
+from tract.store import Store
+
+
+class Conversation:
+    """What a tract can ask a model; `Tract` adds the rest, and is what users open."""
+
+    _store: Store
+    _compiler: Compiler | None
+    _models: Models
+    _tools: Tools
+
+    def chat(
+        self,
+        text: Question,
+        *,
+        model: str | None = None,
+        temperature: float | None = None,
+        max_tokens: int | None = None,
+        tools: Iterable[Any] | None = None,
+        llm: LLM | Callable[..., Any] | None = None,
+        on_conflict: OnConflict = "raise",
+        **options: Any,
+    ) -> ChatResponse:
+        """Commit what the user says, ask the model, and commit its reply with its settings and usage.
+
+        If the call fails the user's message stays, and calling again with the same text does not repeat it. The
+        reply stands on the commit that was sent.
+
+        Args:
+            text: What the user says: text, or parts.
+            model: Name of the model; else that of `configure_operations(chat=...)`, else that of `Tract.open`.
+            temperature: As the provider takes it.
+            max_tokens: How long the reply may be.
+            tools: Functions or definitions to offer instead of those in `t.tools`; `()` for none.
+            llm: A client for this call.
+            on_conflict: If others committed on the branch meanwhile: `raise`, or land `after` them, but never between
+                a call and its result.
+            **options: Any further option, sent to the provider as it is.
+
+        Raises:
+            NoModelError: No model is configured.
+            ModelError: The provider refused or failed.
+            RefConflictError: The branch moved meanwhile; what the model answered is in the error's `reply`.
+            UnansweredCallsError: The last reply's tool calls wait for their results.
+            BudgetExceededError: The message does not fit a budget that rejects; a reply is never refused.
+
+        Example:
+            >>> from tract import Tract
+            >>> from tract.testing import ScriptedLLM
+            >>> with Tract.open(llm=ScriptedLLM(["Four."])) as t:
+            ...     t.chat("What is 2 + 2?").text
+            'Four.'
+        """
+        call = {"model": model, "temperature": temperature, "max_tokens": max_tokens, "llm": llm, **options}
+        asking = self._asking("chat", call, tools, on_conflict=on_conflict)
+        return drive(answer(asking, begin(asking, text)), asking.use.llm)
+
+    def generate(
+        self, *, tools: Iterable[Any] | None = None, on_conflict: OnConflict = "raise", **options: Any
+    ) -> ChatResponse:
+        """Ask the model to answer what is committed already, and commit its reply.
+
+        Args:
+            tools: As for `chat`.
+            on_conflict: As for `chat`.
+            **options: `model`, `temperature`, `max_tokens`, `llm` and any further option, as for `chat`.
+
+        Raises:
+            NothingToAnswerError: There is no message, or the last one is the model's own.
+            ModelError: The provider refused or failed.
+        """
+        asking = self._asking("generate", options, tools, on_conflict=on_conflict)
+        return drive(answer(asking, begin(asking, None)), asking.use.llm)
+
+    def stream(
+        self,
+        text: Question | None = None,
+        *,
+        tools: Iterable[Any] | None = None,
+        on_conflict: OnConflict = "raise",
+        keep_partial: bool = False,
+        **options: Any,
+    ) -> TextStream:
+        """As `chat`, or `generate` without *text*: iterate over the reply's text, then read `response`.
+
+        Args:
+            text: What the user says, if it is not committed already.
+            tools: As for `chat`.
+            on_conflict: As for `chat`.
+            keep_partial: Of a stream that breaks or is left early, keep what arrived, marked `interrupted`.
+            **options: `model`, `temperature`, `max_tokens`, `llm` and any further option, as for `chat`.
+        """
+        how: dict[str, Any] = {"on_conflict": on_conflict, "keep_partial": keep_partial}
+        asking = self._asking("generate" if text is None else "chat", options, tools, **how)
+        return TextStream(answer(asking, begin(asking, text)), asking.use.llm)
+
+    async def achat(
+        self,
+        text: Question,
+        *,
+        tools: Iterable[Any] | None = None,
+        on_conflict: OnConflict = "raise",
+        **options: Any,
+    ) -> ChatResponse:
+        """As `chat`, without blocking the event loop while the model works."""
+        asking = self._asking("chat", options, tools, on_conflict=on_conflict)
+        return await adrive(answer(asking, begin(asking, text)), asking.use.llm)
+
+    async def agenerate(
+        self, *, tools: Iterable[Any] | None = None, on_conflict: OnConflict = "raise", **options: Any
+    ) -> ChatResponse:
+        """As `generate`, without blocking the event loop while the model works."""
+        asking = self._asking("generate", options, tools, on_conflict=on_conflict)
+        return await adrive(answer(asking, begin(asking, None)), asking.use.llm)
+
+    def astream(
+        self,
+        text: Question | None = None,
+        *,
+        tools: Iterable[Any] | None = None,
+        on_conflict: OnConflict = "raise",
+        keep_partial: bool = False,
+        **options: Any,
+    ) -> AsyncTextStream:
+        """As `stream`, for `async for`; close one that is left early with `async with`."""
+        how: dict[str, Any] = {"on_conflict": on_conflict, "keep_partial": keep_partial}
+        asking = self._asking("generate" if text is None else "chat", options, tools, **how)
+        return AsyncTextStream(answer(asking, begin(asking, text)), asking.use.llm)
+
+    def run(
+        self,
+        prompt: Question | None = None,
+        *,
+        tools: Iterable[Any] | None = None,
+        max_turns: int = 20,
+        budget: RunBudget | None = None,
+        on_event: Callable[[RunEvent], object] | None = None,
+        should_pause: Callable[[], bool] | Signal | None = None,
+        on_interrupted: OnInterrupted = "report",
+        stream: bool = False,
+        on_conflict: OnConflict = "raise",
+        **options: Any,
+    ) -> RunResult:
+        """Ask the model, run the tools it calls and commit their results, and ask again until it calls none.
+
+        Every reply and every tool result is committed as soon as it is there, so a run that was killed goes on from
+        its last commit with `run()`, and no finished call is made again.
+
+        Args:
+            prompt: What the user says; without it, the run goes on from the last commit.
+            tools: Functions to offer instead of those in `t.tools`.
+            max_turns: How often the model may be asked.
+            budget: Limits on tokens, cost and time.
+            on_event: Called with what happens, for display: `TurnStarted`, `ToolFinished` and the like.
+            should_pause: Asked before each call of the model, or an event; the run then ends as `paused`.
+            on_interrupted: What to do with a call that was under way when a run was killed: `report` tells the model
+                that it was interrupted, unless its tool is idempotent; `rerun` makes it again.
+            stream: Hand the pieces of each reply to *on_event*.
+            on_conflict: As for `chat`.
+            **options: `model`, `temperature`, `max_tokens`, `llm` and any further option, as for `chat`.
+
+        Raises:
+            ModelError: The provider refused or failed; the history is valid, and `run()` goes on from it.
+            RefConflictError: Others committed on the branch while the model worked.
+        """
+        limits = {"max_turns": max_turns, "budget": budget, "on_event": on_event, "should_pause": should_pause}
+        run = self._run(tools, options, on_conflict, on_interrupted=on_interrupted, **limits)
+        return run_sync(run, loop(run, prompt), stream=stream)
+
+    async def arun(
+        self,
+        prompt: Question | None = None,
+        *,
+        tools: Iterable[Any] | None = None,
+        max_turns: int = 20,
+        budget: RunBudget | None = None,
+        on_event: Callable[[RunEvent], object] | None = None,
+        should_pause: Callable[[], bool] | Signal | None = None,
+        on_interrupted: OnInterrupted = "report",
+        stream: bool = False,
+        on_conflict: OnConflict = "raise",
+        **options: Any,
+    ) -> RunResult:
+        """As `run`, without blocking the event loop; async tools run in it, others in threads."""
+        limits = {"max_turns": max_turns, "budget": budget, "on_event": on_event, "should_pause": should_pause}
+        run = self._run(tools, options, on_conflict, on_interrupted=on_interrupted, **limits)
+        return await run_async(run, loop(run, prompt), stream=stream)
+
+    @overload
+    def tool(self, function: F, **options: Any) -> F: ...
+    @overload
+    def tool(self, function: None = None, **options: Any) -> Callable[[F], F]: ...
+    def tool(self, function: F | None = None, **options: Any) -> F | Callable[[F], F]:
+        """Let the model call *function*, which stays as it is; a decorator, with or without options.
+
+        The schema comes from its annotations, the descriptions from its docstring.
+
+        Args:
+            function: The function, sync or async.
+            **options: `name` and `description` for the model; `schema`, JSON schema of the arguments or a whole
+                definition; `idempotent=True` if running it twice does no harm.
+
+        Raises:
+            InvalidInputError: It is no function, or its arguments have no schema.
+
+        Example:
+            >>> from tract import Tract
+            >>> with Tract.open() as t:
+            ...     @t.tool
+            ...     def add(a: int, b: int) -> int:
+            ...         '''Add two numbers.'''
+            ...         return a + b
+            ...     t.tools["add"].description
+            'Add two numbers.'
+        """
+        return decorated(self._tools, function, options)
+
+    def configure_operations(self, **operations: LLMConfig | Mapping[str, Any] | None) -> Models:
+        """Let `chat`, `merge`, `compress` or `orchestrate` ask another model, or ask otherwise; kept in the store.
+
+        A client given as `llm` is in force on this handle only. `None` takes the settings of an operation back.
+        What a call says goes before what its operation says, and that before what `Tract.open` was told.
+
+        Raises:
+            InvalidInputError: There is no such operation or setting, or an option would store a key.
+
+        Example:
+            >>> from tract import Tract
+            >>> with Tract.open(provider="ollama", model="small") as t:
+            ...     models = t.configure_operations(compress={"model": "large", "temperature": 0})
+            ...     print(models["compress"].model, models["compress"].provider)
+            large (operation) ollama (tract)
+        """
+        self._models.configure(operations)
+        return self._models
+
+    @property
+    def models(self) -> Models:
+        """What each operation will ask, and where each value comes from: `t.models["chat"].model.source`."""
+        return self._models
+
+    @property
+    def tools(self) -> Tools:
+        """The tools a model may call: a mapping by name, with `add` and `remove`; for this handle only."""
+        return self._tools
+
+    @property
+    def reply_cache(self) -> ReplyCache:
+        """Answers of models kept in this store, for `CachedLLM(llm, t.reply_cache)`: `get`, `put`, `clear`, `len`."""
+        return ReplyCache(self._store)
+
+    # --- inside ------------------------------------------------------------------------------------
+
+    def _asking(self, operation: str, call: Mapping[str, Any], tools: Iterable[Any] | None, **how: Any) -> Asking:
+        use = self._models.use("chat", parse_llm_config("chat", call, is_kept=False))
+        definitions = offered(self._tools, tools)
+        return Asking(self._store, self._compiler, operation, use, definitions, **how).checked()
+
+    def _run(self, tools: Iterable[Any] | None, call: Mapping[str, Any], on_conflict: OnConflict, **how: Any) -> Run:
+        asking = self._asking("run", call, tools, on_conflict=on_conflict)
+        return Run(asking=asking, toolbox=runnable(self._tools, tools), **how)
