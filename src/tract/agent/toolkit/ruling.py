@@ -172,7 +172,7 @@ def reset(desk: Desk, revision: Revision, mode: Literal["soft", "hard"] = "soft"
 
 
 def drop_branch(desk: Desk, name: Name, *, force: bool = False) -> str:
-    """Drop a branch.
+    """Drop a branch, also one whose commits nothing else has.
 
     Args:
         name: The branch.
