@@ -49,6 +49,7 @@ if TYPE_CHECKING:
         OutputContent,
         ReasoningContent,
         SessionContent,
+        SpawnContent,
         SummaryContent,
         ToolResultContent,
     )
@@ -72,12 +73,16 @@ if TYPE_CHECKING:
     from tract.operations.rebase import RebaseResult
     from tract.operations.reorder import ReorderResult
     from tract.operations.review import Brought, Concern, Review
+    from tract.operations.search import SearchHit
     from tract.operations.stats import AgeStats, KindStats, Stats
     from tract.operations.summary import SourceMessage, Summarizer, Summary, SummaryRequest, extractive
     from tract.operations.tag import Tag
     from tract.operations.undo import UndoResult
+    from tract.porcelain.session import Session
     from tract.porcelain.tract import Tract
     from tract.porcelain.tract import Tract as Repo
+    from tract.sessions.timeline import TimelineEntry
+    from tract.sessions.tracts import TractInfo, TractTree
     from tract.tokens.counter import TokenCounter
 
 __version__ = "0.1.0"
@@ -165,8 +170,11 @@ _HOME = {
     "RunBudget": "tract.agent.limits",
     "RunResult": "tract.agent.run",
     "SafetyWarning": "tract.compile.safety",
+    "SearchHit": "tract.operations.search",
+    "Session": "tract.porcelain.session",
     "SessionContent": "tract.objects.content",
     "SourceMessage": "tract.operations.summary",
+    "SpawnContent": "tract.objects.content",
     "Stats": "tract.operations.stats",
     "Status": "tract.history.status",
     "Summarizer": "tract.operations.summary",
@@ -177,6 +185,7 @@ _HOME = {
     "TextDelta": "tract.llm.protocol",
     "TextPart": "tract.objects.message",
     "TextStream": "tract.agent.streams",
+    "TimelineEntry": "tract.sessions.timeline",
     "TokenBudget": "tract.objects.config",
     "TokenBudgetWarning": "tract.objects.config",
     "TokenCounter": "tract.tokens.counter",
@@ -193,6 +202,8 @@ _HOME = {
     "Tract": "tract.porcelain.tract",
     "TractConfig": "tract.objects.config",
     "TractError": "tract.errors",
+    "TractInfo": "tract.sessions.tracts",
+    "TractTree": "tract.sessions.tracts",
     "TurnFinished": "tract.agent.events",
     "TurnStarted": "tract.agent.events",
     "UndoResult": "tract.operations.undo",
@@ -283,8 +294,11 @@ __all__ = [
     "RunBudget",
     "RunResult",
     "SafetyWarning",
+    "SearchHit",
+    "Session",
     "SessionContent",
     "SourceMessage",
+    "SpawnContent",
     "Stats",
     "Status",
     "Summarizer",
@@ -295,6 +309,7 @@ __all__ = [
     "TextDelta",
     "TextPart",
     "TextStream",
+    "TimelineEntry",
     "TokenBudget",
     "TokenBudgetWarning",
     "TokenCounter",
@@ -311,6 +326,8 @@ __all__ = [
     "Tract",
     "TractConfig",
     "TractError",
+    "TractInfo",
+    "TractTree",
     "TurnFinished",
     "TurnStarted",
     "UndoResult",

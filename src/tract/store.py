@@ -12,6 +12,7 @@ import copy
 import os
 import threading
 import time
+import weakref
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from typing import Any, Final, NamedTuple
@@ -20,7 +21,6 @@ from tract.errors import (
     BranchNotFoundError,
     ClosedHandleError,
     CorruptObjectError,
-    CorruptStoreError,
     DetachedHeadError,
     ErasedMeanwhileError,
     ForkedHandleError,
@@ -28,7 +28,6 @@ from tract.errors import (
     OperationOpenError,
     ReadOnlyError,
     StorageError,
-    TractNotFoundError,
 )
 from tract.objects.config import TractConfig
 from tract.objects.content import ContentTypes
@@ -36,7 +35,6 @@ from tract.objects.hashing import canonical_json
 from tract.objects.operation import OperationHeader
 from tract.objects.refs import BRANCH_PREFIX, HEAD
 from tract.storage import queries as q
-from tract.storage.checks import misnamed
 from tract.storage.database import Database, Query
 from tract.storage.moves import RefMoves, conflict_at, point, raise_conflict, require_kept, write_operation
 from tract.storage.writing import Draft, Tip, add_tract, counter_id, write_commit
@@ -67,6 +65,7 @@ class Store:
         clock: Microseconds since 1970, UTC.
         erasures: What the setting `erasures` was when `memo` was last known to hold nothing erased.
         memo: What upper layers derived from the store and may keep; emptied when a transaction is rolled back.
+        make_room: Called with this and the tokens to win back where the budget says `compress`; nothing is locked.
         on_pause: Called with a point's name between reading and swapping; for tests of races.
     """
 
@@ -78,6 +77,7 @@ class Store:
         self.actor = ""
         self.types = ContentTypes()
         self.clock: Callable[[], int] = lambda: time.time_ns() // 1000
+        self.make_room: Callable[[Store, int], None] | None = None
         self.on_pause: Callable[[str], None] | None = None
         self.memo: dict[str, Any] = {}
         self.head = Head(config.default_branch)
@@ -87,8 +87,9 @@ class Store:
         self.counter_id: int | None = None
         self.erasures: str | None = None
         self.lock = threading.RLock()
-        self._process = os.getpid()
-        self._closed = False
+        self._process, self._closed = os.getpid(), False
+        self._is_owner, self._is_looking = True, False
+        self._beside = weakref.WeakSet([self])
         self._open: Any = None
         self.use_config(config)
 
@@ -97,17 +98,27 @@ class Store:
     @property
     def read_only(self) -> bool:
         """Whether this handle may only read."""
-        return self.database.read_only or self.at_operation is not None
+        return self.database.read_only or self._is_looking
 
     def view(self, number: int) -> Store:
         """Return a read-only handle on the tract as it was after operation *number*; it shares the connection."""
         view = copy.copy(self)
-        view.at_operation = number
+        view.at_operation, view._is_looking, view._is_owner = number, True, False  # noqa: SLF001 - one of its own
         start = self.one(q.SYMBOLIC_AFTER, tract_id=self.tract_id, name=HEAD, no=number)
         if start is None or start[0] is None:
             raise OperationNotFoundError(number)
         view.head, view.previous_head = Head(start[0].removeprefix(BRANCH_PREFIX)), None
         return view
+
+    def beside(self, tract: str, tract_id: int = NO_TRACT) -> Store:
+        """Return a handle on another tract of the store, yet to be opened; it shares the connection and the lock."""
+        with self.lock:
+            other = copy.copy(self)
+            other.tract, other.tract_id, other.types, other.memo = tract, tract_id, self.types.copy(), {}
+            other.previous_head = other.at_operation = other._open = None  # noqa: SLF001 - one of its own
+            other._is_owner = False  # noqa: SLF001
+            self._beside.add(other)
+            return other
 
     @property
     def is_writing(self) -> bool:
@@ -125,7 +136,7 @@ class Store:
         with self.lock:
             if not self._closed:
                 self._closed = True
-                if self.at_operation is None:
+                if self._is_owner:
                     self.database.close()
 
     def check_usable(self) -> None:
@@ -157,8 +168,9 @@ class Store:
 
     def forget(self) -> None:
         """Drop what was learnt in a transaction that did not happen: its row ids will be used again."""
-        self.counter_id = None
-        self.memo.clear()
+        for one in (self, *self._beside):  # those that share the connection may have read them as well
+            one.counter_id = None
+            one.memo.clear()
 
     def notice_erasures(self, found: str | None = None) -> None:
         """Drop what was learnt before something was erased; *found* is what the store says, if it is known."""
@@ -304,6 +316,8 @@ class Store:
             self._check_writable()
             if self._open is not None:
                 yield from self._part(self._open, verb, alone=alone)
+            elif self.database.in_transaction:  # that of a tract beside this one
+                raise OperationOpenError(verb)
             else:
                 yield from self._whole(Operation(self, verb, args or {}, undoes=undoes), alone=alone)
 
@@ -331,6 +345,20 @@ class Store:
                     self.database.rollback()
                     self.forget()
 
+    @contextmanager
+    def joined(self, other: Operation, verb: str, args: dict[str, Any]) -> Generator[Operation, None, None]:
+        """Write to this tract, which nobody else knows yet, in the transaction of an operation of another one."""
+        operation = Operation(self, verb, args)
+        try:
+            operation.read_gate()
+            # What is caused is never before its cause, whatever the clocks say.
+            operation.now = max(operation.now, other.now)
+            self._open = operation
+            yield operation
+            operation.record()
+        finally:
+            self._open = None
+
     def _part(self, batch: Operation, verb: str, *, alone: bool) -> Generator[Operation, None, None]:
         """Be a part of the open batch that can fail on its own."""
         if batch.verb != "batch" or alone:
@@ -339,8 +367,7 @@ class Store:
         noted = {name: copy.copy(value) for name, value in batch.args.items()}
         heads, saved = (self.head, self.previous_head), (batch.tip, batch.moves.copy(), batch.has_values, noted)
         is_done = False
-        # Interrupted right after it, a savepoint nobody returns to is left, and COMMIT releases it.
-        self.database.begin_part()
+        self.database.begin_part()  # interrupted right after it, COMMIT releases what nobody returns to
         try:
             yield batch
             is_done = True
@@ -366,29 +393,6 @@ class Store:
             with self.operation("batch") as operation:
                 yield
                 operation.args["verbs"] = dict(sorted(operation.joined.items()))
-
-    def open_tract(self, *, create: bool) -> None:
-        """Find this handle's tract, creating it if allowed, and start on its default branch."""
-        row = self.one(q.TRACT, name=self.tract)
-        if row is None:
-            if self.read_only or not create:
-                raise TractNotFoundError(self.tract, [name for (name,) in self.all(q.TRACT_NAMES)])
-            # A tract whose name was damaged must not come back as a new and empty one.
-            for name in misnamed(self.database):
-                raise CorruptObjectError("tract", name, "it was created under another name")
-            self._create_tract()
-        else:
-            self.tract_id = row[0]
-        start = self.one(q.REF, tract_id=self.tract_id, name=HEAD)
-        if start is None or not str(start[1]).startswith(BRANCH_PREFIX):
-            raise CorruptStoreError(f"The tract `{self.tract}` does not say on which branch to start.")
-        self.head = Head(start[1].removeprefix(BRANCH_PREFIX))
-
-    def _create_tract(self) -> None:
-        """Create the tract and its HEAD in one operation, so no crash leaves half of it."""
-        with self.operation("init") as operation:
-            if operation.number == 1:  # else another process was faster
-                operation.point(HEAD, BRANCH_PREFIX + self.config.default_branch)
 
     def use_config(self, config: TractConfig) -> None:
         """Put *config* in force on this handle."""
@@ -455,7 +459,7 @@ class Operation:
         if is_write or self.joined:
             self.require_transaction()
         if is_write:
-            self._record()
+            self.record()
             self._database.commit()
         else:
             self.store.forget()
@@ -469,7 +473,7 @@ class Operation:
         if not self._database.has_transaction:
             raise StorageError("The database has dropped the transaction.", hint="Run the whole batch again.")
 
-    def _record(self) -> None:
+    def record(self) -> None:
         """Write the operation, chained to the one before it, and its ref changes."""
         store = self.store
         args = canonical_json(self.args).decode() if self.args else "{}"

@@ -6,7 +6,7 @@ import re
 import pytest
 
 from tests.gates import source
-from tract import CompiledContext, Tract
+from tract import CompiledContext, Session, Tract
 
 REFERENCE = source.ROOT / "docs" / "reference" / "api.md"
 _ROW = re.compile(r"^\| `(\w+)(\(\))?` \| (.+) \|$", re.MULTILINE)
@@ -29,7 +29,7 @@ def _members(cls: type) -> dict[str, tuple[bool, str]]:
     return found
 
 
-@pytest.mark.parametrize("cls", [Tract, CompiledContext], ids=lambda cls: cls.__name__)
+@pytest.mark.parametrize("cls", [Tract, Session, CompiledContext], ids=lambda cls: cls.__name__)
 def test_every_method_has_its_line(cls: type) -> None:
     """Each public method and property is listed, in order, with the first sentence of its docstring."""
     rows = _rows(cls.__name__)

@@ -165,10 +165,10 @@ def test_each_type_becomes_this_message(content: BaseModel, message: Message) ->
 
 
 def test_each_type_says_its_origin_and_priority() -> None:
-    """Instructions are pinned, standalone reasoning is not sent, and nothing else is special."""
+    """Instructions are pinned, standalone reasoning and records of spawns are not sent, and nothing else is special."""
     special = {name: kind.default_priority for name, kind in BUILT_IN.items() if kind.default_priority != "normal"}
 
-    assert special == {"instruction": "pinned", "reasoning": "skip"}
+    assert special == {"instruction": "pinned", "reasoning": "skip", "spawn": "skip"}
     assert DialogueContent(role="user", text="a").origin == "user"
     assert DialogueContent(role="assistant", text="a").origin == "model"
     assert ToolResultContent(call_id="a").origin == "tool"

@@ -8,12 +8,12 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.formats.every import refused
 from tests.merge_model import Place
 from tests.operations.merging import History, histories, resolved
 from tract import CommitInfo, CompressResult, Message
 from tract.compile.safety import WARNING_KINDS
 from tract.errors import InvalidInputError, InvalidTargetError
-from tract.formats.validate import validate_anthropic, validate_openai
 
 STEPS = [
     "append", "append", "append", "exchange", "exchange", "edit", "annotate", "annotate", "revert", "reorder",
@@ -93,11 +93,8 @@ class Talk(History):
         context = self.t.compile(verify=True)
         assert [message.text for message in context.messages] == self.model.visible(self.head)
         assert self.t.status().context_tokens == context.token_count
-        messages, request = context.to_openai(), context.to_anthropic()
-        if not messages:
-            return  # nothing is shown, or nothing but a result whose call was skipped
-        assert validate_openai(messages) == []
-        assert validate_anthropic(request.get("system"), request["messages"]) == []
+        if context.to_openai():  # else nothing is shown, or nothing but a result whose call was skipped
+            assert refused(context) == []
 
 
 def check_groups(before: list[Place], messages: list[Message], commits: list[CommitInfo]) -> None:

@@ -18,7 +18,7 @@ PROMISED: Final = {
     "refs": "tract_id name commit_id symbolic",
     "operations": "tract_id no hash verb args actor created_at",
     "ref_changes": "tract_id operation_no name old_id new_id old_symbolic new_symbolic",
-    "tracts": "id name",
+    "tracts": "id name parent_tract_id parent_commit_id mode",
     "proposals": "payload hash",
 }
 

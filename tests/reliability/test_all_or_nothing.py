@@ -12,6 +12,7 @@ from tests.reliability.dump import connected, dump
 from tests.reliability.verbs import MERGES, WRITES, Write, make_history, make_merges
 from tract import Tract
 from tract.errors import BusyError, DiskFullError, StorageError, TractError
+from tract.sessions.opening import open_tract
 
 _MOST_STATEMENTS = 150
 _ALL = WRITES | MERGES
@@ -148,7 +149,7 @@ def test_each_statement_of_an_opening_may_fail(tmp_path: Path) -> None:
             t._store.tract, t._store.tract_id = "second", -1
             with _Fault(t, number, _io_error()) as fault:
                 try:
-                    t._store.open_tract(create=True)
+                    open_tract(t._store, create=True)
                 except StorageError:
                     assert _is_whole(path) if "second" in str(dump(path)["tracts"]) else dump(path) == before
                     continue

@@ -69,8 +69,10 @@ _CALLS: dict[str, dict[str, Any]] = {
     "reset": {"revision": "HEAD"},
     "register_content_type": {"name": "plan", "model": FreeformContent},
     "revert": {"commit": "HEAD"},
+    "search": {"query": "Hello"},
     "show": {"commit": "HEAD"},
     "skip": {"target": "HEAD"},
+    "spawn": {"purpose": "look it up"},
     "switch": {"name": "other"},
     "system": {"text": "Be kind."},
     "tag": {"name": "v1"},
@@ -143,6 +145,7 @@ _COLLECTIONS: dict[str, dict[str, dict[str, Any]]] = {
         "__getitem__": {"name": "x"},
         "__contains__": {"name": "x"},
     },
+    "children": {"get": {"key": "x"}, "__getitem__": {"name": "x"}, "__contains__": {"name": "x"}},
     "operations": {"for_ref": {"name": "main"}, "__getitem__": {"number": 1}},
 }
 _OF_EVERY_MAPPING = {"items", "keys", "values"}

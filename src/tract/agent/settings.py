@@ -87,6 +87,7 @@ class Models(Mapping[str, ModelChoice]):
         # A store may come from anywhere: a key is sent to an address it names only once this process has named it too.
         self._named: set[str] = set() if defaults.base_url is None else {defaults.base_url}
         self._built: dict[tuple[str, str | None, bool, bool], HttpLLM] = {}
+        self._is_owner = True
 
     def __getitem__(self, operation: str) -> ModelChoice:
         if operation not in self:
@@ -105,8 +106,17 @@ class Models(Mapping[str, ModelChoice]):
     def __repr__(self) -> str:
         return f"<Models {', '.join(self)}>"
 
+    def beside(self, store: Store) -> Models:
+        """Return the same for a tract beside this one: it is asked with the same clients, and closes none."""
+        other = Models(store, self._defaults)
+        other._clients, other._named = dict(self._clients), set(self._named)
+        other._built, other._is_owner = self._built, False
+        return other
+
     def close(self) -> None:
         """Close the connections of the clients made here; those given are their owner's."""
+        if not self._is_owner:
+            return
         for llm in self._built.values():
             llm.close()
 

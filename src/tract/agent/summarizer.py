@@ -5,8 +5,9 @@ Whether the text will do is checked where it is used; here only that it is an an
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
+from weakref import ref
 
 from tract.agent.questions import Asker, document, prompt, require_plain, settings_of, text_of
 from tract.agent.semantic import cut, require_idle
@@ -27,7 +28,21 @@ _WORDS_PER_TOKEN: Final = 0.7
 _LEAST_WORDS: Final = 5
 
 
-def summarizer_for(store: Store, models: Models, given: Summarizer | None, content: object) -> Summarizer | None:
+def configured(models: Models) -> Callable[[Store], Summarizer | None]:
+    """Return what gives the summarizer *models* say at that time, and does not keep them alive."""
+    # The store keeps it; a store that kept its models would keep itself open.
+    known = ref(models)
+
+    def choose(store: Store) -> Summarizer | None:
+        found = known()
+        return None if found is None else summarizer_for(store, found)
+
+    return choose
+
+
+def summarizer_for(
+    store: Store, models: Models, given: Summarizer | None = None, content: object = None
+) -> Summarizer | None:
     """Return who summarizes: the caller's own, else the model configured for `compress`; `None` where there is neither.
 
     Raises:

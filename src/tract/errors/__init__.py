@@ -41,6 +41,7 @@ from tract.errors.storage import (
     SchemaTooNewError,
     StorageError,
 )
+from tract.errors.tracts import TractExistsError, TractNotFoundError
 
 __all__ = [
     "AbortedError",
@@ -109,6 +110,7 @@ __all__ = [
     "TagNotFoundError",
     "ToolNotFoundError",
     "TractError",
+    "TractExistsError",
     "TractNotFoundError",
     "UnansweredCallsError",
     "UnknownContentTypeError",
@@ -161,19 +163,6 @@ class StoreNotFoundError(NotFoundError):
     def __init__(self, path: str) -> None:
         super().__init__(f"No tract store at `{path}`.", hint="Create one with `Tract.open(path)` or `tract init`.")
         self.path = path
-
-
-class TractNotFoundError(NotFoundError):
-    """The store holds no tract of this name and creating one was not allowed."""
-
-    code = "tract_not_found"
-
-    def __init__(self, name: str, known: Collection[str] = ()) -> None:
-        super().__init__(
-            f"No tract `{name}` in this store.",
-            hint=nearest(name, known, "Create it with `Tract.open(path, tract=name)`."),
-        )
-        self.name = name
 
 
 class OperationNotFoundError(NotFoundError):

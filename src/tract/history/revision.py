@@ -2,8 +2,9 @@
 
 A revision is a full hash, a unique prefix of at least four hex digits, a branch, a tag, `HEAD`,
 `ORIG_HEAD`, `@` (for HEAD), `-` (where HEAD was before) or `@{n}` (this branch n operations ago),
-followed by any number of `~n` (n first parents back) and `^n` (n-th parent). A range `a..b` names the
-commits behind b and not behind a.
+followed by any number of `~n` (n first parents back) and `^n` (n-th parent). `tract:revision` looks in
+another tract of the store, standing on its starting branch. A range `a..b` names the commits behind b
+and not behind a.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from tract.objects.commit import CommitInfo
 from tract.objects.hashing import HASH_BYTES
 from tract.objects.refs import BRANCH_PREFIX, HEAD, ORIG_HEAD, TAG_PREFIX
 from tract.storage import queries as q
-from tract.store import Store
+from tract.store import Head, Store
 
 MIN_PREFIX: Final = 4
 MAX_REVISION: Final = 1000
@@ -49,6 +50,9 @@ def resolve(store: Store, revision: str | CommitInfo) -> bytes:
     if len(revision) > MAX_REVISION:
         raise RevisionNotFoundError(f"{revision[:40]}…")
     with store.reading():
+        tract, colon, there = revision.partition(":")
+        if colon:
+            return resolve(_beside(store, tract, revision), there or HEAD)
         steps = _STEPS.search(revision)
         base = revision if steps is None else revision[: steps.start()]
         found = _base(store, base)
@@ -60,6 +64,18 @@ def resolve(store: Store, revision: str | CommitInfo) -> bytes:
             if found is None:
                 raise RevisionNotFoundError(revision)
         return found
+
+
+def _beside(store: Store, tract: str, revision: str) -> Store:
+    """Return a handle on another tract, for looking something up there."""
+    is_name = bool(tract) and tract.isprintable()
+    row = store.one(q.TRACT, name=tract) if is_name else None
+    if row is None:
+        there = revision.partition(":")[2]
+        raise RevisionNotFoundError(revision, [f"{name}:{there}" for (name,) in store.all(q.TRACT_NAMES)])
+    other = store.beside(tract, row[0])
+    other.head = Head(other.start())
+    return other
 
 
 def known_names(store: Store) -> list[str]:
@@ -133,6 +149,18 @@ def head_at(store: Store, moment: int) -> bytes | None:
         O(log operations): their times never go back.
     """
     with store.reading():
+        number = operation_at(store, moment)
+        after = store.one(q.REF_AFTER, tract_id=store.tract_id, name=store.head_ref(), no=number)
+        return None if after is None else after[0]
+
+
+def operation_at(store: Store, moment: int) -> int:
+    """Return the number of the tract's last operation at *moment* (microseconds since 1970, UTC), 0 before the first.
+
+    Cost:
+        O(log operations): their times never go back.
+    """
+    with store.reading():
         low, high = 0, store.last_operation()
         while low < high:
             middle = (low + high + 1) // 2
@@ -141,8 +169,7 @@ def head_at(store: Store, moment: int) -> bytes | None:
                 low = middle
             else:
                 high = middle - 1
-        after = store.one(q.REF_AFTER, tract_id=store.tract_id, name=store.head_ref(), no=low)
-        return None if after is None else after[0]
+        return low
 
 
 def resolve_range(store: Store, text: str | CommitInfo) -> tuple[bytes | None, bytes]:

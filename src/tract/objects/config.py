@@ -10,9 +10,10 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from pydantic_core import PydanticSerializationError
 
 from tract.errors import InvalidInputError, NotCanonicalError
+from tract.objects.decision import AutonomyLevel
 from tract.objects.hashing import canonical_json
 
-OnExceed: TypeAlias = Literal["warn", "reject"] | Callable[[int, int], None]
+OnExceed: TypeAlias = Literal["warn", "reject", "compress"] | Callable[[int, int], None]
 
 
 class TokenBudget(BaseModel):
@@ -22,7 +23,8 @@ class TokenBudget(BaseModel):
         limit_tokens: The context window to stay within.
         reserve_tokens: Kept free of it for the reply.
         on_exceed: `warn` (a Python `TokenBudgetWarning`), `reject` (`BudgetExceededError`, nothing
-            written) or a function called with `(tokens, limit_tokens)` before the commit is written;
+            written), `compress` (what is old is compressed first, so that a new message fits; where that
+            is not enough, as `warn`) or a function called with `(tokens, limit_tokens)` before the commit is written;
             raising from it refuses the commit.
     """
 
@@ -52,6 +54,7 @@ class TractConfig(BaseModel):
         busy_timeout_seconds: How long a write waits for other writers.
         default_branch: Branch a new tract starts on.
         cached_states: How many compiled states a handle keeps.
+        autonomy: How far operations go on their own where the call does not say; `None` for what each does by itself.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -62,6 +65,7 @@ class TractConfig(BaseModel):
     busy_timeout_seconds: float = Field(default=30.0, gt=0)
     default_branch: str = "main"
     cached_states: int = Field(default=16, ge=1)
+    autonomy: AutonomyLevel | None = None
 
     def persisted(self) -> dict[str, Any]:
         """Return the settings that differ from their defaults, as JSON; functions are left out."""
@@ -69,6 +73,8 @@ class TractConfig(BaseModel):
         budget = fields.get("budget")
         if budget and callable(budget.get("on_exceed")):
             del budget["on_exceed"]
+        if self.autonomy is not None:
+            fields["autonomy"] = self.autonomy.value
         return fields
 
 

@@ -213,6 +213,23 @@ class SessionContent(Content):
     next_steps: tuple[str, ...] = ()
 
 
+class SpawnContent(Content):
+    """A mark in a parent's history: here a child tract was started. Skipped by default, so it is not sent.
+
+    Attributes:
+        tract: Name of the child.
+        purpose: What it is for.
+        mode: What it was given: `fork`, `snapshot` or `select`.
+    """
+
+    content_type: ClassVar[str] = "spawn"
+    default_priority: ClassVar[Priority] = "skip"
+
+    tract: str
+    purpose: str
+    mode: Literal["fork", "snapshot", "select"]
+
+
 class SummaryContent(Content):
     """What stands in the place of the messages a compression covers.
 
@@ -237,6 +254,7 @@ BUILT_IN: Mapping[str, type[Content]] = {
         OutputContent,
         FreeformContent,
         SessionContent,
+        SpawnContent,
         SummaryContent,
     )
 }
@@ -251,6 +269,12 @@ class ContentTypes:
     def __init__(self) -> None:
         self._models: dict[str, type[BaseModel]] = dict(BUILT_IN)
         self._names: dict[type[BaseModel], str] = {model: name for name, model in BUILT_IN.items()}
+
+    def copy(self) -> ContentTypes:
+        """Return the same types; what is registered later is known to one alone."""
+        types = ContentTypes()
+        types._models, types._names = dict(self._models), dict(self._names)
+        return types
 
     def register(self, name: str, model: type[BaseModel]) -> None:
         """Let contents of *model* be committed under *name*.
@@ -412,6 +436,10 @@ def _session(payload: Mapping[str, Any]) -> Message:
     return Message("user", (TextPart("\n".join(lines)),))
 
 
+def _spawn(payload: Mapping[str, Any]) -> Message:
+    return Message("user", (TextPart(f"Spawned {payload['tract']}: {payload['purpose']}"),))
+
+
 SUMMARY_MARK = "[summary] "
 """How the message of a summary begins."""
 
@@ -440,6 +468,7 @@ _READERS: Mapping[str, Callable[[Mapping[str, Any]], Message]] = {
     "output": _plain_text,
     "freeform": _freeform,
     "session": _session,
+    "spawn": _spawn,
     "summary": _summary,
 }
 

@@ -58,7 +58,7 @@ def append(store: Store, content: BaseModel, remarks: Remarks) -> CommitInfo:
     ready = prepare(store, content)
     shown = 0 if ready.priority == "skip" else ready.tokens
     plan = _on_branch(store, "append", ready, remarks)
-    announce(store, lambda tip: after_append(store, tip, shown))
+    announce(store, lambda tip: after_append(store, tip, shown), may_compress=True)
     store.pause("commit")
     with store.operation("commit") as operation:
         return plan.write(operation, (), after_append(store, operation.tip, shown))

@@ -17,6 +17,7 @@ from tract.operations.erasure import Derived, Found, Wanted, find, written_forms
 from tract.operations.proposal import sources_of
 from tract.operations.reply_cache import forget_replies
 from tract.operations.roots import Graph
+from tract.search.index import forget
 from tract.storage import erasing as e
 from tract.storage import queries as q
 from tract.storage import sweeping as w
@@ -44,8 +45,8 @@ class EraseResult:
         bytes: How many bytes they had.
         derived: What was made of them and stays: pass these hashes to `erase`, or `include_derived`.
         kept: Hashes of notes and files that stay because other commits use them.
-        redacted: How many operations, usages, settings, proposals (which nobody can decide any more) and answers
-            kept for reuse (which all go) told of it.
+        redacted: How many operations, usages, settings, purposes of tracts, proposals (which nobody can decide any
+            more) and answers kept for reuse (which all go) told of it.
         remains: Where it may still be, in words.
         reason: Why, as given.
         actor: Who, `""` if the handle has no actor.
@@ -155,6 +156,7 @@ class _Erasing:
             for id_, commit, raw in e.usage_texts(database)
             if commit in {one.id for one in found.commits} or self._tells(raw)
         ]
+        self.purposes = [id_ for id_, purpose in e.purposes(database) if self._tells(purpose)]
         self.proposals = [one for one in e.proposals(database) if self._is_told_by(one)]
         told = [form.encode() for form in self._forms]
         self.replies = sum(any(form in data for form in told) for data in e.replies(database))
@@ -163,7 +165,7 @@ class _Erasing:
     @property
     def redacted(self) -> int:
         """From how many places beside the contents something goes."""
-        places = (self.operations, self.usages, self.settings, self.proposals)
+        places = (self.operations, self.usages, self.settings, self.proposals, self.purposes)
         return sum(len(place) for place in places) + self.replies
 
     def _tells(self, text: str) -> bool:
@@ -210,10 +212,12 @@ class _Erasing:
         operation.has_values = bool(found.blobs or self.redacted)
         if not operation.has_values:
             return
+        forget(database, set(found.blobs), thoroughly=True)
         w.drop(database, found.blobs, operation.now)
         e.drop_usage_texts(database, self.usages)
         for _, place, old, new in self.operations:
             e.redact(database, place, new, args_hash(old))
+        e.drop_purposes(database, self.purposes)
         for proposal in self.proposals:
             payload = canonical_json(_without_drafts(json.loads(proposal.payload)))
             e.empty(database, proposal.id, payload.decode(), blob_hash(payload))

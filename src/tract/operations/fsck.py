@@ -5,6 +5,7 @@ Reads only. Each finding has a stable id, so a script can tell them apart; the t
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -44,7 +45,7 @@ def fsck(store: Store) -> list[Finding]:
     """
     found: list[Finding] = []
     with store.reading() as database:
-        for check in (_database, _blobs, _configs, _proposals, _commits, _log):
+        for check in (_database, _blobs, _configs, _proposals, _commits, _log, _links):
             try:
                 found += check(database)
             except TractError as error:
@@ -75,8 +76,8 @@ def _blobs(database: Database) -> Iterator[Finding]:
 
 
 def _configs(database: Database) -> Iterator[Finding]:
-    for hash_, json in c.configs(database):
-        if config_hash(json.encode()) != hash_:
+    for hash_, text in c.configs(database):
+        if config_hash(text.encode()) != hash_:
             yield Finding("config-damaged", hash_.hex(), "A generation config does not match its hash.")
 
 
@@ -154,6 +155,17 @@ def _log(database: Database) -> Iterator[Finding]:
             yield Finding("change-without-operation", tract, "Ref changes belong to no operation.")
         if refs != c.refs(database, tract_id):
             yield Finding("refs-differ", tract, "The refs are not where the operation log left them.")
+
+
+def _links(database: Database) -> Iterator[Finding]:
+    """Check that each tract was spawned from where its first operation says."""
+    for tract_id, name, link in c.links(database):
+        rows = c.first_operation(database, tract_id)
+        if rows is None or rows.args_hash is not None:  # missing, which the log's check finds, or partly erased
+            continue
+        told = json.loads(rows.args)
+        if link != (told.get("parent"), told.get("commit"), told.get("mode")):
+            yield Finding("link-wrong", name, "The tract was spawned elsewhere, or otherwise, than its log says.")
 
 
 def _replay(refs: dict[str, bytes], header: OperationHeader, tract: str) -> Iterator[Finding]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final, Protocol, Self, TypeVar
 
 from tract.agent.tools import Toolbox
-from tract.errors import BranchNotFoundError, InvalidInputError, shown
+from tract.errors import BranchNotFoundError, InvalidInputError, TractNotFoundError, shown
 from tract.history import operations as history
 from tract.history.info import tools_sent
 from tract.history.revision import resolve
@@ -20,6 +20,7 @@ from tract.operations.branch import Branch, Divergence
 from tract.operations.compress import COMPRESSION
 from tract.operations.proposal import Proposal, ProposalKind, all_proposals, find_proposal
 from tract.operations.tag import Tag
+from tract.sessions.tracts import TractTree, children_of, tract_infos, trees
 from tract.store import Store
 
 KINDS: Final[tuple[ProposalKind, ...]] = (COMPRESSION,)
@@ -128,8 +129,8 @@ class Tags(Mapping[str, Tag]):
 class Tools(Toolbox):
     """The tools a model may call: `"search" in t.tools`, `len`, iteration by name, `t.tools["search"]`."""
 
-    def __init__(self, store: Store) -> None:
-        super().__init__()
+    def __init__(self, store: Store, tools: Toolbox | Iterable[object] = ()) -> None:
+        super().__init__(tools)
         self._store = store
 
     def sent_with(self, commit: str | CommitInfo) -> list[dict[str, Any]]:
@@ -139,6 +140,51 @@ class Tools(Toolbox):
             CorruptObjectError: They are damaged.
         """
         return tools_sent(self._store, resolve(self._store, commit))
+
+
+class Handle(Protocol):
+    """A handle on a tract that can open those beside it."""
+
+    @property
+    def _store(self) -> Store: ...
+    def _beside(self, name: str, /) -> Self: ...
+
+
+H = TypeVar("H", bound=Handle)
+
+
+class Children(Mapping[str, H]):
+    """The tracts spawned from this one: `"x" in t.children`, `len`, iteration by name, `t.children["x"]` opens one.
+
+    What is opened shares the connection of the parent's handle, and ends with it.
+    """
+
+    def __init__(self, handle: H) -> None:
+        self._handle = handle
+
+    def __getitem__(self, name: str) -> H:
+        names = children_of(self._handle._store)  # noqa: SLF001 - of the handle this is a part of
+        if name not in names:
+            raise TractNotFoundError(name if isinstance(name, str) else type(name).__name__, names)
+        return self._handle._beside(name)  # noqa: SLF001
+
+    def __contains__(self, name: object) -> bool:
+        return name in children_of(self._handle._store)  # noqa: SLF001
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(children_of(self._handle._store))  # noqa: SLF001
+
+    def __len__(self) -> int:
+        return len(children_of(self._handle._store))  # noqa: SLF001
+
+    def __repr__(self) -> str:
+        return f"<Children {', '.join(self)}>"
+
+    @property
+    def tree(self) -> TractTree:
+        """This tract with all that was spawned from it, and from those; `print` shows it."""
+        store = self._handle._store  # noqa: SLF001
+        return trees(tract_infos(store))[store.tract]
 
 
 class Operations:

@@ -12,6 +12,7 @@ from tract.errors import InvalidInputError
 from tract.objects.config import TractConfig
 from tract.objects.refs import check_label, check_name
 from tract.operations.configure import configure, parse_config, stored_config
+from tract.sessions.opening import open_tract
 from tract.storage.opening import open_database
 from tract.store import Store
 from tract.tokens import TokenCounter, counter_for
@@ -43,12 +44,10 @@ def open_store(
     given = None if config is None else parse_config(dict(config) if isinstance(config, Mapping) else config)
     check_name((given or TractConfig()).default_branch)
     counter = _as_counter(tokenizer, given)
-    location = _as_location(place.path)
-    database = open_database(location, create=place.create, read_only=place.read_only, durability=place.durability)
+    store = _connected(place, given or TractConfig(), counter)
     try:
-        store = Store(database, tract=place.tract, config=given or TractConfig(), counter=counter)
         store.actor = "" if actor is None else check_label(actor, "actor")
-        store.open_tract(create=place.create)
+        open_tract(store, create=place.create)
         settings = given or stored_config(store)
         if isinstance(tokenizer, str):
             settings = settings.model_copy(update={"tokenizer": tokenizer})
@@ -57,9 +56,38 @@ def open_store(
         store.use_config(settings)
         store.use_counter(counter_for(settings.tokenizer) if tokenizer is None else counter)
     except BaseException:
-        database.close()
+        store.close()
         raise
     return store
+
+
+def open_without_tract(place: Place, *, config: TractConfig, tokenizer: str | TokenCounter | None, actor: str) -> Store:
+    """Return the store at *place* on a handle that stands in no tract; those are opened beside it.
+
+    *config* are the settings of tracts that are created.
+    """
+    check_name(config.default_branch)
+    counter = _as_counter(tokenizer, config)
+    if isinstance(tokenizer, str):
+        config = config.model_copy(update={"tokenizer": tokenizer})
+    store = _connected(place, config, counter)
+    try:
+        store.actor = check_label(actor, "actor")
+        store.use_counter(counter)
+    except BaseException:
+        store.close()
+        raise
+    return store
+
+
+def _connected(place: Place, config: TractConfig, counter: TokenCounter) -> Store:
+    location = _as_location(place.path)
+    database = open_database(location, create=place.create, read_only=place.read_only, durability=place.durability)
+    try:
+        return Store(database, tract=place.tract, config=config, counter=counter)
+    except BaseException:
+        database.close()
+        raise
 
 
 def open_models(store: Store, defaults: Defaults, operations: Mapping[str, object] | None) -> Models:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
+from functools import partial
 from re import Pattern
 from types import TracebackType
 from typing import Any, Literal, Self, overload
@@ -14,7 +15,7 @@ from pydantic import BaseModel
 
 from tract.agent.semantic import Deciders, Semantic, Verb, Wish, deciders
 from tract.agent.settings import Defaults, Models
-from tract.agent.summarizer import summarizer_for
+from tract.agent.summarizer import configured, summarizer_for
 from tract.agent.toolkit.kit import Offer, ToolFormat, Toolkit, ToolLimits, toolkit
 from tract.agent.toolkit.profiles import Profile
 from tract.agent.tools import offered
@@ -77,6 +78,8 @@ from tract.operations.reorder import ReorderResult, compile_in_order, reorder
 from tract.operations.reset import reset
 from tract.operations.revert import revert
 from tract.operations.review import Reviewer
+from tract.operations.room import make_room
+from tract.operations.search import SearchHit, search
 from tract.operations.stats import Stats, stats
 from tract.operations.summary import Summarizer
 from tract.operations.tag import Tag
@@ -96,9 +99,14 @@ from tract.porcelain.arguments import (
     resolve_some,
     text_or_parts,
 )
-from tract.porcelain.collections import Branches, Operations, Proposals, Tags, Tools
+from tract.porcelain.collections import Branches, Children, Operations, Proposals, Tags, Tools
 from tract.porcelain.conversation import Conversation
 from tract.porcelain.opening import Place, open_models, open_store
+from tract.search.scope import Scope, Where
+from tract.sessions.opening import open_beside
+from tract.sessions.selection import Selection
+from tract.sessions.spawn import SpawnMode, SpawnRequest, spawn
+from tract.sessions.tracts import parent_of
 from tract.store import Store
 from tract.tokens import TokenCounter
 
@@ -117,11 +125,14 @@ class Tract(Conversation):
         ['system', 'user']
     """
 
-    def __init__(self, store: Store, compiler: Compiler | None = None, models: Models | None = None) -> None:
+    def __init__(
+        self, store: Store, compiler: Compiler | None = None, models: Models | None = None, tools: Tools | None = None
+    ) -> None:
         self._store = store
         self._compiler = compiler
         self._models = Models(store, Defaults()) if models is None else models
-        self._tools = Tools(store)
+        store.make_room = partial(make_room, configured(self._models))
+        self._tools = Tools(store) if tools is None else tools
 
     @classmethod
     def open(
@@ -389,9 +400,12 @@ class Tract(Conversation):
             InvalidInputError: A commit is named twice, or nothing would move.
         """
         named = resolve_all(self._store, commits)
-        asked = self._deciders("reorder", strategy, model, autonomy, resolver=resolver)
+        asked = self._deciders("reorder", strategy, model, self._level(autonomy), resolver=resolver)
         return reorder(
-            self._store, named, Terms.of(allow, asked.resolver, autonomy, calls=asked.calls), message=message
+            self._store,
+            named,
+            Terms.of(allow, asked.resolver, self._level(autonomy), calls=asked.calls),
+            message=message,
         )
 
     def cherry_pick(
@@ -428,8 +442,8 @@ class Tract(Conversation):
             ModelError: The model could not be asked, or its answer cannot be used (`ModelAnswerError`).
             RefConflictError: The branch moved while the call was on its way.
         """
-        asked = self._deciders("cherry_pick", strategy, model, autonomy, resolver=resolver)
-        terms = Terms.of(allow, asked.resolver, autonomy, reviewer=asked.reviewer, calls=asked.calls)
+        asked = self._deciders("cherry_pick", strategy, model, self._level(autonomy), resolver=resolver)
+        terms = Terms.of(allow, asked.resolver, self._level(autonomy), reviewer=asked.reviewer, calls=asked.calls)
         return cherry_pick(self._store, picks(self._store, commits), terms)
 
     def rebase(
@@ -466,8 +480,8 @@ class Tract(Conversation):
             RefConflictError: The branch moved while the call was on its way.
         """
         base = self._resolve(onto)
-        asked = self._deciders("rebase", strategy, model, autonomy, resolver=resolver, onto=base)
-        terms = Terms.of(allow, asked.resolver, autonomy, reviewer=asked.reviewer, calls=asked.calls)
+        asked = self._deciders("rebase", strategy, model, self._level(autonomy), resolver=resolver, onto=base)
+        terms = Terms.of(allow, asked.resolver, self._level(autonomy), reviewer=asked.reviewer, calls=asked.calls)
         return rebase(self._store, base, terms)
 
     def apply(self, result: R) -> R:
@@ -537,6 +551,7 @@ class Tract(Conversation):
         expand: str | CommitInfo | Iterable[str | CommitInfo] = (),
         strategy: StrategyName | FitStrategy | None = None,
         budget: int | TokenBudget | None = None,
+        query: str | None = None,
         mark_edits: bool = False,
         mark_erased: bool = False,
         verify: bool = False,
@@ -549,10 +564,12 @@ class Tract(Conversation):
             order: Commits whose messages trade the places they hold among themselves, as `t.reorder`
                 would make them, for this call alone; nothing is left out, and `warnings` tells what it breaks.
             expand: Summaries, or messages behind one, to show in full for this call alone, through every level.
-            strategy: What to keep if not everything fits: `newest` (the default), `window`, `importance` or a
-                `FitStrategy` of your own. Instructions, pins and what was said last are always kept, and a
-                tool call with its results or not at all. `left_out` tells what is missing.
+            strategy: What to keep if not everything fits: `newest` (the default), `window`, `importance`,
+                `relevant` with a *query*, or a `FitStrategy` of your own. Instructions, pins and what was said
+                last are always kept, and a tool call with its results or not at all. `left_out` tells what is
+                missing.
             budget: Largest `token_count`, counted by the tokenizer; with *strategy* the tract's own by default.
+            query: With the strategy `relevant`, what the messages to keep have to do with: a question, or words.
             mark_edits: Begin each edited message with `[edited] `.
             mark_erased: Put `[erased]` in the place of each message whose content was erased or collected; else
                 nothing is there.
@@ -561,7 +578,7 @@ class Tract(Conversation):
         Raises:
             BudgetExceededError: What is always kept is larger than the budget.
             CorruptObjectError: Stored data is damaged; nothing damaged is ever returned.
-            InvalidInputError: A commit is named twice in *order*, or there is no such strategy or budget.
+            InvalidInputError: A commit is named twice in *order*, or there is no such strategy, budget or query.
             InvalidTargetError: One is not in the history compiled.
 
         Cost:
@@ -569,7 +586,7 @@ class Tract(Conversation):
         """
         is_plain = at is None and as_of is None and order is None and self._compiler is None and expand == ()
         if is_plain and not (mark_edits or mark_erased or verify):
-            return fitted(self._store, compile_head(self._store), budget, strategy)
+            return fitted(self._store, compile_head(self._store), budget, strategy, query=query)
         commit, named, full = self._moment(at, as_of), *[resolve_some(self._store, one) for one in (order, expand)]
         return fitted(
             self._store,
@@ -584,6 +601,7 @@ class Tract(Conversation):
             ),
             budget,
             strategy,
+            query=query,
         )
 
     def preview(
@@ -777,6 +795,45 @@ class Tract(Conversation):
             until=until,
         )
         return find(self._store, self._moment(at, None), wanted, limit)
+
+    def search(
+        self,
+        query: str,
+        *,
+        scope: Scope = "tract",
+        at: str | CommitInfo | None = None,
+        limit: int = 20,
+        rebuild: bool = False,
+    ) -> list[SearchHit]:
+        """Return the commits whose texts hold what is asked for, best first; also what was undone, covered or skipped.
+
+        What was committed before the call is found, by whichever handle. Nothing erased or collected is.
+
+        Args:
+            query: Words and "phrases" that must all occur, in any case and within words; `-word` for what must
+                not. `role: type: branch: tract: tag: before: after:` narrow it down, such as `role:user after:7d`.
+                No text is a wrong query: what is no operator is looked for as it stands.
+            scope: `tract` for everything this tract ever held, `branch` for what the current branch did,
+                `ancestry` for HEAD's history, `store` for all tracts. `tract:name` looks in that tract instead.
+            at: With `ancestry`, look in the history of this commit instead of HEAD's.
+            limit: How many at most.
+            rebuild: Make the index anew first; never needed unless the file was damaged.
+
+        Raises:
+            InvalidInputError: A query that is no text, another scope or limit, or *at* without `ancestry`.
+            CorruptObjectError: A content that was looked at is damaged.
+
+        Cost:
+            O(commits that hold the rarest three letters asked for), whatever other tracts hold; O(scope)
+            without a text. First, once, whatever was committed since the last search is indexed.
+
+        Example:
+            >>> with Tract.open() as t:
+            ...     _ = t.user("Call retry_request() twice.")
+            ...     [hit.snippet for hit in t.search("RETRY_req -never role:user")]
+            ['Call retry_request() twice.']
+        """
+        return search(self._store, query, self._where(scope, at), limit=limit, is_anew=rebuild)
 
     def query_by_config(
         self, *conditions: Any, at: str | CommitInfo | None = None, limit: int | None = None
@@ -1030,9 +1087,9 @@ class Tract(Conversation):
         Cost:
             O(commits since the merge base).
         """
-        asked = self._deciders("merge", strategy, model, autonomy, resolver=resolver, reviewer=reviewer)
+        asked = self._deciders("merge", strategy, model, self._level(autonomy), resolver=resolver, reviewer=reviewer)
         options = MergeOptions(
-            strategy, no_ff, asked.resolver, autonomy, delete_branch, message, asked.reviewer, asked.calls
+            strategy, no_ff, asked.resolver, self._level(autonomy), delete_branch, message, asked.reviewer, asked.calls
         )
         name = branch.short_hash if isinstance(branch, CommitInfo) else branch
         return merge(self._store, self._resolve(branch), name, options)
@@ -1100,7 +1157,7 @@ class Tract(Conversation):
             summarizer: Called with a `SummaryRequest`, returns a text or a `Summary`; by default the model
                 configured for `compress`, else `extractive`, which picks sentences and needs none.
             instructions: What to tell the summarizer besides.
-            system_prompt: Replaces the summarizer's own prompt.
+            system_prompt: Replaces the prompt a model gets.
             preserve: Messages that stay this time.
             must_keep: Texts, and compiled patterns whose matches have to be in the summaries.
             autonomy: `autonomous` (the default) writes; `collaborative` returns a `Proposal` to approve,
@@ -1127,7 +1184,7 @@ class Tract(Conversation):
             instructions=instructions,
             system_prompt=system_prompt,
             must_keep=must_keep,
-            autonomy=autonomy,
+            autonomy=self._level(autonomy),
             dry_run=dry_run,
         )
         return compress(self._store, options)
@@ -1192,6 +1249,63 @@ class Tract(Conversation):
     def proposals(self) -> Proposals:
         """What waits to be approved or rejected, and what was: by number, the oldest first."""
         return Proposals(self._store)
+
+    # --- other agents ------------------------------------------------------------------------------
+
+    def spawn(
+        self,
+        purpose: str,
+        *,
+        name: str | None = None,
+        mode: SpawnMode = "fork",
+        select: Selection | None = None,
+        at: str | CommitInfo | None = None,
+        budget: int | TokenBudget | None = None,
+        config: TractConfig | Mapping[str, Any] | None = None,
+    ) -> Self:
+        """Start a child tract for another agent in the same store, and return a handle on it.
+
+        The spawn is recorded here by a commit that is not sent. Settings, tokenizer, content types, models and
+        tools are this tract's unless given. The handle shares this one's connection and ends with it; any other
+        thread or process opens the child by its name.
+
+        Args:
+            purpose: What the child is for.
+            name: Its name; `<this tract>/<number>` by default.
+            mode: `fork` gives it the whole history, nothing copied; a tool call that waits for its result is left
+                out. `snapshot` gives it the compiled context as one instruction, `select` only what is selected.
+            select: Commits, a range `a..b`, a predicate of a `CommitInfo`, or a mapping with `commits`, `types`,
+                `tags` and `where`, which all must hold. A tool call comes with its results.
+            at: Start from this commit instead of HEAD.
+            budget: Largest size in tokens of a snapshot; by default half of the child's own budget.
+            config: Settings of the child, or those that differ.
+
+        Raises:
+            TractExistsError: There is a tract of that name.
+            DetachedHeadError: HEAD is on no branch.
+            OperationOpenError: A batch is open.
+            BudgetExceededError: What a snapshot cannot leave out is larger than its budget.
+            InvalidInputError: There is no such mode, or the selection means no message.
+
+        Cost:
+            O(1) for a fork; else that of compiling.
+        """
+        start = None if at is None else self._resolve(at)
+        wanted = SpawnRequest(
+            purpose=purpose, name=name, mode=mode, select=select, at=start, budget=budget, config=config
+        )
+        return self._on(spawn(self._store, wanted))
+
+    @property
+    def parent(self) -> Self | None:
+        """The tract this one was spawned from, on a handle that shares the connection; `None` if nobody spawned it."""
+        name = parent_of(self._store)
+        return None if name is None else self._beside(name)
+
+    @property
+    def children(self) -> Children[Self]:
+        """The tracts spawned from this one: a mapping by name, with `tree`."""
+        return Children(self)
 
     # --- operations --------------------------------------------------------------------------------
 
@@ -1295,12 +1409,22 @@ class Tract(Conversation):
 
     # --- inside ------------------------------------------------------------------------------------
 
+    def _on(self, store: Store) -> Self:
+        """Return a handle on another tract of the store, with what this one was given."""
+        return type(self)(store, self._compiler, self._models.beside(store), Tools(store, self._tools))
+
+    def _beside(self, name: str) -> Self:
+        return self._on(open_beside(self._store, name))
+
     def _deciders(
         self, verb: Verb, strategy: str, model: str | None, autonomy: AutonomyLevel | str | None, **own: Any
     ) -> Deciders:
         return deciders(
             self._store, self._models, Wish(verb=verb, strategy=strategy, model=model, autonomy=autonomy, **own)
         )
+
+    def _level(self, autonomy: AutonomyLevel | str | None) -> AutonomyLevel | str | None:
+        return self._store.config.autonomy if autonomy is None else autonomy
 
     def _resolve(self, revision: str | CommitInfo) -> bytes:
         return resolve(self._store, revision)
@@ -1313,6 +1437,9 @@ class Tract(Conversation):
                 "`as_of` is a time with a time zone, given without `at`.", hint="Use `datetime.now(UTC)`."
             )
         return head_at(self._store, to_microseconds(as_of))
+
+    def _where(self, scope: Scope, at: str | CommitInfo | None) -> Where:
+        return Where(scope, self._resolve(at) if at is not None else None)
 
     def _remarks(self, **said: Any) -> Remarks:
         return remarks(self._store, **said)

@@ -162,6 +162,28 @@ def tracts(database: Database) -> list[tuple[int, str]]:
     return [(tract_id, name) for tract_id, name in database.all(_TRACTS)]
 
 
+_parent = s.tracts.alias("parent")
+_LINKS: Final = Query(
+    select(s.tracts.c.id, s.tracts.c.name, _parent.c.name, s.commits.c.hash, s.tracts.c.mode).select_from(
+        s.tracts.outerjoin(_parent, _parent.c.id == s.tracts.c.parent_tract_id).outerjoin(
+            s.commits, s.commits.c.id == s.tracts.c.parent_commit_id
+        )
+    )
+)
+
+
+def links(database: Database) -> Iterator[tuple[int, str, tuple[str | None, str | None, str | None]]]:
+    """Yield id and name of every tract, and its parent, the hash of the spawn commit and the mode."""
+    for id_, name, parent, spawn, mode in database.all(_LINKS):
+        yield id_, name, (parent, None if spawn is None else spawn.hex(), mode)
+
+
+def first_operation(database: Database, tract_id: int) -> OperationRow | None:
+    """Return the operation that began a tract, or `None` if it is missing."""
+    rows = database.all(q.OPERATIONS, tract_id=tract_id, low=1, high=1)
+    return OperationRow(*rows[0]) if rows else None
+
+
 def _hash_under(name: str, row: OperationRow, changes: list[RefChange]) -> bytes:
     """Return the hash *row* has as the first operation of a tract called *name*."""
     return header_hash(
@@ -179,9 +201,8 @@ def misnamed(database: Database) -> list[str]:
     """
     found = []
     for tract_id, name in tracts(database):
-        rows = database.all(q.OPERATIONS, tract_id=tract_id, low=1, high=1)
         changed = database.all(q.CHANGES, tract_id=tract_id, low=1, high=1)
-        first = OperationRow(*rows[0]) if rows else None
+        first = first_operation(database, tract_id)
         changes = [ref_change(row[1:]) for row in changed]
         if first is None or first.hash != _hash_under(name, first, changes):
             found.append(name)

@@ -131,6 +131,21 @@ def settings(database: Database) -> dict[str, str]:
     return dict(database.all(_META))
 
 
+_PURPOSES: Final = Query(select(s.tracts.c.id, s.tracts.c.purpose).where(s.tracts.c.purpose.is_not(None)))
+_DROP_PURPOSE: Final = Query(update(s.tracts).where(s.tracts.c.id == _p("of_id")).values(purpose=null()))
+
+
+def purposes(database: Database) -> list[tuple[int, str]]:
+    """Return row id and purpose of every tract that has one."""
+    return [(id_, purpose) for id_, purpose in database.all(_PURPOSES)]
+
+
+def drop_purposes(database: Database, tracts: Iterable[int]) -> None:
+    """Forget what these tracts are for."""
+    for id_ in tracts:
+        database.execute(_DROP_PURPOSE, {"of_id": id_})
+
+
 _REPLIES: Final = Query(select(s.replies.c.data))
 
 
@@ -140,7 +155,9 @@ def replies(database: Database) -> Iterator[bytes]:
         yield bytes(data)
 
 
-_HANDLED: Final = frozenset({s.operations.c.args, s.usage.c.raw, s.meta.c.value, s.proposals.c.payload})
+_HANDLED: Final = frozenset(
+    {s.operations.c.args, s.usage.c.raw, s.meta.c.value, s.proposals.c.payload, s.tracts.c.purpose}
+)
 _OTHER_TEXTS: Final = tuple(
     (f"{table.name}.{column.name}", Query(select(column).distinct().where(column.is_not(None))))
     for table in s.metadata.sorted_tables
