@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from tests.reliability.dump import Rows
+from tests.reliability.dump import dump as every_row
 from tract import Toolkit, Tract
 
 TRIP = "Book a flight to Lisbon on Friday, and a room with two beds for three nights near the river, please."
@@ -38,3 +40,9 @@ def refused(kit: Toolkit, name: str, /, **arguments: Any) -> str:
 def short(t: Tract, back: int = 0) -> str:
     """Return the short hash of a commit of HEAD's history, as the tools print it."""
     return t.log(back + 1)[back].short_hash
+
+
+def dump(file: Path) -> Rows:
+    """Return every row of the store at *file*, but for the index, which searching brings up to date."""
+    rows = {name: found for name, found in every_row(file).items() if not name.startswith("search")}
+    return {**rows, "meta": [row for row in rows["meta"] if row[0] != "search"]}

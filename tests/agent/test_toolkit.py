@@ -7,10 +7,9 @@ from typing import Any
 
 import pytest
 
-from tests.agent.kits import TRIP, done, refused, t
+from tests.agent.kits import TRIP, done, dump, refused, t
 from tests.agent.talking import model, require_valid, said, verbs
 from tests.operations.clock import Clock
-from tests.reliability.dump import dump
 from tract import ToolCall, ToolExecutor, ToolLimits, ToolResultContent, Tract
 from tract.agent.toolkit.profiles import PROFILES
 from tract.agent.toolkit.table import TABLE
@@ -54,7 +53,7 @@ def test_tools_that_only_look_write_nothing(t: Tract, tmp_path: Path) -> None:
     kit = t.as_tools("read")
     calls: dict[str, dict[str, Any]] = {
         "show": {"commit": "HEAD~1"},
-        "search": {"text": "l"},
+        "search": {"query": "lisbon"},
         "expand": {"commit": "HEAD"},
     }
     before = dump(tmp_path / "store.db")
@@ -161,7 +160,7 @@ def test_a_long_log_says_how_to_see_more(t: Tract) -> None:
 
     assert len(first) == 21
     assert [line.split()[0] for line in (*first[:-1], *rest)] == [info.short_hash for info in t.log(100)]
-    assert "[more" in done(kit, "search", text="message", limit=3)
+    assert "[more" in done(kit, "search", query="message", limit=3)
     assert "[more" in done(kit, "operations", limit=3)
     assert "[more" in done(kit, "log", limit=3, all_branches=True)
     assert "newest=" in done(kit, "context", newest=3)
@@ -187,14 +186,14 @@ def test_an_empty_tract_is_told_as_such() -> None:
         assert done(kit, "log") == "No commits."
         assert "nothing yet" in done(kit, "status")
         assert (done(kit, "tags"), done(kit, "branches")) == ("No tags.", "No branches yet.")
-        assert done(kit, "search", text="x") == "Nothing found."
+        assert done(kit, "search", query="x") == "Nothing found."
 
 
 def test_search_shows_the_words_around_a_hit_deep_in_a_text(t: Tract) -> None:
     """A headline alone would not say why the commit was found."""
     t.user("x " * 300 + "the needle is here" + " y" * 300)
 
-    assert "the needle is here" in done(t.as_tools("read"), "search", text="NEEDLE")
+    assert "the needle is here" in done(t.as_tools("read"), "search", query="NEEDLE")
 
 
 def test_show_names_calls_targets_and_parts(t: Tract) -> None:

@@ -12,8 +12,8 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.agent.kits import dump
 from tests.agent.talking import model, require_valid
-from tests.reliability.dump import dump
 from tests.strategies import JSON
 from tract import ToolCall, ToolResultContent, Tract
 from tract.agent.toolkit.profiles import PROFILES, Profile
@@ -49,7 +49,8 @@ def place() -> Iterator[Place]:
 
 
 NONSENSE = (
-    "", "a..b", "HEAD~99", "../../etc/passwd", "'; DROP TABLE commits; --", "note", "0123cdef", "{}", "\0", INJECTED,
+    "", "a..b", "HEAD~99", "../../etc/passwd", "'; DROP TABLE commits; --", "note", "0123cdef",
+    "{}", "other:HEAD", "tract:other swordfish", "other:@{1}", "\0", INJECTED,
 )  # fmt: skip
 
 

@@ -4,9 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.agent.kits import done, refused, short, t
+from tests.agent.kits import done, dump, refused, short, t
 from tests.agent.talking import require_valid, said
-from tests.reliability.dump import dump
 from tract import Tract
 
 __all__ = ["t"]
@@ -196,3 +195,20 @@ def test_an_administrator_removes_for_good(t: Tract) -> None:
     assert t.config.budget is not None
     done(kit, "set_budget", limit_tokens=None)
     assert t.config.budget is None
+
+
+def test_a_supervisor_spawns_and_takes_over_what_a_child_found(t: Tract) -> None:
+    """A child's commits can be named as they are printed; for `self` they are not there."""
+    kit = t.as_tools("supervisor")
+    assert done(kit, "children") == "No children."
+    name = done(kit, "spawn", purpose="Look for trains.", name="trains").removeprefix("Spawned ")
+    t.children[name].assistant("A train goes at nine.")
+    printed = done(kit, "children").split(" | ")[1].split()[0]
+
+    assert "A train goes at nine." in done(kit, "show", commit=printed)
+    assert "at nine" in done(kit, "search", query="tract:trains nine")
+    refused(t.as_tools(), "show", commit=printed)
+    refused(t.as_tools(), "merge", branch="trains:HEAD")
+    assert done(t.as_tools(), "search", query="tract:trains nine") == "Nothing found."
+    done(kit, "merge", branch="trains:HEAD")
+    assert said(t)[-1][1] == "A train goes at nine."

@@ -73,7 +73,7 @@ def test_a_client_commits_searches_branches_merges_and_undoes(store: Path) -> No
 
     async def talk(session: ClientSession) -> None:
         await did(session, "commit", text="Ann prefers the window.")
-        found = await did(session, "search", text="window")
+        found = await did(session, "search", query="window")
         await did(session, "branch", name="train")
         await did(session, "commit", text="A train goes at nine.")
         await did(session, "switch", name="main")
@@ -315,7 +315,7 @@ def test_the_official_client_works_over_http_with_the_token(store: Path) -> None
             ):
                 await session.initialize()
                 await did(session, "commit", text="Over HTTP.")
-                assert "Over HTTP." in await did(session, "search", text="over http")
+                assert "Over HTTP." in await did(session, "search", query="over http")
 
     with served(store) as first, served(store) as second:
         anyio.run(talk, first)

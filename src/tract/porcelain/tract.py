@@ -1400,8 +1400,8 @@ class Tract(Conversation):
             >>> with Tract.open() as t:
             ...     kit = t.as_tools()
             ...     _ = kit.execute("commit", {"text": "The user is called Ann."})
-            ...     print(kit.execute("search", {"text": "ann"}).text[9:])
-            append model 6t | The user is called Ann.
+            ...     print(kit.execute("search", {"query": "ann"}).text[9:])
+            append model 10t | The user is called Ann.
         """
         offer = Offer(only, descriptions, prefix, limits)
         kit = toolkit(self, self._store, profile, offer)

@@ -19,12 +19,14 @@ from tract.compile.context import CompiledContext
 from tract.compile.diff import DiffResult
 from tract.compile.fold import Entry
 from tract.errors import AmbiguousRevisionError, RevisionNotFoundError
-from tract.history.ancestry import contains, reach_all
+from tract.history.ancestry import contains
 from tract.history.info import commit_info
-from tract.history.lanes import lane_of, merged_of, place_of
+from tract.history.lanes import place_of
 from tract.history.revision import known_names, resolve
 from tract.history.status import Status
 from tract.objects.commit import CommitInfo
+from tract.operations.search import SearchHit
+from tract.search.scope import Standing
 from tract.storage import queries as q
 from tract.store import Store
 
@@ -42,6 +44,10 @@ class Handle(Protocol):
     @property
     def branches(self) -> Any: ...
     @property
+    def children(self) -> Mapping[str, Any]: ...
+    @property
+    def spawn(self) -> Callable[..., Any]: ...
+    @property
     def tags(self) -> Mapping[str, Any]: ...
     @property
     def operations(self) -> Any: ...
@@ -54,7 +60,7 @@ class Handle(Protocol):
     @property
     def log(self) -> Callable[..., Any]: ...
     @property
-    def find(self) -> Callable[..., list[CommitInfo]]: ...
+    def search(self) -> Callable[..., list[SearchHit]]: ...
     @property
     def diff(self) -> Callable[..., DiffResult]: ...
     @property
@@ -120,6 +126,11 @@ class Desk:
         """Metadata that says a commit came through the toolkit."""
         return {MADE_BY: self.profile}
 
+    @property
+    def children(self) -> tuple[str, ...]:
+        """Names of the tracts whose commits may be named as well: a supervisor's children."""
+        return tuple(self.t.children) if self.profile in {"supervisor", "admin"} else ()
+
     def commit(self, revision: str) -> str:
         """Return the hash of the commit *revision* names, one of this tract.
 
@@ -134,7 +145,7 @@ class Desk:
             found = [resolve(self.store, revision)]
         except AmbiguousRevisionError as error:
             found = [bytes.fromhex(one) for one in error.candidates]
-        own = found if revision.startswith("@{") else self._own(found)
+        own = self._own(found)
         if not own:
             raise RevisionNotFoundError(revision, known_names(self.store))
         if len(own) > 1:
@@ -142,16 +153,15 @@ class Desk:
         return own[0].hex()
 
     def _own(self, commits: list[bytes]) -> list[bytes]:
-        """Return those of *commits* that a ref of this tract, or HEAD, reaches."""
-        store = self.store
+        """Return those of *commits* that HEAD or any ref of this tract, or of `children`, ever led to."""
+        store, children = self.store, self.children
         with store.reading():
-            tips = {one for one in (*store.refs().values(), store.head.commit) if one is not None}
-            reached = reach_all(
-                [place_of(store, tip) for tip in tips],
-                lambda lane: lane_of(store, lane),
-                lambda lane: merged_of(store, lane),
-            )
-            return [one for one in commits if contains(reached, place_of(store, one))]
+            standing = Standing(store)
+            reached = [standing.ever(one) for one in (store.tract_id, *standing.looked_in(children))]
+            if store.head.commit is not None:
+                reached.append(standing.behind(store.head.commit))
+            places = {one: place_of(store, one) for one in commits}
+            return [one for one, place in places.items() if any(contains(reach, place) for reach in reached)]
 
     def commits(self, revisions: list[str]) -> list[str]:
         """Return the hashes of the commits *revisions* name.

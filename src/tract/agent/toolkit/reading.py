@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, Field
 
@@ -11,6 +11,7 @@ from tract.agent.toolkit.words import commit_line, counted, listing, one_line, s
 from tract.compile.compiler import states_of
 from tract.objects.content import payload_of, to_message
 from tract.objects.message import Message
+from tract.operations.search import SearchHit
 
 Limit: TypeAlias = Annotated[int, Field(ge=1, le=200)]
 Revision: TypeAlias = Annotated[str, Field(max_length=1000)]
@@ -112,23 +113,31 @@ def _text(desk: Desk, commit: str) -> str:
     return "\n".join([*lines, *[f"[{kind}]" for kind in others]])
 
 
-def search(desk: Desk, text: Annotated[str, Field(min_length=1, max_length=1000)], limit: Limit = 10) -> str:
-    """Find commits of the current history whose content holds a text, newest first, also those that are not sent now.
+def search(
+    desk: Desk,
+    query: Annotated[str, Field(min_length=1, max_length=1000)],
+    scope: Literal["tract", "branch", "ancestry"] = "tract",
+    limit: Limit = 10,
+) -> str:
+    """Find commits by what they say, best first; also what is not sent now, was summarized or undone.
 
     Args:
-        text: What to look for, in any case.
+        query: Words and "phrases" that must all occur, in any case; `-word` for what must not. `role:user`,
+            `type:dialogue`, `branch:main`, `tag:name`, `after:7d` and `before:7d` narrow it down.
+        scope: `tract` for everything this tract ever held, `branch` for what the current branch did, `ancestry` for
+            the history of HEAD.
         limit: How many at most.
     """
-    found = desk.t.find(text, limit=limit + 1)
+    # A query may name another tract of the store; what is found there is none of this one's business.
+    own = {desk.t.name, *desk.children}
+    found = [hit for hit in desk.t.search(query, scope=scope, limit=limit + 1) if hit.tract in own]
     more = f"[more: ask with limit={min(200, 2 * limit)}]" if len(found) > limit else ""
-    lines = [f"{commit_line(info)}{_found(_text(desk, info.hash), text)}" for info in found[:limit]]
-    return listing(lines, none="Nothing found.", more=more)
+    return listing([_hit_line(hit) for hit in found[:limit]], none="Nothing found.", more=more)
 
 
-def _found(said: str, text: str) -> str:
-    """Return the words around *text*, where the headline does not show them."""
-    place = said.casefold().find(text.casefold())
-    return f" … {one_line(said[max(0, place - 40) : place + len(text) + 40])}" if place > 40 else ""
+def _hit_line(hit: SearchHit) -> str:
+    info, gone = hit.commit, "" if hit.is_reachable else " (on no branch)"
+    return f"{info.short_hash} {info.op} {info.origin} {info.tokens}t{gone} | {one_line(hit.snippet, 200)}"
 
 
 def diff(desk: Desk, before: Revision | None = None, after: Revision | None = None) -> str:

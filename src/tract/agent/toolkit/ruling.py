@@ -140,6 +140,23 @@ def delete_branch(desk: Desk, name: Name) -> str:
     return f"Dropped {dropped.name}, which was at {short(dropped.head or '')}"
 
 
+def spawn(desk: Desk, purpose: Reason, mode: Literal["fork", "snapshot"] = "fork", name: Name | None = None) -> str:
+    """Start a child tract for another agent; its commits are named `CHILD:HEAD`, as in `merge` with `CHILD:main`.
+
+    Args:
+        purpose: What the child is for.
+        mode: `fork` gives it the whole history, `snapshot` the context as one instruction.
+        name: Its name.
+    """
+    return f"Spawned {desk.t.spawn(purpose, mode=mode, name=name).name}"
+
+
+def children(desk: Desk) -> str:
+    """List the child tracts: name and last commit."""
+    lines = [f"{name} | {commit_line(desk.t.get(f'{name}:HEAD'))}" for name in desk.t.children]
+    return listing(lines, none="No children.")
+
+
 # --- admin ---------------------------------------------------------------------------------------
 
 

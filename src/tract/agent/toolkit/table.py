@@ -68,6 +68,8 @@ TABLE: Final[tuple[ToolEntry, ...]] = (
     _entry("describe_branch", "supervisor", ruling.describe_branch, "branch-describe"),
     _entry("rename_branch", "supervisor", ruling.rename_branch, "branch-rename"),
     _entry("delete_branch", "supervisor", ruling.delete_branch, "branch-delete"),
+    _entry("spawn", "supervisor", ruling.spawn, "spawn"),
+    _entry("children", "supervisor", ruling.children),
     _entry("commit", "admin", ruling.commit_any, "commit"),
     _entry("reset", "admin", ruling.reset, "reset"),
     _entry("delete_branch", "admin", ruling.drop_branch, "branch-delete"),
