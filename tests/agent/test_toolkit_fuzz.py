@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from tests.agent.kits import dump
 from tests.agent.talking import model, require_valid
+from tests.operations.clock import Clock
 from tests.strategies import JSON
 from tract import ToolCall, ToolResultContent, Tract
 from tract.agent.toolkit.profiles import PROFILES, Profile
@@ -35,6 +36,7 @@ def place() -> Iterator[Place]:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "store.db"
         with Tract.open(file, durability="off") as t, Tract.open(file, tract="other", durability="off") as other:
+            Clock().on(t, other)  # the same hashes each time, so that what was found is found again
             t.system(RULE)
             t.user("Book a flight to Lisbon on Friday, and a room with two beds near the river, for three nights.")
             t.assistant("Both are booked: the flight leaves at nine on Friday, and the room is kept until Monday.")
@@ -50,7 +52,7 @@ def place() -> Iterator[Place]:
 
 NONSENSE = (
     "", "a..b", "HEAD~99", "../../etc/passwd", "'; DROP TABLE commits; --", "note", "0123cdef",
-    "{}", "other:HEAD", "tract:other swordfish", "other:@{1}", "\0", INJECTED,
+    "{}", "other:HEAD", "tract:other password", "other:@{1}", "\0", INJECTED,
 )  # fmt: skip
 
 
@@ -124,7 +126,7 @@ def calls(draw: st.DrawFn, known: Known) -> tuple[Any, Any]:
     return name, arguments if draw(st.booleans()) else json.dumps(arguments)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.data(), st.sampled_from(PROFILES))
 def test_a_fuzzed_call_never_raises_and_a_refused_one_changes_nothing(data: st.DataObject, profile: Profile) -> None:
     """Unknown tools, wrong types, foreign hashes, injected text: an answer each time, and each row as it was."""
@@ -146,7 +148,7 @@ def test_a_fuzzed_call_never_raises_and_a_refused_one_changes_nothing(data: st.D
         assert [info.message for info in other.log()] == ["The password of the other agent is swordfish."]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.data())
 def test_self_keeps_the_rules_and_every_word(data: st.DataObject) -> None:
     """However `self` is used, the instruction is sent, and every commit that was there is still reached."""
@@ -166,7 +168,7 @@ def test_self_keeps_the_rules_and_every_word(data: st.DataObject) -> None:
         assert [info for info in new if info.metadata and info.origin != "model"] == []
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(st.data())
 def test_a_run_with_a_fuzzed_model_ends_valid(data: st.DataObject) -> None:
     """A model that calls at random in a run leaves contexts every provider takes."""
