@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from tract.agent.limits import Price, RunBudget
     from tract.agent.run import RunResult
     from tract.agent.streams import AsyncTextStream, TextStream
+    from tract.agent.toolkit.kit import ToolExecutor, Toolkit, ToolLimits
     from tract.agent.tools import Tool
     from tract.compile.bisect import BisectResult, BisectStep
     from tract.compile.blame import BlameLine, BlameMessage, BlameResult
@@ -193,10 +194,13 @@ _HOME = {
     "Tool": "tract.agent.tools",
     "ToolCall": "tract.objects.message",
     "ToolCallDelta": "tract.llm.protocol",
+    "ToolExecutor": "tract.agent.toolkit.kit",
     "ToolFinished": "tract.agent.events",
+    "ToolLimits": "tract.agent.toolkit.kit",
     "ToolResultContent": "tract.objects.content",
     "ToolResultPart": "tract.objects.message",
     "ToolStarted": "tract.agent.events",
+    "Toolkit": "tract.agent.toolkit.kit",
     "Tract": "tract.porcelain.tract",
     "TractConfig": "tract.objects.config",
     "TractError": "tract.errors",
@@ -315,10 +319,13 @@ __all__ = [
     "Tool",
     "ToolCall",
     "ToolCallDelta",
+    "ToolExecutor",
     "ToolFinished",
+    "ToolLimits",
     "ToolResultContent",
     "ToolResultPart",
     "ToolStarted",
+    "Toolkit",
     "Tract",
     "TractConfig",
     "TractError",

@@ -70,11 +70,11 @@ class App:
             raise
         return t
 
-    def write(self) -> Tract:
-        """Open the tract for writing, where the command line stands."""
+    def write(self, actor: str = "cli") -> Tract:
+        """Open the tract for writing, where the command line stands; *actor* is for the operation log."""
         if self.at_operation is not None:
             raise click.UsageError("With --at-op a tract can be looked at, not changed.")
-        t = tract.Tract.open(self.place(), tract=self.tract, create=False, actor="cli")
+        t = tract.Tract.open(self.place(), tract=self.tract, create=False, actor=actor)
         try:
             _standing.stand(t, self.place())
         except BaseException:
