@@ -172,8 +172,11 @@ class Store:
             one.counter_id = None
             one.memo.clear()
 
-    def notice_erasures(self, found: str | None = None) -> None:
-        """Drop what was learnt before something was erased; *found* is what the store says, if it is known."""
+    def notice_erasures(self, found: str | None = None) -> str | None:
+        """Drop what was learnt before something was erased; *found* is what the store says, if it is known.
+
+        Returns `erasures`, for what will be made of what is read from now on: see `require_nothing_erased`.
+        """
         if found is None:
             # While the gate is held nobody erases, and it has looked.
             row = (self.erasures,) if self.is_writing else self.one(q.META, key=q.ERASURES)
@@ -181,6 +184,7 @@ class Store:
         if self.erasures is not None and found != self.erasures:
             self.memo.clear()
         self.erasures = found
+        return found
 
     # --- reading ---------------------------------------------------------------------------------
 
