@@ -37,7 +37,7 @@ from tract.objects.refs import BRANCH_PREFIX, HEAD
 from tract.storage import queries as q
 from tract.storage.database import Database, Query
 from tract.storage.moves import RefMoves, conflict_at, point, raise_conflict, require_kept, write_operation
-from tract.storage.writing import Draft, Tip, add_tract, counter_id, write_commit
+from tract.storage.writing import Draft, Tip, add_tract, counter_id, erasures_in, write_commit
 from tract.tokens.counter import TokenCounter
 
 NO_TRACT: Final = -1
@@ -451,7 +451,7 @@ class Operation:
         number, self._previous, created_at, *tip, erasures = row
         known = store.erasures
         store.notice_erasures(erasures or "")
-        self._is_outdated = known is not None and known != store.erasures
+        self._is_outdated = known is not None and erasures_in(known) != erasures_in(store.erasures or "")
         self.number = (number or 0) + 1
         # Operation times never go back, so "where was this branch at that time" has one answer.
         self.now = max(store.clock(), created_at or 0)
@@ -495,7 +495,8 @@ class Operation:
         Raises:
             ErasedMeanwhileError: Something was erased.
         """
-        if self._is_outdated or since not in {None, self.store.erasures}:
+        is_older = since is not None and erasures_in(since) != erasures_in(self.store.erasures or "")
+        if self._is_outdated or is_older:
             head = None if self.tip is None else self.tip.hash.hex()
             raise ErasedMeanwhileError(self.store.head.branch or HEAD, head)
 

@@ -157,9 +157,33 @@ def _blob(database: Database, kind: str, hash_: bytes | None, data: bytes | None
 
 def note_erasure(database: Database) -> None:
     """Let every handle drop what it remembers, because contents are gone, or back."""
+    erased, collected = _noted(database)
+    _note(database, erased + 1, collected)
+
+
+def note_collection(database: Database) -> None:
+    """Let every handle drop what it remembers, because contents nothing reaches are gone.
+
+    What is being made meanwhile is made of what something reaches, so it goes on.
+    """
+    erased, collected = _noted(database)
+    _note(database, erased, collected + 1)
+
+
+def erasures_in(noted: str) -> int:
+    """Return how often contents that were in use went, of what the setting `erasures` says."""
+    return int(noted.partition(".")[0] or 0)
+
+
+def _noted(database: Database) -> tuple[int, int]:
     row = database.one(q.META, key=q.ERASURES)
-    count = 1 + (0 if row is None else int(row[0]))
-    database.execute(q.SET_META, {"key": q.ERASURES, "value": str(count)})
+    noted = "" if row is None else row[0]
+    return erasures_in(noted), int(noted.partition(".")[2] or 0)
+
+
+def _note(database: Database, erased: int, collected: int) -> None:
+    value = f"{erased}.{collected}" if collected else str(erased)
+    database.execute(q.SET_META, {"key": q.ERASURES, "value": value})
 
 
 def _config(database: Database, hash_: bytes | None, data: bytes | None) -> int | None:
