@@ -37,7 +37,7 @@ from tract.objects.refs import BRANCH_PREFIX, HEAD, Head
 from tract.storage import queries as q
 from tract.storage.database import Database, Query
 from tract.storage.moves import RefMoves, conflict_at, point, raise_conflict, require_kept, write_operation
-from tract.storage.writing import Draft, Tip, add_tract, counter_id, write_commit
+from tract.storage.writing import Draft, Tip, add_tract, counter_id, erasures_in, write_commit
 from tract.tokens.counter import TokenCounter
 
 NO_TRACT: Final = -1
@@ -165,8 +165,11 @@ class Store:
             one.counter_id = None
             one.memo.clear()
 
-    def notice_erasures(self, found: str | None = None) -> None:
-        """Drop what was learnt before something was erased; *found* is what the store says, if it is known."""
+    def notice_erasures(self, found: str | None = None) -> str | None:
+        """Drop what was learnt before something was erased; *found* is what the store says, if it is known.
+
+        Returns `erasures`, for what will be made of what is read from now on: see `require_nothing_erased`.
+        """
         if found is None:
             # While the gate is held nobody erases, and it has looked.
             row = (self.erasures,) if self.is_writing else self.one(q.META, key=q.ERASURES)
@@ -174,6 +177,7 @@ class Store:
         if self.erasures is not None and found != self.erasures:
             self.memo.clear()
         self.erasures = found
+        return found
 
     # --- reading ---------------------------------------------------------------------------------
 
@@ -440,7 +444,7 @@ class Operation:
         number, self._previous, created_at, *tip, erasures = row
         known = store.erasures
         store.notice_erasures(erasures or "")
-        self._is_outdated = known is not None and known != store.erasures
+        self._is_outdated = known is not None and erasures_in(known) != erasures_in(store.erasures or "")
         self.number = (number or 0) + 1
         # Operation times never go back, so "where was this branch at that time" has one answer.
         self.now = max(store.clock(), created_at or 0)
@@ -484,7 +488,8 @@ class Operation:
         Raises:
             ErasedMeanwhileError: Something was erased.
         """
-        if self._is_outdated or since not in {None, self.store.erasures}:
+        is_older = since is not None and erasures_in(since) != erasures_in(self.store.erasures or "")
+        if self._is_outdated or is_older:
             head = None if self.tip is None else self.tip.hash.hex()
             raise ErasedMeanwhileError(self.store.head.branch or HEAD, head)
 

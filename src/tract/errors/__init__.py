@@ -385,7 +385,7 @@ class ErasedMeanwhileError(RefConflictError):
     def __init__(self, name: str, head: str | None) -> None:
         super().__init__(name, head, head)
         self.message = "Something was erased while this was being made of it; nothing was written."
-        self.hint = "Make the call again: it starts from what is left."
+        self.hint = "Make the call again; a result that waited is made anew, or read with `t.merge_in_progress`."
 
 
 class NothingToUndoError(StateError):

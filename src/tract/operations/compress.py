@@ -151,8 +151,7 @@ def compress(store: Store, options: CompressOptions) -> CompressResult | Proposa
     if head is None:
         raise nothing()
     tip = store.tip(head)
-    store.notice_erasures()
-    seen = store.erasures
+    seen = store.notice_erasures()
     plan = planned(store, tip, options)
     drafts = _drafts(store, plan.groups, options)
     kept = tuple([entry.placed.hash.hex() for entry in plan.kept])

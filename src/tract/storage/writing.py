@@ -6,7 +6,7 @@ Everything here runs inside a transaction somebody else opened and will end.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from tract.objects.commit import CommitHeader, header_hash
 from tract.objects.hashing import blob_hash, config_hash
@@ -155,9 +155,27 @@ def _blob(database: Database, kind: str, hash_: bytes | None, data: bytes | None
     return blob
 
 
+# Collections count below, erasures above: one number, so that the database can count either in one statement. So
+# many collections would look like an erasure, which refuses a write once and loses nothing.
+_ONE_ERASURE: Final[int] = 1 << 20
+
+
 def note_erasure(database: Database) -> None:
     """Let every handle drop what it remembers, because contents are gone, or back."""
-    database.execute(q.COUNT_ERASURE, {})
+    database.execute(q.COUNT_ERASURE, {"by": _ONE_ERASURE})
+
+
+def note_collection(database: Database) -> None:
+    """Let every handle drop what it remembers, because contents nothing reaches are gone.
+
+    What is being made meanwhile is made of what something reaches, so it goes on.
+    """
+    database.execute(q.COUNT_ERASURE, {"by": 1})
+
+
+def erasures_in(noted: str) -> int:
+    """Return how often contents that were in use went, of what the setting `erasures` says."""
+    return int(noted or 0) // _ONE_ERASURE
 
 
 def _config(database: Database, hash_: bytes | None, data: bytes | None) -> int | None:
