@@ -44,6 +44,7 @@ _CALLS: dict[str, dict[str, Any]] = {
     "blame": {},
     "branch": {"name": "new"},
     "checkout": {"revision": "other"},
+    "collapse": {"child": "worker", "content": "Done."},
     "commit_merge": {"result": None},
     "cherry_pick": {"commits": "other", "allow": "duplicate_content"},
     "commit": {"content": "Hello."},

@@ -131,6 +131,12 @@ def _reply(t: Tract) -> object:
     return commit_turn(t._store, "chat", turn)
 
 
+def _collapse(t: Tract) -> object:
+    """Bring the work of the worker home, unless it is."""
+    is_home = any("collapsed" in info.metadata for info in t.log(3))
+    return None if is_home else t.collapse("worker", content="It was looked up.")
+
+
 WRITES: Final[dict[str, Write]] = {
     "user": lambda t: t.user("Hello."),
     "user with note": lambda t: t.user("Hello.", message="greeting", metadata={"n": 1}),
@@ -196,6 +202,7 @@ MERGES: Final[dict[str, Write]] = {
     "save_merge": _where_one_waits(lambda t, result: t.save_merge(result.resolve(0, "theirs"))),
     "commit_merge": _where_one_waits(lambda t, result: t.commit_merge(result.resolve(0, "use", "Which teas?"))),
     "abort_merge": _where_one_waits(lambda t, _: t.abort_merge()),
+    "collapse": _collapse,
     "approve": _where_one_is_open(lambda t, number: t.proposals.approve(number)),
     "reject": _where_one_is_open(lambda t, number: t.proposals.reject(number)),
     "edit a proposal": _where_one_is_open(lambda t, number: t.proposals.edit(number, "Said so.")),

@@ -99,6 +99,7 @@ from tract.porcelain.arguments import (
 from tract.porcelain.collections import Branches, Children, Operations, Proposals, Tags, Tools
 from tract.porcelain.conversation import Conversation
 from tract.porcelain.opening import Place, open_models, open_store
+from tract.sessions.collapse import CollapseRequest, CollapseResult, collapse
 from tract.sessions.opening import open_beside
 from tract.sessions.selection import Selection
 from tract.sessions.spawn import SpawnMode, SpawnRequest, spawn
@@ -1248,6 +1249,52 @@ class Tract(Conversation):
             purpose=purpose, name=name, mode=mode, select=select, at=start, budget=budget, config=config
         )
         return self._on(spawn(self._store, wanted))
+
+    def collapse(
+        self,
+        child: str | Tract,
+        *,
+        content: str | None = None,
+        target_tokens: int | None = None,
+        summarizer: Summarizer | None = None,
+        instructions: str | None = None,
+        must_keep: str | Pattern[str] | Iterable[str | Pattern[str]] = (),
+        autonomy: AutonomyLevel | str | None = None,
+    ) -> CollapseResult | Proposal:
+        """Bring home what *child* has done since the last time, as one summary; the child stays and may go on.
+
+        `expand` opens the summary, `blame` says which of the child's messages a line comes from, `undo` takes it back.
+
+        Args:
+            child: A child of this tract: its name, or a handle standing on the branch that is meant.
+            content: The summary, written by you.
+            target_tokens: Most tokens the summary may have.
+            summarizer: Called with a `SummaryRequest`, returns a text or a `Summary`; by default
+                `extractive`, which picks sentences and needs no model.
+            instructions: What to tell the summarizer besides.
+            must_keep: Texts, and compiled patterns whose matches have to be in the summary.
+            autonomy: `autonomous` (the default) writes; `collaborative` returns a `Proposal` to approve,
+                also after a restart; `manual` needs *content*.
+
+        Raises:
+            InvalidInputError: It is no child of this tract, or has done nothing new.
+            SummaryError: The summary is empty, too long or a refusal, also when asked for again.
+            RefConflictError: Somebody else brought the same work home meanwhile.
+            OperationOpenError: A batch is open.
+
+        Cost:
+            O(the child's messages), and a call of the summarizer; no transaction is open meanwhile.
+        """
+        wanted = CollapseRequest(
+            content=content,
+            target_tokens=target_tokens,
+            summarizer=summarizer,
+            instructions=instructions,
+            must_keep=must_keep,
+            autonomy=self._level(autonomy),
+        )
+        name, branch = (child.name, child.current_branch) if isinstance(child, Tract) else (child, None)
+        return collapse(self._store, name, branch, wanted)
 
     @property
     def parent(self) -> Self | None:
