@@ -29,7 +29,8 @@ def own_name(agent: str) -> str:
 
 
 def _shown(t: Tract, chance: random.Random) -> str:
-    return chance.choice(t.compile().commit_hashes)
+    """Return a commit that shows a message; HEAD where everything is skipped."""
+    return chance.choice(t.compile().commit_hashes or ["HEAD"])
 
 
 def _side(t: Tract, chance: random.Random) -> str:

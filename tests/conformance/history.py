@@ -21,8 +21,10 @@ WITHDRAWING: Final = frozenset({"reset", "undo", "redo", "rebase", "branch-delet
 MAY_DO_NOTHING: Final = frozenset({"switch", "configure", "merge", "cherry_pick", "rebase", "reset", "tag", "compress"})
 """Calls that leave no operation where all is as asked for already."""
 EXPECTED: Final[dict[str, frozenset[str]]] = {
-    "edit": frozenset({"invalid_target"}),
-    "revert": frozenset({"invalid_target"}),
+    "edit": frozenset({"invalid_target", "revision_not_found"}),
+    "pin": frozenset({"invalid_target", "revision_not_found"}),
+    "skip": frozenset({"invalid_target", "revision_not_found"}),
+    "revert": frozenset({"invalid_target", "revision_not_found"}),
     "branch": frozenset({"ref_exists"}),
     "switch": frozenset({"branch_not_found"}),
     "delete": frozenset({"branch_not_found", "current_branch"}),
@@ -32,7 +34,7 @@ EXPECTED: Final[dict[str, frozenset[str]]] = {
     "reset": frozenset({"revision_not_found"}),
     "undo": frozenset({"nothing_to_undo", "operation_conflict"}),
     "redo": frozenset({"nothing_to_undo", "operation_conflict"}),
-    "tag": frozenset({"ref_exists"}),
+    "tag": frozenset({"ref_exists", "revision_not_found"}),
     "compress": frozenset({"invalid_input"}),
     "collapse": frozenset({"invalid_input"}),
 }

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-LAZY = frozenset({"httpx", "httpx_sse", "tiktoken", "click", "rich", "alembic", "psycopg", "tenacity"})
+LAZY = frozenset({"dbos", "httpx", "httpx_sse", "tiktoken", "click", "rich", "alembic", "psycopg", "tenacity"})
 NOT_FOR_HELP = frozenset({"sqlalchemy", "httpx", "tiktoken", "alembic", "psycopg"})
 
 _PRINT_LOADED = "import sys; print(*sorted({name.partition('.')[0] for name in sys.modules}))"
