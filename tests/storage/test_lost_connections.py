@@ -184,7 +184,8 @@ def test_a_server_that_refuses_is_a_sentence(postgres: Postgres, postgres_url: s
 
 def test_batches_with_equal_contents_in_opposite_order(postgres_url: str) -> None:
     """The server ends one of two that wait for each other: it is told to try again, and nothing of it was kept."""
-    together, lost = threading.Barrier(2), []
+    together = threading.Barrier(2)
+    lost: list[Exception] = []
 
     def write(name: str, contents: list[str]) -> None:
         with Tract.open(postgres_url, tract=name) as t:

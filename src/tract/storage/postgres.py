@@ -139,7 +139,7 @@ class PostgresDatabase(Database):
         self._reconnect()
         try:
             return call()
-        except (*self.driver_errors, SQLAlchemyError) as second:
+        except self.driver_errors as second:
             raise self.translate(second) from second
 
     def _reconnect(self) -> None:
