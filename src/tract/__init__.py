@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from tract.agent.limits import Price, RunBudget
     from tract.agent.run import RunResult
     from tract.agent.streams import AsyncTextStream, TextStream
+    from tract.agent.toolkit.kit import ToolExecutor, Toolkit, ToolLimits
     from tract.agent.tools import Tool
     from tract.compile.bisect import BisectResult, BisectStep
     from tract.compile.blame import BlameLine, BlameMessage, BlameResult
@@ -72,6 +73,7 @@ if TYPE_CHECKING:
     from tract.operations.rebase import RebaseResult
     from tract.operations.reorder import ReorderResult
     from tract.operations.review import Brought, Concern, Review
+    from tract.operations.search import SearchHit
     from tract.operations.stats import AgeStats, KindStats, Stats
     from tract.operations.summary import SourceMessage, Summarizer, Summary, SummaryRequest, extractive
     from tract.operations.tag import Tag
@@ -177,6 +179,7 @@ _HOME = {
     "RunBudget": "tract.agent.limits",
     "RunResult": "tract.agent.run",
     "SafetyWarning": "tract.compile.safety",
+    "SearchHit": "tract.operations.search",
     "Session": "tract.porcelain.session",
     "SessionContent": "tract.objects.content",
     "SourceMessage": "tract.operations.summary",
@@ -199,10 +202,13 @@ _HOME = {
     "Tool": "tract.agent.tools",
     "ToolCall": "tract.objects.message",
     "ToolCallDelta": "tract.llm.protocol",
+    "ToolExecutor": "tract.agent.toolkit.kit",
     "ToolFinished": "tract.agent.events",
+    "ToolLimits": "tract.agent.toolkit.kit",
     "ToolResultContent": "tract.objects.content",
     "ToolResultPart": "tract.objects.message",
     "ToolStarted": "tract.agent.events",
+    "Toolkit": "tract.agent.toolkit.kit",
     "Tract": "tract.porcelain.tract",
     "TractConfig": "tract.objects.config",
     "TractError": "tract.errors",
@@ -304,6 +310,7 @@ __all__ = [
     "RunBudget",
     "RunResult",
     "SafetyWarning",
+    "SearchHit",
     "Session",
     "SessionContent",
     "SourceMessage",
@@ -326,10 +333,13 @@ __all__ = [
     "Tool",
     "ToolCall",
     "ToolCallDelta",
+    "ToolExecutor",
     "ToolFinished",
+    "ToolLimits",
     "ToolResultContent",
     "ToolResultPart",
     "ToolStarted",
+    "Toolkit",
     "Tract",
     "TractConfig",
     "TractError",

@@ -70,6 +70,7 @@ _CALLS: dict[str, dict[str, Any]] = {
     "reset": {"revision": "HEAD"},
     "register_content_type": {"name": "plan", "model": FreeformContent},
     "revert": {"commit": "HEAD"},
+    "search": {"query": "Hello"},
     "show": {"commit": "HEAD"},
     "skip": {"target": "HEAD"},
     "spawn": {"purpose": "look it up"},

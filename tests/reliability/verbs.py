@@ -45,7 +45,7 @@ def make_history(path: Path | str) -> None:
 
 
 def make_merges(path: Path | str) -> None:
-    """Add a branch ahead of main, one that contradicts it, a merge of that one and a proposal that wait."""
+    """Add a branch ahead, one that contradicts main, a merge and a proposal that wait, and a child that worked."""
     with Tract.open(path) as t:
         asked = contents(t)[-2]
         t.branch("clash")
@@ -58,6 +58,7 @@ def make_merges(path: Path | str) -> None:
         t.switch("main")
         t.compress(content="Said.", autonomy="collaborative")
         t.merge("clash")
+        t.spawn("look it up", name="worker").assistant("Looked up.")
 
 
 def _where_one_waits(write: Callable[[Tract, MergeResult], object]) -> Write:

@@ -18,6 +18,7 @@ from tract import (
     Tract,
 )
 from tract.errors import (
+    BudgetExceededError,
     DetachedHeadError,
     ErasedMeanwhileError,
     InvalidInputError,
@@ -38,7 +39,7 @@ def team(open_tract: Open) -> tuple[Tract, Tract]:
     t.user("We want to go to Porto.")
     child = t.spawn("find trains", name="trains")
     child.user("Which trains go?")
-    child.assistant("IC 720 leaves at 10:30 from Oriente.")
+    child.assistant("IC 720 leaves at 10:30 from Lisbon.")
     return t, child
 
 
@@ -158,7 +159,7 @@ def test_expand_and_blame_go_into_the_child(team: tuple[Tract, Tract]) -> None:
     call, found = exchange(child)
     child.compress([call, found], content="Looked.")
 
-    result = collapsed(t, child, content="IC 720 leaves at 10:30 from Oriente.\nThe fare is 30 euros each way.")
+    result = collapsed(t, child, content="IC 720 leaves at 10:30 from Lisbon.\nThe fare is 30 euros each way.")
 
     levels = [(level, one.commit) for level, one in t.expand(result.commit).walk() if one.priority != "skip"]
     asked, answered = [info.hash for info in child.log(20)][::-1][1:3]
@@ -203,7 +204,7 @@ def test_gc_and_erase_know_what_a_summary_tells_of(team: tuple[Tract, Tract]) ->
 
     assert [one.text for one in t.expand(result.commit).items] == [
         "Which trains go?",
-        "IC 720 leaves at 10:30 from Oriente.",
+        "IC 720 leaves at 10:30 from Lisbon.",
     ]
     found = t.erase(result.commits[1], reason="a test", dry_run=True)
     assert [one.commit for one in found.derived] == [result.commit]
@@ -225,7 +226,7 @@ def test_a_summarizer_is_asked_and_its_answer_checked(team: tuple[Tract, Tract])
         t, child, summarizer=summarizer, instructions="Be short.", must_keep="IC 720", target_tokens=100
     )  # fmt: skip
 
-    assert [one.text for one in asked[0].messages] == ["Which trains go?", "IC 720 leaves at 10:30 from Oriente."]
+    assert [one.text for one in asked[0].messages] == ["Which trains go?", "IC 720 leaves at 10:30 from Lisbon."]
     assert (asked[0].must_keep, asked[0].instructions) == (("IC 720",), "Be short.")
     assert asked[0].target_tokens < 100
     told = t.get(result.commit).metadata["summary"]
@@ -381,6 +382,22 @@ def test_what_a_collapse_needs(team: tuple[Tract, Tract]) -> None:
     t.checkout("HEAD")
     with pytest.raises(DetachedHeadError):
         t.collapse(child)
+
+
+def test_a_budget_holds_for_what_comes_home(team: tuple[Tract, Tract]) -> None:
+    """One that rejects refuses it; one that is a function is asked before anything is locked."""
+    t, child = team
+    asked: list[tuple[int, int]] = []
+    t.configure(budget={"limit_tokens": 30, "on_exceed": lambda tokens, limit: asked.append((tokens, limit))})
+    collapsed(t, child, content="word " * 40)
+    t.undo()
+    t.configure(budget={"limit_tokens": 30, "on_exceed": "reject"})
+
+    with pytest.raises(BudgetExceededError):
+        t.collapse(child, content="word " * 40)
+
+    assert [limit for _, limit in asked] == [30]
+    assert len(texts(t)) == 1
 
 
 def test_two_who_bring_the_same_home_get_it_once(team: tuple[Tract, Tract], open_tract: Open) -> None:

@@ -20,6 +20,7 @@ from tract.objects.commit import least_trusted
 from tract.objects.content import SummaryContent
 from tract.objects.decision import AutonomyLevel, autonomy_level
 from tract.objects.refs import BRANCH_PREFIX, HEAD
+from tract.operations.budget import announce
 from tract.operations.commit import Plan, Remarks, after_append
 from tract.operations.compress import MANUAL, digest_of, is_sensitive
 from tract.operations.prepare import prepare
@@ -152,6 +153,7 @@ def collapse(store: Store, child: str, head: str | None, request: CollapseReques
     Raises:
         InvalidInputError: It is no child of this tract, or has done nothing new.
         SummaryError: The summary cannot be used; nothing was written.
+        BudgetExceededError: The context would be over a budget that rejects.
         RefConflictError: Somebody else collapsed it meanwhile.
         OperationOpenError: A batch is open.
     """
@@ -304,6 +306,7 @@ def _write(
         "summary": {**numbers, **told.said},
     }
     plan = Plan(store, "append", ready, Remarks(metadata=metadata, origin=origin, is_derived=True))
+    announce(store, lambda tip: after_append(store, tip, ready.tokens))
     store.pause("collapse")
     with store.operation("collapse", {"child": work.child, "operation": work.operation}) as operation:
         operation.require_nothing_erased(seen)
