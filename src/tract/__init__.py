@@ -81,6 +81,7 @@ if TYPE_CHECKING:
     from tract.porcelain.session import Session
     from tract.porcelain.tract import Tract
     from tract.porcelain.tract import Tract as Repo
+    from tract.sessions.collapse import CollapseResult
     from tract.sessions.timeline import TimelineEntry
     from tract.sessions.tracts import TractInfo, TractTree
     from tract.tokens.counter import TokenCounter
@@ -104,6 +105,7 @@ _HOME = {
     "ChatResponse": "tract.agent.conversation",
     "CherryPickResult": "tract.operations.cherry_pick",
     "Chosen": "tract.objects.config",
+    "CollapseResult": "tract.sessions.collapse",
     "CommitInfo": "tract.objects.commit",
     "CompiledContext": "tract.compile.context",
     "Compiler": "tract.compile.compiler",
@@ -228,6 +230,7 @@ __all__ = [
     "ChatResponse",
     "CherryPickResult",
     "Chosen",
+    "CollapseResult",
     "CommitInfo",
     "CompiledContext",
     "Compiler",

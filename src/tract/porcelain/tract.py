@@ -16,8 +16,6 @@ from pydantic import BaseModel
 from tract.agent.semantic import Deciders, Semantic, Verb, Wish, deciders
 from tract.agent.settings import Defaults, Models
 from tract.agent.summarizer import configured, summarizer_for
-from tract.agent.toolkit.kit import Offer, ToolFormat, Toolkit, ToolLimits, toolkit
-from tract.agent.toolkit.profiles import Profile
 from tract.agent.tools import offered
 from tract.compile.bisect import BisectResult, ContextTest, bisect
 from tract.compile.blame import BlameResult, blame
@@ -103,6 +101,7 @@ from tract.porcelain.collections import Branches, Children, Operations, Proposal
 from tract.porcelain.conversation import Conversation
 from tract.porcelain.opening import Place, open_models, open_store
 from tract.search.scope import Scope, Where
+from tract.sessions.collapse import CollapseRequest, CollapseResult, collapse
 from tract.sessions.opening import open_beside
 from tract.sessions.selection import Selection
 from tract.sessions.spawn import SpawnMode, SpawnRequest, spawn
@@ -1296,6 +1295,53 @@ class Tract(Conversation):
         )
         return self._on(spawn(self._store, wanted))
 
+    def collapse(
+        self,
+        child: str | Tract,
+        *,
+        content: str | None = None,
+        target_tokens: int | None = None,
+        summarizer: Summarizer | None = None,
+        instructions: str | None = None,
+        must_keep: str | Pattern[str] | Iterable[str | Pattern[str]] = (),
+        autonomy: AutonomyLevel | str | None = None,
+    ) -> CollapseResult | Proposal:
+        """Bring home what *child* has done since the last time, as one summary; the child stays and may go on.
+
+        `expand` opens the summary, `blame` says which of the child's messages a line comes from, `undo` takes it back.
+
+        Args:
+            child: A child of this tract: its name, or a handle standing on the branch that is meant.
+            content: The summary, written by you.
+            target_tokens: Most tokens the summary may have.
+            summarizer: Called with a `SummaryRequest`, returns a text or a `Summary`; by default
+                `extractive`, which picks sentences and needs no model.
+            instructions: What to tell the summarizer besides.
+            must_keep: Texts, and compiled patterns whose matches have to be in the summary.
+            autonomy: `autonomous` (the default) writes; `collaborative` returns a `Proposal` to approve,
+                also after a restart; `manual` needs *content*.
+
+        Raises:
+            InvalidInputError: It is no child of this tract, or has done nothing new.
+            SummaryError: The summary is empty, too long or a refusal, also when asked for again.
+            BudgetExceededError: The context would be over a budget that rejects.
+            RefConflictError: Somebody else brought the same work home meanwhile.
+            OperationOpenError: A batch is open.
+
+        Cost:
+            O(the child's messages), and a call of the summarizer; no transaction is open meanwhile.
+        """
+        wanted = CollapseRequest(
+            content=content,
+            target_tokens=target_tokens,
+            summarizer=summarizer,
+            instructions=instructions,
+            must_keep=must_keep,
+            autonomy=self._level(autonomy),
+        )
+        name, branch = (child.name, child.current_branch) if isinstance(child, Tract) else (child, None)
+        return collapse(self._store, name, branch, wanted)
+
     @property
     def parent(self) -> Self | None:
         """The tract this one was spawned from, on a handle that shares the connection; `None` if nobody spawned it."""
@@ -1344,68 +1390,6 @@ class Tract(Conversation):
             OperationNotFoundError: There is no such operation.
         """
         return type(self)(self._store.view(self.operations[number].number), self._compiler, self._models)
-
-    # --- for models --------------------------------------------------------------------------------
-
-    @overload
-    def as_tools(
-        self,
-        profile: Profile = "self",
-        *,
-        format: None = None,
-        only: Collection[str] | None = None,
-        descriptions: Mapping[str, str] | None = None,
-        prefix: str = "",
-        limits: ToolLimits | None = None,
-    ) -> Toolkit: ...
-    @overload
-    def as_tools(
-        self,
-        profile: Profile = "self",
-        *,
-        format: ToolFormat,
-        only: Collection[str] | None = None,
-        descriptions: Mapping[str, str] | None = None,
-        prefix: str = "",
-        limits: ToolLimits | None = None,
-    ) -> list[dict[str, Any]]: ...
-    def as_tools(
-        self,
-        profile: Profile = "self",
-        *,
-        format: ToolFormat | None = None,  # noqa: A002 - what the providers call it
-        only: Collection[str] | None = None,
-        descriptions: Mapping[str, str] | None = None,
-        prefix: str = "",
-        limits: ToolLimits | None = None,
-    ) -> Toolkit | list[dict[str, Any]]:
-        """Return the verbs of this tract as tools for a model: pass them to `run`, or run a call with `execute`.
-
-        A call gives a compact text, also where something is wrong; it never raises. No tool runs code or reads files.
-
-        Args:
-            profile: What they may do: `read` nothing but look; `self` what an agent may do to its own context, where
-                everything can be taken back; `supervisor` rewrite and reorder it; `admin` remove for good.
-            format: Return definitions alone, as `openai`, `anthropic` or plain `json` takes them.
-            only: The names of those to offer.
-            descriptions: What to tell the model of single tools, instead of their own description.
-            prefix: Put before each name, where another tool has the same.
-            limits: On calls per minute and on the size of results and arguments.
-
-        Raises:
-            InvalidInputError: There is no such profile or format.
-            ToolNotFoundError: The profile has no tool that is named.
-
-        Example:
-            >>> with Tract.open() as t:
-            ...     kit = t.as_tools()
-            ...     _ = kit.execute("commit", {"text": "The user is called Ann."})
-            ...     print(kit.execute("search", {"query": "ann"}).text[9:])
-            append model 10t | The user is called Ann.
-        """
-        offer = Offer(only, descriptions, prefix, limits)
-        kit = toolkit(self, self._store, profile, offer)
-        return kit if format is None else kit.definitions(format)
 
     # --- inside ------------------------------------------------------------------------------------
 
