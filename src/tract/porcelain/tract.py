@@ -6,16 +6,14 @@ import os
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
-from functools import partial
 from re import Pattern
-from types import TracebackType
-from typing import Any, Literal, Self, overload
+from typing import Any, Literal, overload
 
 from pydantic import BaseModel
 
 from tract.agent.semantic import Deciders, Semantic, Verb, Wish, deciders
-from tract.agent.settings import Defaults, Models
-from tract.agent.summarizer import configured, summarizer_for
+from tract.agent.settings import Defaults
+from tract.agent.summarizer import summarizer_for
 from tract.agent.tools import offered
 from tract.compile.bisect import BisectResult, ContextTest, bisect
 from tract.compile.blame import BlameResult, blame
@@ -76,7 +74,6 @@ from tract.operations.reorder import ReorderResult, compile_in_order, reorder
 from tract.operations.reset import reset
 from tract.operations.revert import revert
 from tract.operations.review import Reviewer
-from tract.operations.room import make_room
 from tract.operations.search import SearchHit, search
 from tract.operations.stats import Stats, stats
 from tract.operations.summary import Summarizer
@@ -97,20 +94,15 @@ from tract.porcelain.arguments import (
     resolve_some,
     text_or_parts,
 )
-from tract.porcelain.collections import Branches, Children, Operations, Proposals, Tags, Tools
+from tract.porcelain.collections import Branches, Operations, Proposals, Tags
 from tract.porcelain.conversation import Conversation
+from tract.porcelain.family import Family
 from tract.porcelain.opening import Place, open_models, open_store
 from tract.search.scope import Scope, Where
-from tract.sessions.collapse import CollapseRequest, CollapseResult, collapse
-from tract.sessions.opening import open_beside
-from tract.sessions.selection import Selection
-from tract.sessions.spawn import SpawnMode, SpawnRequest, spawn
-from tract.sessions.tracts import parent_of
-from tract.store import Store
 from tract.tokens import TokenCounter
 
 
-class Tract(Conversation):
+class Tract(Conversation, Family):
     """One agent's context under version control.
 
     Open one with `Tract.open`; use it as a context manager or call `close`. Threads may share a
@@ -123,15 +115,6 @@ class Tract(Conversation):
         ...     [m.role for m in t.compile().messages]
         ['system', 'user']
     """
-
-    def __init__(
-        self, store: Store, compiler: Compiler | None = None, models: Models | None = None, tools: Tools | None = None
-    ) -> None:
-        self._store = store
-        self._compiler = compiler
-        self._models = Models(store, Defaults()) if models is None else models
-        store.make_room = partial(make_room, configured(self._models))
-        self._tools = Tools(store) if tools is None else tools
 
     @classmethod
     def open(
@@ -182,22 +165,6 @@ class Tract(Conversation):
         defaults = Defaults(llm=llm, provider=provider, api_key=api_key, model=model, base_url=base_url).checked()
         store = open_store(place, config=config, tokenizer=tokenizer, actor=actor)
         return cls(store, compiler, open_models(store, defaults, operations))
-
-    def close(self) -> None:
-        """Close the handle. Closing twice does nothing."""
-        self._models.close()
-        self._store.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def __repr__(self) -> str:
-        return f"<Tract {self._store.tract!r} {self._store.database.location}>"
 
     # --- writing -----------------------------------------------------------------------------------
 
@@ -956,27 +923,6 @@ class Tract(Conversation):
         wanted = erase_wanted(self._store, commit, text, include_derived=include_derived)
         return erase(self._store, wanted, reason, dry_run=dry_run)
 
-    @property
-    def head(self) -> str | None:
-        """Hash of the commit HEAD stands on, or `None` before the first."""
-        head = self._store.head_hash()
-        return None if head is None else head.hex()
-
-    @property
-    def current_branch(self) -> str | None:
-        """Name of the branch HEAD is on, or `None` when detached."""
-        return self._store.head.branch
-
-    @property
-    def name(self) -> str:
-        """Name of this tract in its store."""
-        return self._store.tract
-
-    @property
-    def config(self) -> TractConfig:
-        """The settings in force."""
-        return self._store.config
-
     # --- branches ----------------------------------------------------------------------------------
 
     def branch(
@@ -1249,110 +1195,6 @@ class Tract(Conversation):
         """What waits to be approved or rejected, and what was: by number, the oldest first."""
         return Proposals(self._store)
 
-    # --- other agents ------------------------------------------------------------------------------
-
-    def spawn(
-        self,
-        purpose: str,
-        *,
-        name: str | None = None,
-        mode: SpawnMode = "fork",
-        select: Selection | None = None,
-        at: str | CommitInfo | None = None,
-        budget: int | TokenBudget | None = None,
-        config: TractConfig | Mapping[str, Any] | None = None,
-    ) -> Self:
-        """Start a child tract for another agent in the same store, and return a handle on it.
-
-        The spawn is recorded here by a commit that is not sent. Settings, tokenizer, content types, models and
-        tools are this tract's unless given. The handle shares this one's connection and ends with it; any other
-        thread or process opens the child by its name.
-
-        Args:
-            purpose: What the child is for.
-            name: Its name; `<this tract>/<number>` by default.
-            mode: `fork` gives it the whole history, nothing copied; a tool call that waits for its result is left
-                out. `snapshot` gives it the compiled context as one instruction, `select` only what is selected.
-            select: Commits, a range `a..b`, a predicate of a `CommitInfo`, or a mapping with `commits`, `types`,
-                `tags` and `where`, which all must hold. A tool call comes with its results.
-            at: Start from this commit instead of HEAD.
-            budget: Largest size in tokens of a snapshot; by default half of the child's own budget.
-            config: Settings of the child, or those that differ.
-
-        Raises:
-            TractExistsError: There is a tract of that name.
-            DetachedHeadError: HEAD is on no branch.
-            OperationOpenError: A batch is open.
-            BudgetExceededError: What a snapshot cannot leave out is larger than its budget.
-            InvalidInputError: There is no such mode, or the selection means no message.
-
-        Cost:
-            O(1) for a fork; else that of compiling.
-        """
-        start = None if at is None else self._resolve(at)
-        wanted = SpawnRequest(
-            purpose=purpose, name=name, mode=mode, select=select, at=start, budget=budget, config=config
-        )
-        return self._on(spawn(self._store, wanted))
-
-    def collapse(
-        self,
-        child: str | Tract,
-        *,
-        content: str | None = None,
-        target_tokens: int | None = None,
-        summarizer: Summarizer | None = None,
-        instructions: str | None = None,
-        must_keep: str | Pattern[str] | Iterable[str | Pattern[str]] = (),
-        autonomy: AutonomyLevel | str | None = None,
-    ) -> CollapseResult | Proposal:
-        """Bring home what *child* has done since the last time, as one summary; the child stays and may go on.
-
-        `expand` opens the summary, `blame` says which of the child's messages a line comes from, `undo` takes it back.
-
-        Args:
-            child: A child of this tract: its name, or a handle standing on the branch that is meant.
-            content: The summary, written by you.
-            target_tokens: Most tokens the summary may have.
-            summarizer: Called with a `SummaryRequest`, returns a text or a `Summary`; by default
-                `extractive`, which picks sentences and needs no model.
-            instructions: What to tell the summarizer besides.
-            must_keep: Texts, and compiled patterns whose matches have to be in the summary.
-            autonomy: `autonomous` (the default) writes; `collaborative` returns a `Proposal` to approve,
-                also after a restart; `manual` needs *content*.
-
-        Raises:
-            InvalidInputError: It is no child of this tract, or has done nothing new.
-            SummaryError: The summary is empty, too long or a refusal, also when asked for again.
-            BudgetExceededError: The context would be over a budget that rejects.
-            RefConflictError: Somebody else brought the same work home meanwhile.
-            OperationOpenError: A batch is open.
-
-        Cost:
-            O(the child's messages), and a call of the summarizer; no transaction is open meanwhile.
-        """
-        wanted = CollapseRequest(
-            content=content,
-            target_tokens=target_tokens,
-            summarizer=summarizer,
-            instructions=instructions,
-            must_keep=must_keep,
-            autonomy=self._level(autonomy),
-        )
-        name, branch = (child.name, child.current_branch) if isinstance(child, Tract) else (child, None)
-        return collapse(self._store, name, branch, wanted)
-
-    @property
-    def parent(self) -> Self | None:
-        """The tract this one was spawned from, on a handle that shares the connection; `None` if nobody spawned it."""
-        name = parent_of(self._store)
-        return None if name is None else self._beside(name)
-
-    @property
-    def children(self) -> Children[Self]:
-        """The tracts spawned from this one: a mapping by name, with `tree`."""
-        return Children(self)
-
     # --- operations --------------------------------------------------------------------------------
 
     def undo(self, n: int = 1, *, operation: int | None = None) -> UndoResult:
@@ -1393,25 +1235,12 @@ class Tract(Conversation):
 
     # --- inside ------------------------------------------------------------------------------------
 
-    def _on(self, store: Store) -> Self:
-        """Return a handle on another tract of the store, with what this one was given."""
-        return type(self)(store, self._compiler, self._models.beside(store), Tools(store, self._tools))
-
-    def _beside(self, name: str) -> Self:
-        return self._on(open_beside(self._store, name))
-
     def _deciders(
         self, verb: Verb, strategy: str, model: str | None, autonomy: AutonomyLevel | str | None, **own: Any
     ) -> Deciders:
         return deciders(
             self._store, self._models, Wish(verb=verb, strategy=strategy, model=model, autonomy=autonomy, **own)
         )
-
-    def _level(self, autonomy: AutonomyLevel | str | None) -> AutonomyLevel | str | None:
-        return self._store.config.autonomy if autonomy is None else autonomy
-
-    def _resolve(self, revision: str | CommitInfo) -> bytes:
-        return resolve(self._store, revision)
 
     def _moment(self, at: str | CommitInfo | None, as_of: datetime | None) -> bytes | None:
         if as_of is None:
