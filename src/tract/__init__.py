@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from tract.agent.limits import Price, RunBudget
     from tract.agent.run import RunResult
     from tract.agent.streams import AsyncTextStream, TextStream
+    from tract.agent.toolkit.kit import ToolExecutor, Toolkit, ToolLimits
     from tract.agent.tools import Tool
     from tract.compile.bisect import BisectResult, BisectStep
     from tract.compile.blame import BlameLine, BlameMessage, BlameResult
@@ -72,6 +73,7 @@ if TYPE_CHECKING:
     from tract.operations.rebase import RebaseResult
     from tract.operations.reorder import ReorderResult
     from tract.operations.review import Brought, Concern, Review
+    from tract.operations.search import SearchHit
     from tract.operations.stats import AgeStats, KindStats, Stats
     from tract.operations.summary import SourceMessage, Summarizer, Summary, SummaryRequest, extractive
     from tract.operations.tag import Tag
@@ -79,6 +81,7 @@ if TYPE_CHECKING:
     from tract.porcelain.session import Session
     from tract.porcelain.tract import Tract
     from tract.porcelain.tract import Tract as Repo
+    from tract.sessions.collapse import CollapseResult
     from tract.sessions.timeline import TimelineEntry
     from tract.sessions.tracts import TractInfo, TractTree
     from tract.tokens.counter import TokenCounter
@@ -102,6 +105,7 @@ _HOME = {
     "ChatResponse": "tract.agent.conversation",
     "CherryPickResult": "tract.operations.cherry_pick",
     "Chosen": "tract.objects.config",
+    "CollapseResult": "tract.sessions.collapse",
     "CommitInfo": "tract.objects.commit",
     "CompiledContext": "tract.compile.context",
     "Compiler": "tract.compile.compiler",
@@ -168,6 +172,7 @@ _HOME = {
     "RunBudget": "tract.agent.limits",
     "RunResult": "tract.agent.run",
     "SafetyWarning": "tract.compile.safety",
+    "SearchHit": "tract.operations.search",
     "Session": "tract.porcelain.session",
     "SessionContent": "tract.objects.content",
     "SourceMessage": "tract.operations.summary",
@@ -189,10 +194,13 @@ _HOME = {
     "Tool": "tract.agent.tools",
     "ToolCall": "tract.objects.message",
     "ToolCallDelta": "tract.llm.protocol",
+    "ToolExecutor": "tract.agent.toolkit.kit",
     "ToolFinished": "tract.agent.events",
+    "ToolLimits": "tract.agent.toolkit.kit",
     "ToolResultContent": "tract.objects.content",
     "ToolResultPart": "tract.objects.message",
     "ToolStarted": "tract.agent.events",
+    "Toolkit": "tract.agent.toolkit.kit",
     "Tract": "tract.porcelain.tract",
     "TractConfig": "tract.objects.config",
     "TractError": "tract.errors",
@@ -222,6 +230,7 @@ __all__ = [
     "ChatResponse",
     "CherryPickResult",
     "Chosen",
+    "CollapseResult",
     "CommitInfo",
     "CompiledContext",
     "Compiler",
@@ -288,6 +297,7 @@ __all__ = [
     "RunBudget",
     "RunResult",
     "SafetyWarning",
+    "SearchHit",
     "Session",
     "SessionContent",
     "SourceMessage",
@@ -309,10 +319,13 @@ __all__ = [
     "Tool",
     "ToolCall",
     "ToolCallDelta",
+    "ToolExecutor",
     "ToolFinished",
+    "ToolLimits",
     "ToolResultContent",
     "ToolResultPart",
     "ToolStarted",
+    "Toolkit",
     "Tract",
     "TractConfig",
     "TractError",

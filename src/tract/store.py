@@ -15,7 +15,7 @@ import time
 import weakref
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from tract.errors import (
     BranchNotFoundError,
@@ -33,7 +33,7 @@ from tract.objects.config import TractConfig
 from tract.objects.content import ContentTypes
 from tract.objects.hashing import canonical_json
 from tract.objects.operation import OperationHeader
-from tract.objects.refs import BRANCH_PREFIX, HEAD
+from tract.objects.refs import BRANCH_PREFIX, HEAD, Head
 from tract.storage import queries as q
 from tract.storage.database import Database, Query
 from tract.storage.moves import RefMoves, conflict_at, point, raise_conflict, require_kept, write_operation
@@ -42,13 +42,6 @@ from tract.tokens.counter import TokenCounter
 
 NO_TRACT: Final = -1
 """Id of a tract that is not created yet."""
-
-
-class Head(NamedTuple):
-    """Where a handle stands: on a branch, or detached on a commit."""
-
-    branch: str | None
-    commit: bytes | None = None
 
 
 class Store:

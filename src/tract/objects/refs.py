@@ -1,4 +1,4 @@
-"""Answers which names refs, tracts and authors may have, and what a ref change is.
+"""Answers which names refs, tracts and authors may have, what a ref change is, and where a handle stands.
 
 Git's rules (`git check-ref-format --branch`) and the stricter ones a terminal and a file system
 need: NFC, at most 255 bytes, nothing invisible, no leading dash.
@@ -102,3 +102,10 @@ def check_label(value: str, what: str) -> str:
             hint="Give a plain name.",
         )
     return value
+
+
+class Head(NamedTuple):
+    """Where a handle stands: on a branch, or detached on a commit."""
+
+    branch: str | None
+    commit: bytes | None = None

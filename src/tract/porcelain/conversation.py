@@ -17,22 +17,16 @@ from tract.agent.running import run_async, run_sync
 from tract.agent.settings import Models
 from tract.agent.streams import AsyncTextStream, TextStream
 from tract.agent.tools import F, decorated, offered, runnable
-from tract.compile.compiler import Compiler
 from tract.llm.protocol import LLM
 from tract.objects.config import LLMConfig
 from tract.operations.configure import parse_llm_config
 from tract.operations.reply_cache import ReplyCache
 from tract.porcelain.collections import Tools
-from tract.store import Store
+from tract.porcelain.handle import TractHandle
 
 
-class Conversation:
+class Conversation(TractHandle):
     """What a tract can ask a model; `Tract` adds the rest, and is what users open."""
-
-    _store: Store
-    _compiler: Compiler | None
-    _models: Models
-    _tools: Tools
 
     def chat(
         self,

@@ -6,16 +6,16 @@ import os
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
-from functools import partial
 from re import Pattern
-from types import TracebackType
-from typing import Any, Literal, Self, overload
+from typing import Any, Literal, overload
 
 from pydantic import BaseModel
 
 from tract.agent.semantic import Deciders, Semantic, Verb, Wish, deciders
-from tract.agent.settings import Defaults, Models
-from tract.agent.summarizer import configured, summarizer_for
+from tract.agent.settings import Defaults
+from tract.agent.summarizer import summarizer_for
+from tract.agent.toolkit.kit import Offer, ToolFormat, Toolkit, ToolLimits, toolkit
+from tract.agent.toolkit.profiles import Profile
 from tract.agent.tools import offered
 from tract.compile.bisect import BisectResult, ContextTest, bisect
 from tract.compile.blame import BlameResult, blame
@@ -76,7 +76,7 @@ from tract.operations.reorder import ReorderResult, compile_in_order, reorder
 from tract.operations.reset import reset
 from tract.operations.revert import revert
 from tract.operations.review import Reviewer
-from tract.operations.room import make_room
+from tract.operations.search import SearchHit, search
 from tract.operations.stats import Stats, stats
 from tract.operations.summary import Summarizer
 from tract.operations.tag import Tag
@@ -96,18 +96,15 @@ from tract.porcelain.arguments import (
     resolve_some,
     text_or_parts,
 )
-from tract.porcelain.collections import Branches, Children, Operations, Proposals, Tags, Tools
+from tract.porcelain.collections import Branches, Operations, Proposals, Tags
 from tract.porcelain.conversation import Conversation
+from tract.porcelain.family import Family
 from tract.porcelain.opening import Place, open_models, open_store
-from tract.sessions.opening import open_beside
-from tract.sessions.selection import Selection
-from tract.sessions.spawn import SpawnMode, SpawnRequest, spawn
-from tract.sessions.tracts import parent_of
-from tract.store import Store
+from tract.search.scope import Scope, Where
 from tract.tokens import TokenCounter
 
 
-class Tract(Conversation):
+class Tract(Conversation, Family):
     """One agent's context under version control.
 
     Open one with `Tract.open`; use it as a context manager or call `close`. Threads may share a
@@ -120,15 +117,6 @@ class Tract(Conversation):
         ...     [m.role for m in t.compile().messages]
         ['system', 'user']
     """
-
-    def __init__(
-        self, store: Store, compiler: Compiler | None = None, models: Models | None = None, tools: Tools | None = None
-    ) -> None:
-        self._store = store
-        self._compiler = compiler
-        self._models = Models(store, Defaults()) if models is None else models
-        store.make_room = partial(make_room, configured(self._models))
-        self._tools = Tools(store) if tools is None else tools
 
     @classmethod
     def open(
@@ -179,22 +167,6 @@ class Tract(Conversation):
         defaults = Defaults(llm=llm, provider=provider, api_key=api_key, model=model, base_url=base_url).checked()
         store = open_store(place, config=config, tokenizer=tokenizer, actor=actor)
         return cls(store, compiler, open_models(store, defaults, operations))
-
-    def close(self) -> None:
-        """Close the handle. Closing twice does nothing."""
-        self._models.close()
-        self._store.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def __repr__(self) -> str:
-        return f"<Tract {self._store.tract!r} {self._store.database.location}>"
 
     # --- writing -----------------------------------------------------------------------------------
 
@@ -547,6 +519,7 @@ class Tract(Conversation):
         expand: str | CommitInfo | Iterable[str | CommitInfo] = (),
         strategy: StrategyName | FitStrategy | None = None,
         budget: int | TokenBudget | None = None,
+        query: str | None = None,
         mark_edits: bool = False,
         mark_erased: bool = False,
         verify: bool = False,
@@ -559,10 +532,12 @@ class Tract(Conversation):
             order: Commits whose messages trade the places they hold among themselves, as `t.reorder`
                 would make them, for this call alone; nothing is left out, and `warnings` tells what it breaks.
             expand: Summaries, or messages behind one, to show in full for this call alone, through every level.
-            strategy: What to keep if not everything fits: `newest` (the default), `window`, `importance` or a
-                `FitStrategy` of your own. Instructions, pins and what was said last are always kept, and a
-                tool call with its results or not at all. `left_out` tells what is missing.
+            strategy: What to keep if not everything fits: `newest` (the default), `window`, `importance`,
+                `relevant` with a *query*, or a `FitStrategy` of your own. Instructions, pins and what was said
+                last are always kept, and a tool call with its results or not at all. `left_out` tells what is
+                missing.
             budget: Largest `token_count`, counted by the tokenizer; with *strategy* the tract's own by default.
+            query: With the strategy `relevant`, what the messages to keep have to do with: a question, or words.
             mark_edits: Begin each edited message with `[edited] `.
             mark_erased: Put `[erased]` in the place of each message whose content was erased or collected; else
                 nothing is there.
@@ -571,7 +546,7 @@ class Tract(Conversation):
         Raises:
             BudgetExceededError: What is always kept is larger than the budget.
             CorruptObjectError: Stored data is damaged; nothing damaged is ever returned.
-            InvalidInputError: A commit is named twice in *order*, or there is no such strategy or budget.
+            InvalidInputError: A commit is named twice in *order*, or there is no such strategy, budget or query.
             InvalidTargetError: One is not in the history compiled.
 
         Cost:
@@ -579,7 +554,7 @@ class Tract(Conversation):
         """
         is_plain = at is None and as_of is None and order is None and self._compiler is None and expand == ()
         if is_plain and not (mark_edits or mark_erased or verify):
-            return fitted(self._store, compile_head(self._store), budget, strategy)
+            return fitted(self._store, compile_head(self._store), budget, strategy, query=query)
         commit, named, full = self._moment(at, as_of), *[resolve_some(self._store, one) for one in (order, expand)]
         return fitted(
             self._store,
@@ -594,6 +569,7 @@ class Tract(Conversation):
             ),
             budget,
             strategy,
+            query=query,
         )
 
     def preview(
@@ -788,6 +764,45 @@ class Tract(Conversation):
         )
         return find(self._store, self._moment(at, None), wanted, limit)
 
+    def search(
+        self,
+        query: str,
+        *,
+        scope: Scope = "tract",
+        at: str | CommitInfo | None = None,
+        limit: int = 20,
+        rebuild: bool = False,
+    ) -> list[SearchHit]:
+        """Return the commits whose texts hold what is asked for, best first; also what was undone, covered or skipped.
+
+        What was committed before the call is found, by whichever handle. Nothing erased or collected is.
+
+        Args:
+            query: Words and "phrases" that must all occur, in any case and within words; `-word` for what must
+                not. `role: type: branch: tract: tag: before: after:` narrow it down, such as `role:user after:7d`.
+                No text is a wrong query: what is no operator is looked for as it stands.
+            scope: `tract` for everything this tract ever held, `branch` for what the current branch did,
+                `ancestry` for HEAD's history, `store` for all tracts. `tract:name` looks in that tract instead.
+            at: With `ancestry`, look in the history of this commit instead of HEAD's.
+            limit: How many at most.
+            rebuild: Make the index anew first; never needed unless the file was damaged.
+
+        Raises:
+            InvalidInputError: A query that is no text, another scope or limit, or *at* without `ancestry`.
+            CorruptObjectError: A content that was looked at is damaged.
+
+        Cost:
+            O(commits that hold the rarest three letters asked for), whatever other tracts hold; O(scope)
+            without a text. First, once, whatever was committed since the last search is indexed.
+
+        Example:
+            >>> with Tract.open() as t:
+            ...     _ = t.user("Call retry_request() twice.")
+            ...     [hit.snippet for hit in t.search("RETRY_req -never role:user")]
+            ['Call retry_request() twice.']
+        """
+        return search(self._store, query, self._where(scope, at), limit=limit, is_anew=rebuild)
+
     def query_by_config(
         self, *conditions: Any, at: str | CommitInfo | None = None, limit: int | None = None
     ) -> list[CommitInfo]:
@@ -909,27 +924,6 @@ class Tract(Conversation):
         """
         wanted = erase_wanted(self._store, commit, text, include_derived=include_derived)
         return erase(self._store, wanted, reason, dry_run=dry_run)
-
-    @property
-    def head(self) -> str | None:
-        """Hash of the commit HEAD stands on, or `None` before the first."""
-        head = self._store.head_hash()
-        return None if head is None else head.hex()
-
-    @property
-    def current_branch(self) -> str | None:
-        """Name of the branch HEAD is on, or `None` when detached."""
-        return self._store.head.branch
-
-    @property
-    def name(self) -> str:
-        """Name of this tract in its store."""
-        return self._store.tract
-
-    @property
-    def config(self) -> TractConfig:
-        """The settings in force."""
-        return self._store.config
 
     # --- branches ----------------------------------------------------------------------------------
 
@@ -1203,63 +1197,6 @@ class Tract(Conversation):
         """What waits to be approved or rejected, and what was: by number, the oldest first."""
         return Proposals(self._store)
 
-    # --- other agents ------------------------------------------------------------------------------
-
-    def spawn(
-        self,
-        purpose: str,
-        *,
-        name: str | None = None,
-        mode: SpawnMode = "fork",
-        select: Selection | None = None,
-        at: str | CommitInfo | None = None,
-        budget: int | TokenBudget | None = None,
-        config: TractConfig | Mapping[str, Any] | None = None,
-    ) -> Self:
-        """Start a child tract for another agent in the same store, and return a handle on it.
-
-        The spawn is recorded here by a commit that is not sent. Settings, tokenizer, content types, models and
-        tools are this tract's unless given. The handle shares this one's connection and ends with it; any other
-        thread or process opens the child by its name.
-
-        Args:
-            purpose: What the child is for.
-            name: Its name; `<this tract>/<number>` by default.
-            mode: `fork` gives it the whole history, nothing copied; a tool call that waits for its result is left
-                out. `snapshot` gives it the compiled context as one instruction, `select` only what is selected.
-            select: Commits, a range `a..b`, a predicate of a `CommitInfo`, or a mapping with `commits`, `types`,
-                `tags` and `where`, which all must hold. A tool call comes with its results.
-            at: Start from this commit instead of HEAD.
-            budget: Largest size in tokens of a snapshot; by default half of the child's own budget.
-            config: Settings of the child, or those that differ.
-
-        Raises:
-            TractExistsError: There is a tract of that name.
-            DetachedHeadError: HEAD is on no branch.
-            OperationOpenError: A batch is open.
-            BudgetExceededError: What a snapshot cannot leave out is larger than its budget.
-            InvalidInputError: There is no such mode, or the selection means no message.
-
-        Cost:
-            O(1) for a fork; else that of compiling.
-        """
-        start = None if at is None else self._resolve(at)
-        wanted = SpawnRequest(
-            purpose=purpose, name=name, mode=mode, select=select, at=start, budget=budget, config=config
-        )
-        return self._on(spawn(self._store, wanted))
-
-    @property
-    def parent(self) -> Self | None:
-        """The tract this one was spawned from, on a handle that shares the connection; `None` if nobody spawned it."""
-        name = parent_of(self._store)
-        return None if name is None else self._beside(name)
-
-    @property
-    def children(self) -> Children[Self]:
-        """The tracts spawned from this one: a mapping by name, with `tree`."""
-        return Children(self)
-
     # --- operations --------------------------------------------------------------------------------
 
     def undo(self, n: int = 1, *, operation: int | None = None) -> UndoResult:
@@ -1298,14 +1235,69 @@ class Tract(Conversation):
         """
         return type(self)(self._store.view(self.operations[number].number), self._compiler, self._models)
 
+    # --- for models --------------------------------------------------------------------------------
+
+    @overload
+    def as_tools(
+        self,
+        profile: Profile = "self",
+        *,
+        format: None = None,
+        only: Collection[str] | None = None,
+        descriptions: Mapping[str, str] | None = None,
+        prefix: str = "",
+        limits: ToolLimits | None = None,
+    ) -> Toolkit: ...
+    @overload
+    def as_tools(
+        self,
+        profile: Profile = "self",
+        *,
+        format: ToolFormat,
+        only: Collection[str] | None = None,
+        descriptions: Mapping[str, str] | None = None,
+        prefix: str = "",
+        limits: ToolLimits | None = None,
+    ) -> list[dict[str, Any]]: ...
+    def as_tools(
+        self,
+        profile: Profile = "self",
+        *,
+        format: ToolFormat | None = None,  # noqa: A002 - what the providers call it
+        only: Collection[str] | None = None,
+        descriptions: Mapping[str, str] | None = None,
+        prefix: str = "",
+        limits: ToolLimits | None = None,
+    ) -> Toolkit | list[dict[str, Any]]:
+        """Return the verbs of this tract as tools for a model: pass them to `run`, or run a call with `execute`.
+
+        A call gives a compact text, also where something is wrong; it never raises. No tool runs code or reads files.
+
+        Args:
+            profile: What they may do: `read` nothing but look; `self` what an agent may do to its own context, where
+                everything can be taken back; `supervisor` rewrite and reorder it; `admin` remove for good.
+            format: Return definitions alone, as `openai`, `anthropic` or plain `json` takes them.
+            only: The names of those to offer.
+            descriptions: What to tell the model of single tools, instead of their own description.
+            prefix: Put before each name, where another tool has the same.
+            limits: On calls per minute and on the size of results and arguments.
+
+        Raises:
+            InvalidInputError: There is no such profile or format.
+            ToolNotFoundError: The profile has no tool that is named.
+
+        Example:
+            >>> with Tract.open() as t:
+            ...     kit = t.as_tools()
+            ...     _ = kit.execute("commit", {"text": "The user is called Ann."})
+            ...     print(kit.execute("search", {"query": "ann"}).text[9:])
+            append model 10t | The user is called Ann.
+        """
+        offer = Offer(only, descriptions, prefix, limits)
+        kit = toolkit(self, self._store, profile, offer)
+        return kit if format is None else kit.definitions(format)
+
     # --- inside ------------------------------------------------------------------------------------
-
-    def _on(self, store: Store) -> Self:
-        """Return a handle on another tract of the store, with what this one was given."""
-        return type(self)(store, self._compiler, self._models.beside(store), Tools(store, self._tools))
-
-    def _beside(self, name: str) -> Self:
-        return self._on(open_beside(self._store, name))
 
     def _deciders(
         self, verb: Verb, strategy: str, model: str | None, autonomy: AutonomyLevel | str | None, **own: Any
@@ -1313,12 +1305,6 @@ class Tract(Conversation):
         return deciders(
             self._store, self._models, Wish(verb=verb, strategy=strategy, model=model, autonomy=autonomy, **own)
         )
-
-    def _level(self, autonomy: AutonomyLevel | str | None) -> AutonomyLevel | str | None:
-        return self._store.config.autonomy if autonomy is None else autonomy
-
-    def _resolve(self, revision: str | CommitInfo) -> bytes:
-        return resolve(self._store, revision)
 
     def _moment(self, at: str | CommitInfo | None, as_of: datetime | None) -> bytes | None:
         if as_of is None:
@@ -1328,6 +1314,9 @@ class Tract(Conversation):
                 "`as_of` is a time with a time zone, given without `at`.", hint="Use `datetime.now(UTC)`."
             )
         return head_at(self._store, to_microseconds(as_of))
+
+    def _where(self, scope: Scope, at: str | CommitInfo | None) -> Where:
+        return Where(scope, self._resolve(at) if at is not None else None)
 
     def _remarks(self, **said: Any) -> Remarks:
         return remarks(self._store, **said)

@@ -6,12 +6,15 @@ Everything here runs inside a transaction somebody else opened and will end.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from tract.objects.commit import CommitHeader, header_hash
 from tract.objects.hashing import blob_hash, config_hash
 from tract.storage import queries as q
 from tract.storage.database import Database
+
+_COLLECTION: Final = 1 << 32
+"""What a collection adds to the setting `erasures`; an erasure adds one."""
 
 
 class Tip(NamedTuple):
@@ -157,8 +160,7 @@ def _blob(database: Database, kind: str, hash_: bytes | None, data: bytes | None
 
 def note_erasure(database: Database) -> None:
     """Let every handle drop what it remembers, because contents are gone, or back."""
-    erased, collected = _noted(database)
-    _note(database, erased + 1, collected)
+    database.execute(q.COUNT_ERASURE, {"step": 1})
 
 
 def note_collection(database: Database) -> None:
@@ -166,24 +168,12 @@ def note_collection(database: Database) -> None:
 
     What is being made meanwhile is made of what something reaches, so it goes on.
     """
-    erased, collected = _noted(database)
-    _note(database, erased, collected + 1)
+    database.execute(q.COUNT_ERASURE, {"step": _COLLECTION})
 
 
 def erasures_in(noted: str) -> int:
-    """Return how often contents that were in use went, of what the setting `erasures` says."""
-    return int(noted.partition(".")[0] or 0)
-
-
-def _noted(database: Database) -> tuple[int, int]:
-    row = database.one(q.META, key=q.ERASURES)
-    noted = "" if row is None else row[0]
-    return erasures_in(noted), int(noted.partition(".")[2] or 0)
-
-
-def _note(database: Database, erased: int, collected: int) -> None:
-    value = f"{erased}.{collected}" if collected else str(erased)
-    database.execute(q.SET_META, {"key": q.ERASURES, "value": value})
+    """Return how often contents that were in use went or came back, of what the setting `erasures` says."""
+    return int(noted or 0) % _COLLECTION
 
 
 def _config(database: Database, hash_: bytes | None, data: bytes | None) -> int | None:

@@ -23,6 +23,7 @@ def upgrade() -> None:
     _usage()
     _proposals()
     _replies()
+    _search()
 
 
 def _table(name: str, *items: Any, rowid: bool = True) -> None:
@@ -204,3 +205,11 @@ def _proposals() -> None:
 
 def _replies() -> None:
     _table("replies", _bytes("key"), _bytes("data"), _int("created_at"), sa.PrimaryKeyConstraint("key"))
+
+
+def _search() -> None:
+    if op.get_bind().dialect.name == "sqlite":
+        op.execute("CREATE VIRTUAL TABLE search USING fts5(words, content='', detail=none, tokenize='ascii')")
+        return
+    op.execute("CREATE TABLE search (commit_id BIGINT PRIMARY KEY REFERENCES commits (id), words TSVECTOR NOT NULL)")
+    op.execute("CREATE INDEX search_words ON search USING gin (words)")
