@@ -16,6 +16,7 @@ from tract.formats.repair import exchanges
 from tract.history.replies import replies
 from tract.objects.config import TokenBudget
 from tract.objects.message import Message
+from tract.objects.policy import Event
 from tract.store import Store
 
 _BY_PLACE = frozenset({"newest", "window"})
@@ -48,10 +49,23 @@ def fitted(
     Raises:
         BudgetExceededError: What cannot be left out is larger.
         InvalidInputError: No such budget or strategy, or a strategy without any budget.
+        PolicyDeniedError: A policy does not let it be compiled.
 
     Cost:
         O(messages), and with `importance` or a strategy of the caller's own O(commits that have a note).
     """
+    if store.policies is None:
+        return _fitted(store, context, budget, strategy)
+    args = {"tokens": context.token_count, "messages": len(context.messages)}
+    store.policies.before(Event("before_compile", "compile", args=args))
+    made = _fitted(store, context, budget, strategy)
+    store.policies.after(Event("after_compile", "compile", args={**args, "left_out": len(made.left_out)}))
+    return made
+
+
+def _fitted(
+    store: Store, context: CompiledContext, budget: int | TokenBudget | None, strategy: str | FitStrategy | None
+) -> CompiledContext:
     if budget is None and strategy is None:
         return context
     name, choose, why = strategy_named("newest" if strategy is None else strategy)

@@ -17,9 +17,9 @@ from tract.history.lanes import lane_of
 from tract.history.walk import ancestor
 from tract.objects.commit import CommitInfo
 from tract.objects.hashing import HASH_BYTES
-from tract.objects.refs import BRANCH_PREFIX, HEAD, ORIG_HEAD, TAG_PREFIX
+from tract.objects.refs import BRANCH_PREFIX, HEAD, ORIG_HEAD, TAG_PREFIX, Head
 from tract.storage import queries as q
-from tract.store import Head, Store
+from tract.store import Store
 
 MIN_PREFIX: Final = 4
 MAX_REVISION: Final = 1000

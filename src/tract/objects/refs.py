@@ -18,6 +18,14 @@ TAG_PREFIX: Final = "tags/"
 DEFAULT_BRANCH: Final = "main"
 MAX_NAME_BYTES: Final = 255
 
+
+class Head(NamedTuple):
+    """Where a handle stands: on a branch, or detached on a commit."""
+
+    branch: str | None
+    commit: bytes | None = None
+
+
 _FORBIDDEN: Final = frozenset(" ~^:?*[\\")
 _RESERVED: Final = frozenset({HEAD, ORIG_HEAD, "@", "-"})
 

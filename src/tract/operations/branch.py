@@ -17,10 +17,10 @@ from tract.history.lanes import lane_of, reach_of
 from tract.history.revision import resolve
 from tract.objects.commit import CommitInfo
 from tract.objects.hashing import canonical_json, parse_json
-from tract.objects.refs import BRANCH_PREFIX, HEAD, TAG_PREFIX, check_name
+from tract.objects.refs import BRANCH_PREFIX, HEAD, TAG_PREFIX, Head, check_name
 from tract.storage import queries as q
 from tract.storage.writing import Tip
-from tract.store import Head, Operation, Store
+from tract.store import Operation, Store
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,13 +20,13 @@ from tract.errors import (
 )
 from tract.history.operations import newest_first, operation
 from tract.objects.operation import OperationInfo
-from tract.objects.refs import BRANCH_PREFIX, HEAD, ORIG_HEAD
+from tract.objects.refs import BRANCH_PREFIX, HEAD, ORIG_HEAD, Head
 from tract.operations.configure import config_key, put_in_force, stored_config
 from tract.operations.proposal import put_state
 from tract.operations.usage import is_same_usage, known_usage, usage_values
 from tract.storage import proposals as kept
 from tract.storage import queries as q
-from tract.store import Head, Operation, Store
+from tract.store import Operation, Store
 
 Verb: TypeAlias = Literal["undo", "redo"]
 

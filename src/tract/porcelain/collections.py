@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, Protocol, Self, TypeVar
 
+from tract.agent.policies.acting import ACTION
 from tract.agent.tools import Toolbox
 from tract.errors import BranchNotFoundError, InvalidInputError, TractNotFoundError, shown
 from tract.history import operations as history
@@ -23,7 +24,7 @@ from tract.operations.tag import Tag
 from tract.sessions.tracts import TractTree, children_of, tract_infos, trees
 from tract.store import Store
 
-KINDS: Final[tuple[ProposalKind, ...]] = (COMPRESSION,)
+KINDS: Final[tuple[ProposalKind, ...]] = (COMPRESSION, ACTION)
 """What can be proposed."""
 
 

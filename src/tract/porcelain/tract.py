@@ -13,6 +13,7 @@ from typing import Any, Literal, Self, overload
 
 from pydantic import BaseModel
 
+from tract.agent.policies.decider import Decider
 from tract.agent.semantic import Deciders, Semantic, Verb, Wish, deciders
 from tract.agent.settings import Defaults, Models
 from tract.agent.summarizer import configured, summarizer_for
@@ -99,6 +100,7 @@ from tract.porcelain.arguments import (
 from tract.porcelain.collections import Branches, Children, Operations, Proposals, Tags, Tools
 from tract.porcelain.conversation import Conversation
 from tract.porcelain.opening import Place, open_models, open_store
+from tract.porcelain.policies import Policies
 from tract.sessions.opening import open_beside
 from tract.sessions.selection import Selection
 from tract.sessions.spawn import SpawnMode, SpawnRequest, spawn
@@ -127,8 +129,10 @@ class Tract(Conversation):
         self._store = store
         self._compiler = compiler
         self._models = Models(store, Defaults()) if models is None else models
-        store.make_room = partial(make_room, configured(self._models))
+        store.summarizer = configured(self._models)
+        store.make_room = partial(make_room, store.summarizer)
         self._tools = Tools(store) if tools is None else tools
+        self._decider = Decider(store)
 
     @classmethod
     def open(
@@ -1202,6 +1206,11 @@ class Tract(Conversation):
     def proposals(self) -> Proposals:
         """What waits to be approved or rejected, and what was: by number, the oldest first."""
         return Proposals(self._store)
+
+    @property
+    def policies(self) -> Policies:
+        """The rules that look after this tract: a mapping by name, with `add`, `change`, `pause`, `test` and `log`."""
+        return Policies(self._decider)
 
     # --- other agents ------------------------------------------------------------------------------
 

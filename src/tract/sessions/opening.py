@@ -6,11 +6,11 @@ from typing import Any
 
 from tract.errors import CorruptObjectError, CorruptStoreError, TractExistsError, TractNotFoundError
 from tract.objects.config import TractConfig
-from tract.objects.refs import BRANCH_PREFIX, HEAD
+from tract.objects.refs import BRANCH_PREFIX, HEAD, Head
 from tract.operations.configure import stored_config
 from tract.storage import queries as q
 from tract.storage.checks import misnamed
-from tract.store import Head, Operation, Store
+from tract.store import Operation, Store
 from tract.tokens import counter_for
 
 

@@ -212,3 +212,19 @@ replies: Final = _table(
     Column("data", LargeBinary, nullable=False),
     Column("created_at", _Int, nullable=False),
 )
+
+# What policies were asked and said: no part of any history, so that what was denied is known without being there.
+policy_log: Final = _table(
+    "policy_log",
+    _id(),
+    Column("tract_id", _Int, ForeignKey("tracts.id"), nullable=False),
+    Column("created_at", _Int, nullable=False),
+    Column("event", Text, nullable=False),
+    Column("verb", Text, nullable=False),
+    Column("policy", Text, nullable=False),
+    Column("verdict", Text, nullable=False),
+    Column("mode", Text, nullable=False),
+    Column("outcome", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("operation_no", _Int),
+)
