@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tract import DialogueContent, Event, Policy, PolicyAction, PolicyView, PolicyWarning, Tract, Verdict
+from tract import DialogueContent, Event, Policy, PolicyAction, PolicyView, PolicyWarning, ToolCall, Tract, Verdict
 from tract.agent.policies.view import PolicyView as View
 from tract.errors import (
     CorruptStoreError,
@@ -23,15 +24,21 @@ from tract.objects.policy import EVENTS
 from tract.testing import ScriptedLLM
 
 
+@pytest.fixture
+def t(open_tract: Callable[..., Tract]) -> Tract:
+    """Return a tract whose model says `ok`."""
+    return open_tract(llm=ScriptedLLM(["ok"]))
+
+
 def test_a_denied_commit_never_existed(t: Tract) -> None:
     """Nothing of it is in the history, the operation log or the database; the log of policies tells of the denial."""
-    t.policies.add(lambda event, view: Verdict("deny", "no teas"), name="no_tea", on=("before_commit",))
-    before = (len(t.operations), t.status().head, t.stats().size_bytes)
+    t.policies.add(lambda _event, _view: Verdict("deny", "no teas"), name="no_tea", on=("before_commit",))
+    before = (len(t.operations), t.status().head, t.stats().blobs)
 
     with pytest.raises(PolicyDeniedError, match=r"`no_tea` denied this: no teas") as caught:
         t.user("Which teas are there?")
 
-    assert (len(t.operations), t.status().head, t.stats().size_bytes) == before
+    assert (len(t.operations), t.status().head, t.stats().blobs) == before
     assert (caught.value.policy, caught.value.event, caught.value.is_asking) == ("no_tea", "before_commit", False)
     assert [(one.policy, one.verdict, one.outcome) for one in t.policies.log] == [("no_tea", "deny", "denied")]
 
@@ -58,7 +65,9 @@ def test_each_event_can_be_denied_and_leaves_nothing(t: Tract, way: str) -> None
     t.user("two " * 40)
     t.switch("main")
     t.user("three " * 40)
-    t.policies.add(lambda event, view: Verdict("deny", "not now"), name="no", on=(f"before_{EVENT_OF.get(way, way)}",))
+    t.policies.add(
+        lambda _event, _view: Verdict("deny", "not now"), name="no", on=(f"before_{EVENT_OF.get(way, way)}",)
+    )
     before = len(t.operations)
 
     with pytest.raises(PolicyDeniedError, match="not now"):
@@ -72,7 +81,7 @@ def test_every_event_after_a_write_is_told(t: Tract) -> None:
     """What was done is told once, with the commits it wrote and the number of its operation."""
     seen: list[Event] = []
     t.user("one " * 40)
-    t.policies.add(lambda event, view: seen.append(event), name="eyes", on=EVENTS)
+    t.policies.add(lambda event, _view: seen.append(event), name="eyes", on=EVENTS)
     reply = t.chat("two?").commit_info
     t.compress(content="short")
     t.spawn("look")
@@ -98,12 +107,12 @@ def test_higher_priorities_come_first_and_fix_what_the_others_see(t: Tract) -> N
         assert isinstance(event.content, DialogueContent)
         return Verdict("fix", "louder", DialogueContent(role="user", text=(event.content.text or "").upper()))
 
-    t.policies.add(lambda event, view: seen.append(event.content), name="low", on=("before_commit",), priority=1)
+    t.policies.add(lambda event, _view: seen.append(event.content), name="low", on=("before_commit",), priority=1)
     t.policies.add(shout, on=("before_commit",), priority=2)
     said = t.user("tea")
 
     assert [one.text for one in seen] == ["TEA"]
-    assert t.content(said).text == "TEA"
+    assert t.show(said).text == "TEA"
     assert t.operations[-1].args["policies"] == ["shout"]
     assert list(t.policies) == ["shout", "low"]
 
@@ -128,7 +137,7 @@ def test_shadow_says_the_same_and_changes_nothing(tmp_path: Path) -> None:
 
 def test_off_and_paused_policies_are_not_asked(t: Tract) -> None:
     """Neither says anything; resumed they do, and with none in force the handle asks nobody."""
-    t.policies.add(lambda event, view: Verdict("deny"), name="no", on=("before_commit",))
+    t.policies.add(lambda _event, _view: Verdict("deny"), name="no", on=("before_commit",))
     t.policies.pause()
     t.user("one")
     assert t.policies.is_paused
@@ -160,7 +169,7 @@ def test_one_that_raises_denies_before_and_warns_after(t: Tract) -> None:
 
 def test_what_is_no_decision_denies(t: Tract) -> None:
     """A function that returns something else is one that failed."""
-    t.policies.add(lambda event, view: True, name="wrong", on=("before_commit",))
+    t.policies.add(lambda _event, _view: True, name="wrong", on=("before_commit",))
 
     with pytest.raises(PolicyDeniedError, match="InvalidInputError"):
         t.user("one")
@@ -168,12 +177,12 @@ def test_what_is_no_decision_denies(t: Tract) -> None:
 
 def test_asking_is_answered_by_the_application(t: Tract) -> None:
     """Without somebody to ask it is denied, and the error says that leave was asked for."""
-    t.policies.add(lambda event, view: Verdict("ask", "really?"), name="sure", on=("before_commit",))
+    t.policies.add(lambda _event, _view: Verdict("ask", "really?"), name="sure", on=("before_commit",))
     with pytest.raises(PolicyDeniedError, match="asks for leave: really") as caught:
         t.user("one")
-    t.policies.on_ask(lambda event, verdict: verdict.reason == "really?")
+    t.policies.on_ask(lambda _event, verdict: verdict.reason == "really?")
     t.user("one")
-    t.policies.on_ask(lambda event, verdict: False)
+    t.policies.on_ask(lambda _event, _verdict: False)
     with pytest.raises(PolicyDeniedError):
         t.user("two")
 
@@ -183,7 +192,7 @@ def test_asking_is_answered_by_the_application(t: Tract) -> None:
 
 def test_warnings_let_it_happen(t: Tract) -> None:
     """A warning is Python's, and the log's."""
-    t.policies.add(lambda event, view: Verdict("warn", "hot"), name="hot", on=("before_commit", "after_commit"))
+    t.policies.add(lambda _event, _view: Verdict("warn", "hot"), name="hot", on=("before_commit", "after_commit"))
 
     with pytest.warns(PolicyWarning, match="`hot` warns: hot") as caught:
         t.user("tea")
@@ -200,7 +209,7 @@ def test_an_action_does_not_ask_its_own_policy_again(t: Tract) -> None:
         return PolicyAction("annotate", {"commits": event.commits[-1:], "priority": "pinned"}, "all of it")
 
     t.policies.add(pins, on=("after_commit",))
-    t.policies.add(lambda event, view: seen.append(event.verb), name="eyes", on=("after_commit",), priority=-1)
+    t.policies.add(lambda event, _view: seen.append(event.verb), name="eyes", on=("after_commit",), priority=-1)
     t.user("tea")
 
     assert seen == ["annotate", "commit"]
@@ -213,7 +222,7 @@ def test_two_that_act_on_each_other_come_to_an_end(t: Tract) -> None:
     """Each may act on behalf of the other once."""
     for name, priority in (("pins", "pinned"), ("skips", "skip")):
         t.policies.add(
-            lambda event, view, priority=priority: PolicyAction(
+            lambda event, _view, priority=priority: PolicyAction(
                 "annotate", {"commits": event.commits[-1:], "priority": priority}
             ),
             name=name,
@@ -309,7 +318,6 @@ def test_policies_are_kept_and_undone(tmp_path: Path) -> None:
             t.user(_key())
         t.undo()
         t.user(_key())
-        t.redo(1) if False else None
         t.policies.remove("auto_pin")
         assert list(t.policies) == []
     with Tract.open(tmp_path / "a.db") as t:
@@ -384,7 +392,10 @@ def test_damaged_policies_are_said_to_be(tmp_path: Path) -> None:
     """What is kept and cannot be read is never taken for nothing."""
     with Tract.open(tmp_path / "a.db") as t:
         t.policies.add("secret_guard")
-        with t._store.operation("configure") as operation:
+        with (
+            pytest.warns(PolicyWarning, match="could not be read again"),
+            t._store.operation("configure") as operation,  # noqa: SLF001
+        ):
             operation.set_meta("policies:default", '{"rules":[{"kind":"secret_guard","colour":1}]}')
     with pytest.raises(CorruptStoreError, match="policies"):
         Tract.open(tmp_path / "a.db")
@@ -396,7 +407,7 @@ def test_a_read_only_handle_changes_none(tmp_path: Path) -> None:
         t.policies.add("secret_guard")
         t.user("tea")
     with Tract.open(tmp_path / "a.db", read_only=True) as t:
-        t.policies.add(lambda event, view: Verdict("deny", "shut"), name="shut", on=("before_compile",))
+        t.policies.add(lambda _event, _view: Verdict("deny", "shut"), name="shut", on=("before_compile",))
         with pytest.raises(PolicyDeniedError):
             t.compile()
         with pytest.raises(ReadOnlyError):
@@ -452,6 +463,7 @@ def test_a_policy_of_ones_own_is_a_class(t: Tract) -> None:
         most: int = 3
 
         def evaluate(self, event: Event, view: PolicyView) -> Verdict | None:
+            assert view.branch == "main"
             assert isinstance(event.content, DialogueContent)
             return Verdict("deny", "long") if len(event.content.text or "") > self.most else None
 
@@ -488,13 +500,13 @@ def test_chat_goes_on_behind_what_a_policy_did(tmp_path: Path) -> None:
 def test_a_denied_tool_call_is_told_to_the_model(tmp_path: Path) -> None:
     """The tool does not run, the model reads why, and the run goes on."""
     ran = []
-    call = {"id": "c1", "name": "search", "arguments": '{"q": "tea"}'}
-    with Tract.open(tmp_path / "a.db", llm=ScriptedLLM([{"tool_calls": [call]}, "done"])) as t:
+    call = ToolCall("c1", "search", '{"q": "tea"}')
+    with Tract.open(tmp_path / "a.db", llm=ScriptedLLM([call, "done"])) as t:
         seen: list[Event] = []
         t.policies.add(
-            lambda event, view: Verdict("deny", f"no {event.args['name']}"), name="no", on=("before_tool_call",)
+            lambda event, _view: Verdict("deny", f"no {event.args['name']}"), name="no", on=("before_tool_call",)
         )
-        t.policies.add(lambda event, view: seen.append(event), name="eyes", on=("after_tool_call",))
+        t.policies.add(lambda event, _view: seen.append(event), name="eyes", on=("after_tool_call",))
 
         @t.tool
         def search(q: str) -> str:
@@ -512,7 +524,9 @@ def test_erasing_forgets_reasons_that_quote(t: Tract) -> None:
     """What a policy said of an erased content is gone from the log; that it said something is not."""
     said = t.user("the blue teapot of the neighbour")
     t.policies.add(
-        lambda event, view: Verdict("allow", "saw the blue teapot of the neighbour"), on=("before_commit",), name="x"
+        lambda _event, _view: Verdict("allow", "saw: the blue teapot of the neighbour"),
+        on=("before_commit",),
+        name="x",
     )
     t.user("more")
     assert "teapot" in next(iter(t.policies.log)).reason

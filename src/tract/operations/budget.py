@@ -98,6 +98,6 @@ _WHILE_WRITING: Final[Mapping[str, Callable[[int, int], None]]] = {"warn": _warn
 def caller_level() -> int:
     """Return the `stacklevel` of the application's line: the first frame outside this package, seen from the caller."""
     level, frame = 0, inspect.currentframe()
-    while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "tract":
+    while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] in {"tract", "contextlib"}:
         level, frame = level + 1, frame.f_back
     return level

@@ -85,7 +85,7 @@ class Policies(Mapping[str, Policy]):
             self._use(change_policies(self._decider.store, without_rule(name)))
         return rule
 
-    def change(self, name: str, **fields: Any) -> Policy:
+    def change(self, name: str, /, **fields: Any) -> Policy:
         """Change fields of the policy *name*, such as `mode="shadow"`.
 
         Raises:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import takewhile
 from typing import Any, Final
 from weakref import ref
 
@@ -27,10 +28,11 @@ from tract.store import Store
 _DEEPEST: Final = 4
 """How many policies may act on behalf of each other; further ones are not asked after what was done."""
 
+_ASKING: Final = ("chat", "generate", "run")
 _AFTER: Final[Mapping[str, str]] = {
     **dict.fromkeys(("commit", "edit", "annotate", "pin", "unpin", "skip", "unskip", "batch"), "commit"),
     **{verb: verb for verb in ("merge", "compress", "spawn", "collapse")},
-    **dict.fromkeys(("chat", "generate", "run"), "commit"),
+    **dict.fromkeys(_ASKING, "commit"),
 }
 _PASSED: Final = Verdict("allow")
 
@@ -109,10 +111,12 @@ class Decider:
         what = _AFTER.get(verb)
         if what is None or self.store.policies is None:
             return
-        event = Event(f"after_{what}", verb, commits=self._commits(written), operation=number)
+        commits, is_reply = self._written(written)
+        event = Event(f"after_{what}", verb, commits=commits, operation=number)
         self.after(event)
-        if verb in {"chat", "generate", "run"} and args.get("usages"):
-            self.after(replace(event, name="after_generate", args={"usage": args["usages"][-1]["usage"]}))
+        if is_reply and verb in _ASKING:
+            usage = args["usages"][-1]["usage"] if args.get("usages") else None
+            self.after(replace(event, name="after_generate", args={"usage": usage}))
 
     # --- one policy ------------------------------------------------------------------------------
 
@@ -245,16 +249,12 @@ class Decider:
         except TractError as error:
             _warn(f"The policies in force could not be read again: {error.message}")
 
-    def _commits(self, written: frozenset[int]) -> tuple[str, ...]:
+    def _written(self, written: frozenset[int]) -> tuple[tuple[str, ...], bool]:
+        """Return the hashes of what was written on HEAD's branch, the oldest first, and whether a model said it."""
         head = self.store.head_hash()
-        if head is None or not written:
-            return ()
-        found = []
-        for event in reversed(states_of(self.store).get(head).events):
-            if event.id not in written:
-                break
-            found.append(event.hash.hex())
-        return tuple(reversed(found))
+        events = () if head is None or not written else states_of(self.store).get(head).events
+        found = list(takewhile(lambda one: one.id in written, reversed(events)))
+        return tuple([one.hash.hex() for one in reversed(found)]), bool(found) and found[0].origin == "model"
 
 
 @contextmanager

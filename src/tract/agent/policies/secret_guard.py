@@ -22,8 +22,8 @@ SHAPES: Final[Mapping[str, re.Pattern[str]]] = {
     name: re.compile(shape)
     for name, shape in {
         "an Anthropic key": _WORD + r"sk-ant-[A-Za-z0-9_-]{20,}",
-        "an OpenAI key": _WORD
-        + r"sk-(?!ant-)(?=[\w-]*\d)(?=[\w-]*[A-Z])(?:proj-|svcacct-|admin-|or-v1-)?[A-Za-z0-9_-]{20,}",
+        # Real ones have digits and capitals; `sk-learn-and-what-follows` has not.
+        "an OpenAI key": _WORD + r"sk-(?!ant-)(?=[\w-]*\d)(?=[\w-]*[A-Z])[A-Za-z0-9_-]{20,}",
         "an AWS access key": _WORD + r"(?:AKIA|ASIA)[0-9A-Z]{16}\b",
         "an AWS secret key": r"(?i)aws_?secret_?(?:access_?)?key\W{1,5}[A-Za-z0-9/+=]{40}",
         "a GitHub token": _WORD + r"(?:gh[pousr]_[A-Za-z0-9]{36,}|github_pat_[A-Za-z0-9_]{60,})",
