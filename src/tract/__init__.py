@@ -79,6 +79,7 @@ if TYPE_CHECKING:
     from tract.operations.rebase import RebaseResult
     from tract.operations.reorder import ReorderResult
     from tract.operations.review import Brought, Concern, Review
+    from tract.operations.search import SearchHit
     from tract.operations.stats import AgeStats, KindStats, Stats
     from tract.operations.summary import SourceMessage, Summarizer, Summary, SummaryRequest, extractive
     from tract.operations.tag import Tag
@@ -182,6 +183,7 @@ _HOME = {
     "RunBudget": "tract.agent.limits",
     "RunResult": "tract.agent.run",
     "SafetyWarning": "tract.compile.safety",
+    "SearchHit": "tract.operations.search",
     "SecretGuard": "tract.agent.policies.secret_guard",
     "Session": "tract.porcelain.session",
     "SessionContent": "tract.objects.content",
@@ -311,6 +313,7 @@ __all__ = [
     "RunBudget",
     "RunResult",
     "SafetyWarning",
+    "SearchHit",
     "SecretGuard",
     "Session",
     "SessionContent",

@@ -112,7 +112,7 @@ def test_higher_priorities_come_first_and_fix_what_the_others_see(t: Tract) -> N
     said = t.user("tea")
 
     assert [one.text for one in seen] == ["TEA"]
-    assert t.show(said).text == "TEA"
+    assert t.show(said) == DialogueContent(role="user", text="TEA")
     assert t.operations[-1].args["policies"] == ["shout"]
     assert list(t.policies) == ["shout", "low"]
 
@@ -265,7 +265,7 @@ def test_no_policy_goes_over_the_ceiling(tmp_path: Path, own: str, ceiling: str,
     """What it may not do it proposes, and where it may not propose it only says so."""
     with Tract.open(tmp_path / "a.db") as t:
         t.policies.add("auto_pin", roles=["user"], autonomy=own)
-        t.policies.ceiling = ceiling  # type: ignore[assignment]  # a text will do
+        t.policies.ceiling = ceiling
         t.user("tea")
         assert [entry.priority for entry in t.compile().shown] == [priority]
         assert t.policies.log.find(verdict="action")[0].outcome == outcome
@@ -300,7 +300,7 @@ def test_a_proposal_whose_ground_moved_says_so(t: Tract) -> None:
 def test_a_fix_over_the_ceiling_is_refused(t: Tract) -> None:
     """What a policy may not change by itself it asks about."""
     t.policies.add("secret_guard", on_found="redact")
-    t.policies.ceiling = "collaborative"  # type: ignore[assignment]  # a text will do
+    t.policies.ceiling = "collaborative"
 
     with pytest.raises(PolicyDeniedError, match="asks for leave"):
         t.user(_key())
@@ -381,7 +381,7 @@ def test_wrong_calls(t: Tract) -> None:
     with pytest.raises(InvalidInputError):
         t.policies.add(print, on=("before_tea",))
     with pytest.raises(InvalidInputError):
-        t.policies.ceiling = "sky"  # type: ignore[assignment]  # no level
+        t.policies.ceiling = "sky"
     with pytest.raises(InvalidInputError):
         t.policies.on_ask(5)  # type: ignore[arg-type]  # no function
     with pytest.raises(InvalidInputError):
@@ -394,7 +394,7 @@ def test_damaged_policies_are_said_to_be(tmp_path: Path) -> None:
         t.policies.add("secret_guard")
         with (
             pytest.warns(PolicyWarning, match="could not be read again"),
-            t._store.operation("configure") as operation,  # noqa: SLF001
+            t._store.operation("configure") as operation,
         ):
             operation.set_meta("policies:default", '{"rules":[{"kind":"secret_guard","colour":1}]}')
     with pytest.raises(CorruptStoreError, match="policies"):
@@ -534,6 +534,26 @@ def test_erasing_forgets_reasons_that_quote(t: Tract) -> None:
 
     assert result.redacted == 1
     assert [one.reason for one in t.policies.log.find(policy="x")] == [""]
+
+
+def test_a_scan_pins_what_is_there(t: Tract) -> None:
+    """Retroactively, once, and never where anybody has set a priority."""
+    said = [t.user(text) for text in ("tea one", "tea two", "milk", "tea three")]
+    t.unpin(said[1])
+    t.skip(said[3])
+    t.policies.add("auto_pin", patterns=["^tea"], mode="shadow")
+    told = t.policies.scan("auto_pin")
+    assert told is not None
+    assert told.outcome == "shadowed"
+    t.policies.change("auto_pin", mode="enforce")
+    done = t.policies.scan("auto_pin")
+    assert done is not None
+    assert done.outcome == "done"
+    assert t.policies.scan("auto_pin") is None
+
+    assert [one.priority for one in t.compile().shown] == ["pinned", "normal", "normal"]
+    with pytest.raises(InvalidInputError, match="single events"):
+        t.policies.scan(t.policies.add("secret_guard").name)
 
 
 def test_errors_are_typed(t: Tract) -> None:

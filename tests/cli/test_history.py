@@ -351,6 +351,38 @@ def test_find(store: Run) -> None:
     assert store("find", "--metadata", "ticket").exit_code == 2
 
 
+def test_search(store: Run) -> None:
+    """Commit, tract, score, whether anything leads to it and a piece in one line; JSON says where the words are."""
+    with Tract.open(".tract.db") as t:
+        undone = t.user("a word\nthat was\tundone", message="fifth")
+        t.undo()
+
+    assert rows(store, "search", "THREE") == [
+        [rows(store, "log", "idea")[0][0], "default", "0.868", "reachable", "three"]
+    ]
+    assert [row[1:] for row in rows(store, "search", '"word\nthat"')] == [
+        ["default", "0.862", "unreachable", "a word that was undone"]
+    ]
+    assert [row[4] for row in rows(store, "search", "--", "o", "-two")] == ["a word that was undone", "one"]
+    assert rows(store, "search", "three", "--scope", "ancestry") == []
+    assert len(rows(store, "search", "three", "--at", "idea")) == 1
+    assert len(rows(store, "search", "-n", "1", "--rebuild")) == 1
+    assert len(rows(store, "--at-op", "2", "search")) == 1
+    found = json.loads(store("search", "undone", "--json").stdout)["hits"]
+    assert [(hit["commit"]["hash"], hit["matches"], hit["is_reachable"]) for hit in found] == [
+        (undone.hash, [[16, 22]], False)
+    ]
+    assert store("search", "x", "--scope", "all").exit_code == 2
+
+
+def test_search_marks_what_was_found_on_a_terminal(store: Run) -> None:
+    """Two lines for each hit, the words in bold."""
+    shown = on_terminal("--color", "always", "search", "hre", "role:user", folder=Path.cwd())
+
+    assert "t\x1b[1mhre\x1b[0me" in shown
+    assert "default" in shown
+
+
 def test_bisect_runs_a_command(run: Run, tmp_path: Path) -> None:
     """The command gets each context on stdin; 0 is good, 125 skips, 1 is bad; the commit found is printed."""
     with Tract.open(".tract.db") as t:

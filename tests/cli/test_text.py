@@ -63,6 +63,9 @@ COMMANDS = [
     ("diff", "--json"),
     ("blame",),
     ("find", "[/foo]"),
+    ("search", "[/foo]"),
+    ("search", "[/foo]", "--json"),
+    ("search", HOSTILE.replace("\x00", "")),
     ("undo",),
     ("switch", HOSTILE.replace("\x00", "")),
     ("find", "--config", HOSTILE.replace("\x00", "")),
@@ -102,6 +105,7 @@ ON_TERMINAL = [
     ("op", "log"),
     ("diff",),
     ("blame",),
+    ("search", "[/foo]"),
 ]
 
 

@@ -29,9 +29,14 @@ from tract import (
 from tract.errors import BudgetExceededError, InvalidInputError
 from tract.formats.validate import RULE_BOOKS, Violation
 
-STRATEGIES = ["newest", "window", "importance"]
+STRATEGIES = ["newest", "window", "importance", "relevant"]
 PRIMING = 3
 THOUGHT = Reasoning("anthropic", {"type": "thinking", "thinking": "hm", "signature": "c2ln"}, "hm")
+
+
+def fit(t: Tract, budget: int, strategy: Any) -> CompiledContext:
+    """Compile within *budget*; to be relevant a message has to have to do with something."""
+    return t.compile(budget=budget, strategy=strategy, query="message e 4" if strategy == "relevant" else None)
 
 
 def refused(context: CompiledContext) -> dict[str, list[Violation]]:
@@ -150,10 +155,10 @@ def test_any_history_fits(seed: int, turns: int, share: float, strategy: Any) ->
         operations = len(t.operations)
         if whole.token_count > budget and least > budget:
             with pytest.raises(BudgetExceededError) as caught:
-                t.compile(budget=budget, strategy=strategy)
+                fit(t, budget, strategy)
             assert (caught.value.tokens, caught.value.limit_tokens) == (least, budget)
             return
-        part = t.compile(budget=budget, strategy=strategy)
+        part = fit(t, budget, strategy)
 
         assert_fits(whole, part, budget, tokens)
         kept = kept_of(whole, part)
@@ -161,7 +166,7 @@ def test_any_history_fits(seed: int, turns: int, share: float, strategy: Any) ->
         assert all(group <= kept or not group & kept for group in groups_of(whole))
         assert refused(part) == {}
         assert bool(part.left_out) == (whole.token_count > budget)
-        assert t.compile(budget=budget, strategy=strategy) == part
+        assert fit(t, budget, strategy) == part
         assert len(t.operations) == operations
 
 
@@ -180,7 +185,7 @@ def test_any_messages_stay_valid(history: list[Message], pinned: set[int], share
         whole = t.compile()
         budget = max(1, whole.token_count * share // 100)
         try:
-            part = t.compile(budget=budget, strategy=strategy)
+            part = fit(t, budget, strategy)
         except BudgetExceededError:
             return  # when that is so is shown above
 
@@ -209,9 +214,9 @@ def test_real_conversations_fit_twenty_budgets(number: int) -> None:
             for strategy in STRATEGIES:
                 if budget < least:
                     with pytest.raises(BudgetExceededError):
-                        t.compile(budget=budget, strategy=strategy)  # type: ignore[arg-type]  # a name
+                        fit(t, budget, strategy)
                     continue
-                part = t.compile(budget=budget, strategy=strategy)  # type: ignore[arg-type]  # a name
+                part = fit(t, budget, strategy)
                 assert_fits(whole, part, budget, tokens)
                 kept = kept_of(whole, part)
                 assert all(group <= kept or not group & kept for group in groups)

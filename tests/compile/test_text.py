@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tract import FilePart, ImagePart, Message, Reasoning, TextPart, ToolCall, ToolResultPart
-from tract.compile.text import equal_blocks, lines_of, readable, searchable, stored_lines
+from tract.compile.text import equal_blocks, lines_of, readable, stored_lines
+from tract.objects.message import searchable
 
 
 @pytest.mark.parametrize(

@@ -17,8 +17,9 @@ def connected(path: Path | str) -> Iterator[sqlite3.Connection]:
 
 
 def rows_of(connection: sqlite3.Connection) -> Rows:
-    """Return every row of every table, in a fixed order."""
-    tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")]
+    """Return every row of every table, in a fixed order; not the search index, which is no part of what is stored."""
+    names = connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'search%'")
+    tables = [name for (name,) in names]
     return {name: sorted(connection.execute(f"SELECT * FROM {name}"), key=repr) for name in sorted(tables)}
 
 

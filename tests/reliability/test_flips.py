@@ -30,6 +30,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
         t.reply_cache.put("asked", b"answered")
     with Tract.open(path, tract="second", actor="tester") as t:
         t.user("Another context.")
+        assert t.search("context")
         t.spawn("look it up", name="third")
     with connected(path) as connection:
         connection.execute("PRAGMA journal_mode=DELETE")

@@ -19,6 +19,7 @@ def fill(url: str) -> None:
         t.annotate(asked, "pinned", reason="the question")
         t.branch("side")
         t.user("And 6 x 8?")
+        t.search("6 x")  # leaves an index
 
 
 if __name__ == "__main__":

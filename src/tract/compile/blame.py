@@ -12,13 +12,14 @@ from typing import Any, NamedTuple
 from tract.compile.compiler import States, states_of
 from tract.compile.extract import sentences, without_label
 from tract.compile.fold import Entry, Event, State, switched_off
-from tract.compile.text import equal_blocks, lines_of, searchable
+from tract.compile.text import equal_blocks, lines_of
 from tract.history.ancestry import MergedOf, Place
 from tract.history.lanes import merged_of
 from tract.history.reflog import require_logged
 from tract.history.walk import LaneOf, Run
 from tract.objects.commit import SHORT_HASH, from_microseconds
 from tract.objects.content import SUMMARY_MARK
+from tract.objects.message import searchable
 from tract.storage import queries as q
 from tract.store import Store
 

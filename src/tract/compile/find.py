@@ -12,7 +12,6 @@ from tract.compile.compiler import states_of
 from tract.compile.conditions import meets, parse_conditions
 from tract.compile.counts import counted
 from tract.compile.fold import Event
-from tract.compile.text import searchable
 from tract.errors import CorruptObjectError, InvalidInputError, TagNotFoundError
 from tract.history.ancestry import Place, contains
 from tract.history.info import commit_info
@@ -20,6 +19,7 @@ from tract.history.lanes import reach_of
 from tract.history.reflog import require_logged
 from tract.objects.commit import OPS, ORIGINS, CommitInfo, to_microseconds
 from tract.objects.hashing import config_hash
+from tract.objects.message import searchable
 from tract.objects.refs import TAG_PREFIX
 from tract.storage import queries as q
 from tract.storage.verify import verify_blob

@@ -11,16 +11,16 @@ import inspect
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Literal, Protocol, TypeAlias, cast
+from typing import Final, Literal, Protocol, TypeAlias, cast, get_args
 
 from tract.errors import BudgetExceededError, InvalidInputError, shown
 from tract.objects.commit import SHORT_HASH
 from tract.objects.message import Message
 from tract.tokens.message import REPLY_PRIMING_TOKENS
 
-StrategyName: TypeAlias = Literal["newest", "window", "importance"]
+StrategyName: TypeAlias = Literal["newest", "window", "importance", "relevant"]
 
-Why: TypeAlias = Literal["older", "less_important", "not_chosen", "too_large"]
+Why: TypeAlias = Literal["older", "less_important", "less_relevant", "not_chosen", "too_large"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +31,9 @@ class LeftOut:
         commit: Hash of the commit that placed it.
         role: Who says it.
         tokens: What it would have cost.
-        why: `older` than what fits, `less_important` than what is kept, `not_chosen` by a strategy of your
-            own, or `too_large`: beside what is always kept there is no room for it and what belongs to it.
+        why: `older` than what fits, `less_important` or `less_relevant` than what is kept, `not_chosen` by a
+            strategy of your own, or `too_large`: beside what is always kept there is no room for it and what
+            belongs to it.
     """
 
     commit: str
@@ -235,7 +236,7 @@ def strategy_named(strategy: object) -> tuple[str, FitStrategy, Why]:
         return "a strategy of your own", cast("FitStrategy", strategy), "not_chosen"
     raise InvalidInputError(
         f"{shown(strategy)} is no strategy.",
-        hint=f"Known are {', '.join(_STRATEGIES)}; or give a callable that takes groups and tokens.",
+        hint=f"Known are {', '.join(get_args(StrategyName))}; or give a callable that takes groups and tokens.",
     )
 
 

@@ -11,6 +11,7 @@ from tract.compile.context import CompiledContext
 from tract.compile.fit import FitStrategy, LeftOut, MessageGroup, Why, decide, strategy_named
 from tract.compile.fold import Entry
 from tract.compile.proof import FORMATS
+from tract.compile.relevance import RELEVANT, relevant
 from tract.errors import InvalidInputError, shown
 from tract.formats.repair import exchanges
 from tract.history.replies import replies
@@ -19,8 +20,8 @@ from tract.objects.message import Message
 from tract.objects.policy import Event
 from tract.store import Store
 
-_BY_PLACE = frozenset({"newest", "window"})
-"""Strategies that look at nothing but places and sizes."""
+_BY_PLACE = frozenset({"newest", "window", RELEVANT})
+"""Strategies that ask nothing of who answers whom."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,12 @@ class _Sized:
 
 
 def fitted(
-    store: Store, context: CompiledContext, budget: int | TokenBudget | None, strategy: str | FitStrategy | None
+    store: Store,
+    context: CompiledContext,
+    budget: int | TokenBudget | None,
+    strategy: str | FitStrategy | None,
+    *,
+    query: str | None = None,
 ) -> CompiledContext:
     """Return *context*, or what of it fits.
 
@@ -45,30 +51,36 @@ def fitted(
         context: What was compiled, whole.
         budget: Largest `token_count`; `None` for the tract's own budget if there is a strategy, else for no limit.
         strategy: What to keep; `None` for `newest`.
+        query: What `relevant` looks for.
 
     Raises:
         BudgetExceededError: What cannot be left out is larger.
-        InvalidInputError: No such budget or strategy, or a strategy without any budget.
+        InvalidInputError: No such budget or strategy, a strategy without any budget, or a query for another one.
         PolicyDeniedError: A policy does not let it be compiled.
 
     Cost:
         O(messages), and with `importance` or a strategy of the caller's own O(commits that have a note).
     """
     if store.policies is None:
-        return _fitted(store, context, budget, strategy)
+        return _fitted(store, context, budget, strategy, query=query)
     args = {"tokens": context.token_count, "messages": len(context.messages)}
     store.policies.before(Event("before_compile", "compile", args=args))
-    made = _fitted(store, context, budget, strategy)
+    made = _fitted(store, context, budget, strategy, query=query)
     store.policies.after(Event("after_compile", "compile", args={**args, "left_out": len(made.left_out)}))
     return made
 
 
 def _fitted(
-    store: Store, context: CompiledContext, budget: int | TokenBudget | None, strategy: str | FitStrategy | None
+    store: Store,
+    context: CompiledContext,
+    budget: int | TokenBudget | None,
+    strategy: str | FitStrategy | None,
+    *,
+    query: str | None,
 ) -> CompiledContext:
-    if budget is None and strategy is None:
+    if budget is None and strategy is None and query is None:
         return context
-    name, choose, why = strategy_named("newest" if strategy is None else strategy)
+    name, choose, why = _chosen("newest" if strategy is None else strategy, query)
     limit = _limit(store, budget)
     pairs = zip(context.messages, context.shown, strict=True)
     sized = [_Sized(message, entry, tokens_of(store, message, entry)) for message, entry in pairs]
@@ -85,6 +97,19 @@ def _fitted(
         if index not in kept:
             left.update(dict.fromkeys(places[index], "too_large" if group.tokens > room else why))
     return _without(_counted(store, context, sized), sized, left, f"{limit:,} tokens ({name})")
+
+
+def _chosen(strategy: str | FitStrategy, query: object) -> tuple[str, FitStrategy, Why]:
+    """Return the strategy's name, the strategy, and why it leaves something out."""
+    is_relevant = isinstance(strategy, str) and strategy == RELEVANT
+    if query is None and not is_relevant:
+        return strategy_named(strategy)
+    if not isinstance(query, str) or not is_relevant:
+        raise InvalidInputError(
+            "The strategy `relevant` and a `query` of text belong together.",
+            hint="Write `t.compile(strategy='relevant', query='...')`.",
+        )
+    return RELEVANT, relevant(query), "less_relevant"
 
 
 def _limit(store: Store, budget: object) -> int:

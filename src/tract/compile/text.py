@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TypeAlias
 
 from tract.objects.message import (
@@ -19,7 +19,6 @@ from tract.objects.message import (
     Reasoning,
     TextPart,
     ToolCall,
-    ToolResultPart,
     part_to_json,
 )
 
@@ -42,21 +41,6 @@ def lines_of(message: Message) -> list[str]:
 def stored_lines(message: Message) -> list[str]:
     """Return the lines of *message*'s stored form, which tells apart whatever `readable` does not."""
     return json.dumps([part_to_json(part) for part in message.parts], indent=2, ensure_ascii=False).split("\n")
-
-
-def searchable(message: Message) -> Iterator[str]:
-    """Return every text of *message* as it was committed: texts, reasoning, names and arguments of tool calls."""
-    return _texts(message.parts)
-
-
-def _texts(parts: Iterable[AnyPart]) -> Iterator[str]:
-    for part in parts:
-        if isinstance(part, ToolCall):
-            yield part.name
-            yield part.arguments
-        elif not isinstance(part, (ImagePart, FilePart)):
-            yield part.text
-            yield from _texts(part.parts if isinstance(part, ToolResultPart) else ())
 
 
 def _part(part: AnyPart) -> str:

@@ -6,7 +6,7 @@ nothing here knows a provider.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, TypeAlias
 
@@ -191,6 +191,21 @@ def copied(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [copied(item) for item in value]
     return value
+
+
+def searchable(message: Message) -> Iterator[str]:
+    """Return every text of *message* as it was committed: texts, reasoning, names and arguments of tool calls."""
+    return _texts(message.parts)
+
+
+def _texts(parts: Iterable[AnyPart]) -> Iterator[str]:
+    for part in parts:
+        if isinstance(part, ToolCall):
+            yield part.name
+            yield part.arguments
+        elif not isinstance(part, (ImagePart, FilePart)):
+            yield part.text
+            yield from _texts(part.parts if isinstance(part, ToolResultPart) else ())
 
 
 def part_to_json(part: AnyPart) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Answers which names refs, tracts and authors may have, and what a ref change is.
+"""Answers which names refs, tracts and authors may have, what a ref change is, and where a handle stands.
 
 Git's rules (`git check-ref-format --branch`) and the stricter ones a terminal and a file system
 need: NFC, at most 255 bytes, nothing invisible, no leading dash.
@@ -17,13 +17,6 @@ BRANCH_PREFIX: Final = "heads/"
 TAG_PREFIX: Final = "tags/"
 DEFAULT_BRANCH: Final = "main"
 MAX_NAME_BYTES: Final = 255
-
-
-class Head(NamedTuple):
-    """Where a handle stands: on a branch, or detached on a commit."""
-
-    branch: str | None
-    commit: bytes | None = None
 
 
 _FORBIDDEN: Final = frozenset(" ~^:?*[\\")
@@ -110,3 +103,10 @@ def check_label(value: str, what: str) -> str:
             hint="Give a plain name.",
         )
     return value
+
+
+class Head(NamedTuple):
+    """Where a handle stands: on a branch, or detached on a commit."""
+
+    branch: str | None
+    commit: bytes | None = None

@@ -17,6 +17,7 @@ from tract.operations.erasure import Derived, Found, Wanted, find, written_forms
 from tract.operations.proposal import sources_of
 from tract.operations.reply_cache import forget_replies
 from tract.operations.roots import Graph
+from tract.search.index import forget
 from tract.storage import erasing as e
 from tract.storage import queries as q
 from tract.storage import sweeping as w
@@ -212,6 +213,7 @@ class _Erasing:
         operation.has_values = bool(found.blobs or self.redacted)
         if not operation.has_values:
             return
+        forget(database, set(found.blobs), thoroughly=True)
         w.drop(database, found.blobs, operation.now)
         e.drop_usage_texts(database, self.usages)
         for _, place, old, new in self.operations:

@@ -16,6 +16,7 @@ from tract.errors import InvalidInputError, OperationOpenError, StorageError, sh
 from tract.history.ancestry import Place, Reach, contains
 from tract.objects.content import ANNOTATION
 from tract.operations.roots import DAY, Graph, ever_held, held_since
+from tract.search.index import forget
 from tract.storage import queries as q
 from tract.storage import sweeping as w
 from tract.storage.database import Database
@@ -106,6 +107,7 @@ def gc(store: Store, options: GCOptions, *, dry_run: bool = False) -> GCResult:
         database = store.database
         # Decided again: what was named, committed or undone meanwhile is in use now.
         plan = _Sweep(store, database, folds, options).plan(operation.now)
+        forget(database, set(plan.blobs), thoroughly=False)
         w.drop(database, plan.blobs, operation.now)
         w.collect(database, (one.id for one in plan.unmarked), operation.now)
         operation.args.update(

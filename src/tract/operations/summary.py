@@ -14,10 +14,18 @@ from typing import Any, Final, TypeAlias
 
 from tract.compile.extract import NAME, Said, extract, kept_line
 from tract.compile.fold import Entry
-from tract.compile.text import searchable
 from tract.errors import InvalidInputError, SummaryError, TractError, shown
 from tract.objects.content import SUMMARY_MARK, SummaryContent, to_message
-from tract.objects.message import FilePart, ImagePart, Message, Reasoning, TextPart, ToolCall, ToolResultPart
+from tract.objects.message import (
+    FilePart,
+    ImagePart,
+    Message,
+    Reasoning,
+    TextPart,
+    ToolCall,
+    ToolResultPart,
+    searchable,
+)
 from tract.tokens.counter import TokenCounter
 from tract.tokens.message import message_tokens
 

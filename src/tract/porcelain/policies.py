@@ -9,7 +9,7 @@ from typing import Any
 from tract.agent.policies.builtin import KINDS
 from tract.agent.policies.decider import Decider
 from tract.agent.policies.kept import KeptPolicies, change_policies, policy_of, with_rule, without_rule
-from tract.agent.policies.log import PolicyLog
+from tract.agent.policies.log import PolicyLog, PolicyRecord
 from tract.agent.policies.policy import FunctionPolicy, Policy, built
 from tract.errors import InvalidInputError, PolicyNotFoundError, shown
 from tract.objects.decision import AutonomyLevel, autonomy_level
@@ -97,6 +97,18 @@ class Policies(Mapping[str, Policy]):
         if fields.get("name", name) != name:
             raise InvalidInputError("A policy keeps its name.", hint="Add another with `t.policies.add(kind)`.")
         return self.add(built(type(rule), {**now, **fields}))
+
+    def scan(self, name: str) -> PolicyRecord | None:
+        """Let the policy *name* look at the whole context and act on it, in its mode and as far as it may.
+
+        Returns:
+            What it said, or `None` if there was nothing to do.
+
+        Raises:
+            PolicyNotFoundError: There is none.
+            InvalidInputError: It looks at single events only.
+        """
+        return self._decider.scan(self[name])
 
     def pause(self) -> None:
         """Ask no policy, on any handle opened from now on, until `resume`."""

@@ -16,9 +16,11 @@ from tract.objects.config import TractConfig
 from tract.objects.content import SessionContent
 from tract.objects.decision import AutonomyLevel, autonomy_level
 from tract.operations.configure import parse_config
+from tract.operations.search import SearchHit, search
 from tract.porcelain.arguments import build
 from tract.porcelain.opening import Place, open_without_tract
 from tract.porcelain.tract import Tract
+from tract.search.scope import Where
 from tract.sessions.opening import tract_names
 from tract.sessions.session import hand_over, new_tract, open_for_session, require_same_store, unfinished
 from tract.sessions.timeline import TimelineEntry, knew, timeline
@@ -243,6 +245,23 @@ class Session:
             RevisionNotFoundError: *when* names no commit.
         """
         return knew(self._store, tract.name if isinstance(tract, Tract) else tract, when)
+
+    def search(self, query: str, *, limit: int = 20) -> list[SearchHit]:
+        """Return the commits of all tracts whose texts hold what is asked for, best first; `hit.tract` says whose.
+
+        As `Tract.search` with the scope `store`; `tract:name` in *query* looks in that tract alone.
+
+        Raises:
+            InvalidInputError: A query that is no text, or another limit than there can be.
+            CorruptObjectError: A content that was looked at is damaged.
+
+        Example:
+            >>> with Session.open() as session:
+            ...     _ = session.create_tract("planner").user("Is there a night train?")
+            ...     [(hit.tract, hit.snippet) for hit in session.search("TRAIN role:user")]
+            [('planner', 'Is there a night train?')]
+        """
+        return search(self._store, query, Where("store"), limit=limit)
 
     # --- inside ------------------------------------------------------------------------------------
 

@@ -6,17 +6,15 @@ import os
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
-from functools import partial
 from re import Pattern
 from types import TracebackType
 from typing import Any, Literal, Self, overload
 
 from pydantic import BaseModel
 
-from tract.agent.policies.decider import Decider
 from tract.agent.semantic import Deciders, Semantic, Verb, Wish, deciders
 from tract.agent.settings import Defaults, Models
-from tract.agent.summarizer import configured, summarizer_for
+from tract.agent.summarizer import summarizer_for
 from tract.agent.tools import offered
 from tract.compile.bisect import BisectResult, ContextTest, bisect
 from tract.compile.blame import BlameResult, blame
@@ -77,7 +75,7 @@ from tract.operations.reorder import ReorderResult, compile_in_order, reorder
 from tract.operations.reset import reset
 from tract.operations.revert import revert
 from tract.operations.review import Reviewer
-from tract.operations.room import make_room
+from tract.operations.search import SearchHit, search
 from tract.operations.stats import Stats, stats
 from tract.operations.summary import Summarizer
 from tract.operations.tag import Tag
@@ -99,8 +97,9 @@ from tract.porcelain.arguments import (
 )
 from tract.porcelain.collections import Branches, Children, Operations, Proposals, Tags, Tools
 from tract.porcelain.conversation import Conversation
-from tract.porcelain.opening import Place, open_models, open_store
+from tract.porcelain.opening import Place, equipped, open_models, open_store
 from tract.porcelain.policies import Policies
+from tract.search.scope import Scope, Where
 from tract.sessions.opening import open_beside
 from tract.sessions.selection import Selection
 from tract.sessions.spawn import SpawnMode, SpawnRequest, spawn
@@ -129,10 +128,8 @@ class Tract(Conversation):
         self._store = store
         self._compiler = compiler
         self._models = Models(store, Defaults()) if models is None else models
-        store.summarizer = configured(self._models)
-        store.make_room = partial(make_room, store.summarizer)
         self._tools = Tools(store) if tools is None else tools
-        self._decider = Decider(store)
+        self._decider = equipped(store, self._models)
 
     @classmethod
     def open(
@@ -551,6 +548,7 @@ class Tract(Conversation):
         expand: str | CommitInfo | Iterable[str | CommitInfo] = (),
         strategy: StrategyName | FitStrategy | None = None,
         budget: int | TokenBudget | None = None,
+        query: str | None = None,
         mark_edits: bool = False,
         mark_erased: bool = False,
         verify: bool = False,
@@ -563,10 +561,12 @@ class Tract(Conversation):
             order: Commits whose messages trade the places they hold among themselves, as `t.reorder`
                 would make them, for this call alone; nothing is left out, and `warnings` tells what it breaks.
             expand: Summaries, or messages behind one, to show in full for this call alone, through every level.
-            strategy: What to keep if not everything fits: `newest` (the default), `window`, `importance` or a
-                `FitStrategy` of your own. Instructions, pins and what was said last are always kept, and a
-                tool call with its results or not at all. `left_out` tells what is missing.
+            strategy: What to keep if not everything fits: `newest` (the default), `window`, `importance`,
+                `relevant` with a *query*, or a `FitStrategy` of your own. Instructions, pins and what was said
+                last are always kept, and a tool call with its results or not at all. `left_out` tells what is
+                missing.
             budget: Largest `token_count`, counted by the tokenizer; with *strategy* the tract's own by default.
+            query: With the strategy `relevant`, what the messages to keep have to do with: a question, or words.
             mark_edits: Begin each edited message with `[edited] `.
             mark_erased: Put `[erased]` in the place of each message whose content was erased or collected; else
                 nothing is there.
@@ -575,7 +575,7 @@ class Tract(Conversation):
         Raises:
             BudgetExceededError: What is always kept is larger than the budget.
             CorruptObjectError: Stored data is damaged; nothing damaged is ever returned.
-            InvalidInputError: A commit is named twice in *order*, or there is no such strategy or budget.
+            InvalidInputError: A commit is named twice in *order*, or there is no such strategy, budget or query.
             InvalidTargetError: One is not in the history compiled.
 
         Cost:
@@ -583,7 +583,7 @@ class Tract(Conversation):
         """
         is_plain = at is None and as_of is None and order is None and self._compiler is None and expand == ()
         if is_plain and not (mark_edits or mark_erased or verify):
-            return fitted(self._store, compile_head(self._store), budget, strategy)
+            return fitted(self._store, compile_head(self._store), budget, strategy, query=query)
         commit, named, full = self._moment(at, as_of), *[resolve_some(self._store, one) for one in (order, expand)]
         return fitted(
             self._store,
@@ -598,6 +598,7 @@ class Tract(Conversation):
             ),
             budget,
             strategy,
+            query=query,
         )
 
     def preview(
@@ -791,6 +792,45 @@ class Tract(Conversation):
             until=until,
         )
         return find(self._store, self._moment(at, None), wanted, limit)
+
+    def search(
+        self,
+        query: str,
+        *,
+        scope: Scope = "tract",
+        at: str | CommitInfo | None = None,
+        limit: int = 20,
+        rebuild: bool = False,
+    ) -> list[SearchHit]:
+        """Return the commits whose texts hold what is asked for, best first; also what was undone, covered or skipped.
+
+        What was committed before the call is found, by whichever handle. Nothing erased or collected is.
+
+        Args:
+            query: Words and "phrases" that must all occur, in any case and within words; `-word` for what must
+                not. `role: type: branch: tract: tag: before: after:` narrow it down, such as `role:user after:7d`.
+                No text is a wrong query: what is no operator is looked for as it stands.
+            scope: `tract` for everything this tract ever held, `branch` for what the current branch did,
+                `ancestry` for HEAD's history, `store` for all tracts. `tract:name` looks in that tract instead.
+            at: With `ancestry`, look in the history of this commit instead of HEAD's.
+            limit: How many at most.
+            rebuild: Make the index anew first; never needed unless the file was damaged.
+
+        Raises:
+            InvalidInputError: A query that is no text, another scope or limit, or *at* without `ancestry`.
+            CorruptObjectError: A content that was looked at is damaged.
+
+        Cost:
+            O(commits that hold the rarest three letters asked for), whatever other tracts hold; O(scope)
+            without a text. First, once, whatever was committed since the last search is indexed.
+
+        Example:
+            >>> with Tract.open() as t:
+            ...     _ = t.user("Call retry_request() twice.")
+            ...     [hit.snippet for hit in t.search("RETRY_req -never role:user")]
+            ['Call retry_request() twice.']
+        """
+        return search(self._store, query, self._where(scope, at), limit=limit, is_anew=rebuild)
 
     def query_by_config(
         self, *conditions: Any, at: str | CommitInfo | None = None, limit: int | None = None
@@ -1337,6 +1377,9 @@ class Tract(Conversation):
                 "`as_of` is a time with a time zone, given without `at`.", hint="Use `datetime.now(UTC)`."
             )
         return head_at(self._store, to_microseconds(as_of))
+
+    def _where(self, scope: Scope, at: str | CommitInfo | None) -> Where:
+        return Where(scope, self._resolve(at) if at is not None else None)
 
     def _remarks(self, **said: Any) -> Remarks:
         return remarks(self._store, **said)

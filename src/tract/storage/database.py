@@ -139,6 +139,14 @@ class Database(ABC):
         """
 
     @abstractmethod
+    def begin_index(self) -> None:
+        """Begin a transaction that writes to nothing but the search index, apart from others that do, and from erasing.
+
+        Raises:
+            BusyError: Others held the lock past the deadline.
+        """
+
+    @abstractmethod
     def begin_read(self) -> None:
         """Begin a transaction in which all reads see one moment."""
 

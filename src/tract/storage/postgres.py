@@ -39,7 +39,13 @@ _CONNECT_SECONDS: Final = 10
 _LOCK_TIMEOUT: Final = "55P03"
 _DRIVERS: Final = frozenset({"postgresql", "postgres", "postgresql+psycopg"})
 _SECRETS: Final = ("password", "sslpassword")
+_INDEX_LOCK: Final = 0x74726164  # advisory: one process writes to the search index, or erases, at a time
 _TABLES: Final = frozenset({"meta", "blobs", "commits", "tracts", "refs", "operations"})
+_LOCK_INDEX: Final = ("SELECT pg_advisory_xact_lock(%s)", (_INDEX_LOCK,))
+
+
+def _all_tables() -> tuple[str, ...]:
+    return (*schema.metadata.tables, *schema.INDEX_TABLES)
 
 
 @compiles(OnConflictDoNothing, "postgresql")
@@ -76,7 +82,11 @@ class PostgresDatabase(Database):
         """Lock every tract's row, then what a tract made meanwhile would write to."""
         # In the order of their ids, because two that do this must not wait for each other.
         rows = "SELECT 1 FROM tracts ORDER BY id FOR NO KEY UPDATE"
-        self._begin([(rows, ()), ("LOCK TABLE blobs, refs IN SHARE ROW EXCLUSIVE MODE", ())])
+        self._begin([(rows, ()), ("LOCK TABLE blobs, refs IN SHARE ROW EXCLUSIVE MODE", ()), _LOCK_INDEX])
+
+    def begin_index(self) -> None:
+        """Take the index's lock, which no commit asks for."""
+        self._begin([_LOCK_INDEX])
 
     def _begin(self, locks: Sequence[tuple[str, tuple[Any, ...]]]) -> None:
         if self._timeout_set != self.busy_timeout_seconds:
@@ -107,7 +117,7 @@ class PostgresDatabase(Database):
 
     def size(self) -> tuple[int, int]:
         """Return the bytes of our tables with their indexes; what of them is free the server does not say."""
-        sizes = (self.run_text(f"SELECT pg_total_relation_size('{name}')")[0][0] for name in schema.metadata.tables)
+        sizes = (self.run_text(f"SELECT pg_total_relation_size('{name}')")[0][0] for name in _all_tables())
         return sum(sizes), 0
 
     def copies(self) -> list[str]:
@@ -119,7 +129,7 @@ class PostgresDatabase(Database):
 
     def shrink(self, *, thoroughly: bool) -> None:
         """Vacuum our tables; thoroughly means that each is written anew, which locks it meanwhile."""
-        for name in sorted(schema.metadata.tables):
+        for name in sorted(_all_tables()):
             self._control(f'VACUUM {"FULL " if thoroughly else ""}"{name}"')
 
     def translate(self, error: BaseException) -> TractError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import and_, bindparam, delete, exists, func, literal_column, null, select, true, update
+from sqlalchemy import and_, bindparam, delete, exists, func, literal_column, null, select, text, true, update
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.sql.selectable import Select
 
@@ -55,6 +55,13 @@ ERASURES: Final = "erasures"
 """The setting that changes with each erasure, so that nobody goes on showing what they remember."""
 
 _erasures = select(s.meta.c.value).where(s.meta.c.key == literal_column(f"'{ERASURES}'")).scalar_subquery()
+# Counted by the database: of two tracts that bring contents back at once, each has to be noticed.
+COUNT_ERASURE: Final = Query(
+    text(
+        f"INSERT INTO meta (key, value) VALUES ('{ERASURES}', '1') "  # noqa: S608 - a constant
+        "ON CONFLICT (key) DO UPDATE SET value = CAST(CAST(meta.value AS BIGINT) + 1 AS TEXT)"
+    )
+)
 # One statement answers "has anything changed since I compiled?": the branch, the recorded usage, what was erased.
 HEAD_CHECK: Final = Query(
     select(*_TIP, select(func.max(s.usage.c.id)).scalar_subquery(), _erasures)

@@ -228,3 +228,16 @@ policy_log: Final = _table(
     Column("reason", Text, nullable=False),
     Column("operation_no", _Int),
 )
+
+# The index of the full text search. It is derived: dropped and made anew at any time. In no `Table`, because the two
+# databases have nothing of it in common. Neither keeps the text; both name commits by which three letters they hold.
+SEARCH_SQLITE: Final = "CREATE VIRTUAL TABLE search USING fts5(words, content='', detail=none, tokenize='ascii')"
+SEARCH_POSTGRES: Final = (
+    "CREATE TABLE search (commit_id BIGINT PRIMARY KEY REFERENCES commits (id), words TSVECTOR NOT NULL)",
+    "CREATE INDEX search_words ON search USING gin (words)",
+)
+INDEX_TABLES: Final = ("search",)
+
+for _dialect, _statements in (("sqlite", (SEARCH_SQLITE,)), ("postgresql", SEARCH_POSTGRES)):
+    for _statement in _statements:
+        event.listen(metadata, "after_create", DDL(_statement).execute_if(dialect=_dialect))  # type: ignore[no-untyped-call]

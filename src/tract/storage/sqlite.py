@@ -76,6 +76,10 @@ class SqliteDatabase(Database):
         """Take the file's one write lock: it is for all tracts."""
         self.begin_write(None)
 
+    def begin_index(self) -> None:
+        """Take the file's one write lock."""
+        self.begin_write(None)
+
     def size(self) -> tuple[int, int]:
         """Return the bytes of the file and its write-ahead log, and those of its free pages."""
         page, pages, free = (

@@ -157,9 +157,7 @@ def _blob(database: Database, kind: str, hash_: bytes | None, data: bytes | None
 
 def note_erasure(database: Database) -> None:
     """Let every handle drop what it remembers, because contents are gone, or back."""
-    row = database.one(q.META, key=q.ERASURES)
-    count = 1 + (0 if row is None else int(row[0]))
-    database.execute(q.SET_META, {"key": q.ERASURES, "value": str(count)})
+    database.execute(q.COUNT_ERASURE, {})
 
 
 def _config(database: Database, hash_: bytes | None, data: bytes | None) -> int | None:

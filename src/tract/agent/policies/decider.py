@@ -194,6 +194,24 @@ class Decider:
             )
         return decision
 
+    def scan(self, rule: Policy) -> PolicyRecord | None:
+        """Let *rule* look at the whole context, and do what it says.
+
+        Raises:
+            InvalidInputError: It looks at single events only.
+        """
+        decision = rule.scan(PolicyView(self.store))
+        if not isinstance(decision, PolicyAction) or rule.mode == "off" or self.kept.is_paused:
+            return None
+        event = Event("after_commit", "scan")
+        if rule.mode == "shadow":
+            self._note(rule, event, decision, "shadowed")
+        else:
+            self._act(rule, event, decision)
+        said = self.journal.last
+        self._flush()
+        return said
+
     def reach(self, rule: Policy) -> AutonomyLevel:
         """Return how far *rule* may go: as it says, and never over the ceiling."""
         return min(rule.autonomy, self.kept.ceiling)

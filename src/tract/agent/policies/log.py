@@ -56,7 +56,13 @@ class Journal:
     def add(self, record: PolicyRecord) -> None:
         """Keep *record*; the oldest that wait go where far too many do, as on a handle that only reads."""
         self._waiting.append(record)
+        self._last = record
         del self._waiting[:-_MOST_WAITING]
+
+    @property
+    def last(self) -> PolicyRecord:
+        """What was said last."""
+        return self._last
 
     @property
     def waiting(self) -> Sequence[PolicyRecord]:

@@ -59,6 +59,14 @@ class Policy(BaseModel):
         """Return what is to become of *event*; *view* is what can be seen of the tract."""
         raise NotImplementedError
 
+    def scan(self, view: PolicyView) -> Decision:  # noqa: ARG002 - for those that can
+        """Return what is to become of the whole context, as if all of it were new.
+
+        Raises:
+            InvalidInputError: It looks at single events only.
+        """
+        raise InvalidInputError(f"The policy {shown(self.name)} looks at single events only.")
+
 
 class FunctionPolicy(Policy):
     """A function of the application: `function(event, view)`. It is in force on one handle and not kept.

@@ -41,19 +41,22 @@ _FORMATS: Final[Mapping[str, Callable[[CompiledContext], Any]]] = {
 @click.option("--budget", type=click.IntRange(min=1), metavar="N", help="Leave out what N tokens have no room for.")
 @click.option(
     "--strategy",
-    type=click.Choice(["newest", "window", "importance"]),
+    type=click.Choice(["newest", "window", "importance", "relevant"]),
     help="What to keep; without --budget, of the tract's own.",
 )
+@click.option("--query", metavar="TEXT", help="With --strategy relevant: what to keep has to do with this.")
 @click.option("--mark-erased", is_flag=True, help="Show `[erased]` where a content was erased or collected.")
 @json_option
 @click.pass_obj
 def command(
     app: App,
+    /,
+    *,
     kind: str,
     revision: str | None,
-    *,
     budget: int | None,
     strategy: StrategyName | None,
+    query: str | None,
     mark_erased: bool,
 ) -> None:
     """Print the messages to send next.
@@ -62,7 +65,7 @@ def command(
     carry, or had to change, is said on stderr, and so is what was left out to fit a budget.
     """
     with app.read() as t:
-        context = t.compile(at=revision, budget=budget, strategy=strategy, mark_erased=mark_erased)
+        context = t.compile(at=revision, budget=budget, strategy=strategy, query=query, mark_erased=mark_erased)
     for warning in context.warnings:
         say("warning", warning)
     for one in context.left_out:

@@ -24,6 +24,7 @@ def upgrade() -> None:
     _proposals()
     _replies()
     _policy_log()
+    _search()
 
 
 def _table(name: str, *items: Any, rowid: bool = True) -> None:
@@ -217,3 +218,11 @@ def _policy_log() -> None:
         _int("operation_no", null=True),
         sa.PrimaryKeyConstraint("id"),
     )
+
+
+def _search() -> None:
+    if op.get_bind().dialect.name == "sqlite":
+        op.execute("CREATE VIRTUAL TABLE search USING fts5(words, content='', detail=none, tokenize='ascii')")
+        return
+    op.execute("CREATE TABLE search (commit_id BIGINT PRIMARY KEY REFERENCES commits (id), words TSVECTOR NOT NULL)")
+    op.execute("CREATE INDEX search_words ON search USING gin (words)")
