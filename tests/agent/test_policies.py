@@ -95,8 +95,8 @@ def test_every_event_after_a_write_is_told(t: Tract) -> None:
     assert told.commits == (reply.hash,)
     assert told.operation is not None
     assert t.operations[told.operation].verb == "chat"
-    befores = [event.name for event in seen if event.is_before]
-    assert befores.count("before_generate") == befores.count("before_compress") == befores.count("before_spawn") == 1
+    asked = [event.name for event in seen if event.is_before]
+    assert asked.count("before_generate") == asked.count("before_compress") == asked.count("before_spawn") == 1
 
 
 def test_higher_priorities_come_first_and_fix_what_the_others_see(t: Tract) -> None:
