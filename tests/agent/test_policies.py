@@ -375,8 +375,6 @@ def test_wrong_calls(t: Tract) -> None:
     with pytest.raises(InvalidInputError):
         t.policies.change("auto_pin", colour="red")
     with pytest.raises(InvalidInputError):
-        t.policies.change("auto_pin", name="other")
-    with pytest.raises(InvalidInputError):
         t.policies.add(t.policies["auto_pin"], mode="off")
     with pytest.raises(InvalidInputError):
         t.policies.add(print, on=("before_tea",))

@@ -33,7 +33,7 @@ class Policies(Mapping[str, Policy]):
         return rules[name]
 
     def __contains__(self, name: object) -> bool:
-        return name in self._decider.rules()
+        return isinstance(name, str) and name in self._decider.rules()
 
     def __iter__(self) -> Iterator[str]:
         rules = self._decider.rules().values()
@@ -85,7 +85,7 @@ class Policies(Mapping[str, Policy]):
             self._use(change_policies(self._decider.store, without_rule(name)))
         return rule
 
-    def change(self, name: str, /, **fields: Any) -> Policy:
+    def change(self, name: str, **fields: Any) -> Policy:
         """Change fields of the policy *name*, such as `mode="shadow"`.
 
         Raises:
@@ -94,8 +94,6 @@ class Policies(Mapping[str, Policy]):
         """
         rule = self[name]
         now = {field: getattr(rule, field) for field in type(rule).model_fields}
-        if fields.get("name", name) != name:
-            raise InvalidInputError("A policy keeps its name.", hint="Add another with `t.policies.add(kind)`.")
         return self.add(built(type(rule), {**now, **fields}))
 
     def scan(self, name: str) -> PolicyRecord | None:
