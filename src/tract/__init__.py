@@ -9,6 +9,12 @@ if TYPE_CHECKING:
     from tract.agent.conversation import ChatResponse
     from tract.agent.events import ToolFinished, ToolStarted, TurnFinished, TurnStarted
     from tract.agent.limits import Price, RunBudget
+    from tract.agent.policies.auto_pin import AutoPin
+    from tract.agent.policies.decider import PolicyWarning
+    from tract.agent.policies.log import PolicyRecord
+    from tract.agent.policies.policy import Policy
+    from tract.agent.policies.secret_guard import SecretGuard
+    from tract.agent.policies.view import PolicyView
     from tract.agent.run import RunResult
     from tract.agent.streams import AsyncTextStream, TextStream
     from tract.agent.toolkit.kit import ToolExecutor, Toolkit, ToolLimits
@@ -56,6 +62,7 @@ if TYPE_CHECKING:
     from tract.objects.decision import AutonomyLevel, ModelCall, Resolution, Resolver
     from tract.objects.message import FilePart, ImagePart, Message, Reasoning, TextPart, ToolCall, ToolResultPart
     from tract.objects.operation import OperationInfo
+    from tract.objects.policy import Event, PolicyAction, Verdict
     from tract.objects.usage import Usage
     from tract.operations.branch import Branch, Divergence
     from tract.operations.cherry_pick import CherryPickResult
@@ -94,6 +101,7 @@ _HOME = {
     "AgeStats": "tract.operations.stats",
     "ArtifactContent": "tract.objects.content",
     "AsyncTextStream": "tract.agent.streams",
+    "AutoPin": "tract.agent.policies.auto_pin",
     "AutonomyLevel": "tract.objects.decision",
     "BisectResult": "tract.compile.bisect",
     "BisectStep": "tract.compile.bisect",
@@ -126,6 +134,7 @@ _HOME = {
     "DurableExecutor": "tract.sessions.durable",
     "Entry": "tract.compile.fold",
     "EraseResult": "tract.operations.erase",
+    "Event": "tract.objects.policy",
     "Executor": "tract.sessions.executor",
     "Expansion": "tract.operations.expand",
     "FallbackLLM": "tract.llm.fallback",
@@ -157,6 +166,11 @@ _HOME = {
     "MoveResult": "tract.operations.moving",
     "OperationInfo": "tract.objects.operation",
     "OutputContent": "tract.objects.content",
+    "Policy": "tract.agent.policies.policy",
+    "PolicyAction": "tract.objects.policy",
+    "PolicyRecord": "tract.agent.policies.log",
+    "PolicyView": "tract.agent.policies.view",
+    "PolicyWarning": "tract.agent.policies.decider",
     "PrefixProof": "tract.compile.proof",
     "Preview": "tract.compile.preview",
     "Price": "tract.agent.limits",
@@ -180,6 +194,7 @@ _HOME = {
     "RunResult": "tract.agent.run",
     "SafetyWarning": "tract.compile.safety",
     "SearchHit": "tract.operations.search",
+    "SecretGuard": "tract.agent.policies.secret_guard",
     "Session": "tract.porcelain.session",
     "SessionContent": "tract.objects.content",
     "SourceMessage": "tract.operations.summary",
@@ -218,6 +233,7 @@ _HOME = {
     "TurnStarted": "tract.agent.events",
     "UndoResult": "tract.operations.undo",
     "Usage": "tract.objects.usage",
+    "Verdict": "tract.objects.policy",
     "extractive": "tract.operations.summary",
 }
 
@@ -225,6 +241,7 @@ __all__ = [
     "AgeStats",
     "ArtifactContent",
     "AsyncTextStream",
+    "AutoPin",
     "AutonomyLevel",
     "BisectResult",
     "BisectStep",
@@ -257,6 +274,7 @@ __all__ = [
     "DurableExecutor",
     "Entry",
     "EraseResult",
+    "Event",
     "Executor",
     "Expansion",
     "FallbackLLM",
@@ -288,6 +306,11 @@ __all__ = [
     "MoveResult",
     "OperationInfo",
     "OutputContent",
+    "Policy",
+    "PolicyAction",
+    "PolicyRecord",
+    "PolicyView",
+    "PolicyWarning",
     "PrefixProof",
     "Preview",
     "Price",
@@ -311,6 +334,7 @@ __all__ = [
     "RunResult",
     "SafetyWarning",
     "SearchHit",
+    "SecretGuard",
     "Session",
     "SessionContent",
     "SourceMessage",
@@ -349,6 +373,7 @@ __all__ = [
     "TurnStarted",
     "UndoResult",
     "Usage",
+    "Verdict",
     "extractive",
 ]
 

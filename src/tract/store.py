@@ -13,9 +13,9 @@ import os
 import threading
 import time
 import weakref
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Any
 
 from tract.errors import (
     BranchNotFoundError,
@@ -33,15 +33,13 @@ from tract.objects.config import TractConfig
 from tract.objects.content import ContentTypes
 from tract.objects.hashing import canonical_json
 from tract.objects.operation import OperationHeader
+from tract.objects.policy import ACTING, Decides
 from tract.objects.refs import BRANCH_PREFIX, HEAD, Head
 from tract.storage import queries as q
 from tract.storage.database import Database, Query
-from tract.storage.moves import RefMoves, conflict_at, point, raise_conflict, require_kept, write_operation
-from tract.storage.writing import Draft, Tip, add_tract, counter_id, erasures_in, write_commit
+from tract.storage.moves import RefMoves, conflict_at, point, require_kept, swap, write_operation
+from tract.storage.writing import NO_TRACT, Draft, Tip, add_tract, counter_id, erasures_in, write_commit
 from tract.tokens.counter import TokenCounter
-
-NO_TRACT: Final = -1
-"""Id of a tract that is not created yet."""
 
 
 class Store:
@@ -59,6 +57,8 @@ class Store:
         erasures: What the setting `erasures` was when `memo` was last known to hold nothing erased.
         memo: What upper layers derived from the store and may keep; emptied when a transaction is rolled back.
         make_room: Called with this and the tokens to win back where the budget says `compress`; nothing is locked.
+        summarizer: Gives who summarizes for policies: a model that is configured, or nobody.
+        policies: Asked before and after what this handle does, if any policy is in force.
         on_pause: Called with a point's name between reading and swapping; for tests of races.
     """
 
@@ -71,6 +71,8 @@ class Store:
         self.types = ContentTypes()
         self.clock: Callable[[], int] = lambda: time.time_ns() // 1000
         self.make_room: Callable[[Store, int], None] | None = None
+        self.policies: Decides | None = None
+        self.summarizer: Callable[[Store], Any] | None = None
         self.on_pause: Callable[[str], None] | None = None
         self.memo: dict[str, Any] = {}
         self.head = Head(config.default_branch)
@@ -308,6 +310,7 @@ class Store:
         A generator, because nothing else is safe from Ctrl-C: an interrupt may come as the first
         thing in any `__exit__` written in Python, and a dropped generator still runs its `finally`.
         """
+        done: Operation | None = None
         self.refuse_fork()
         with self.lock:
             self._check_writable()
@@ -316,7 +319,10 @@ class Store:
             elif self.database.in_transaction:  # that of a tract beside this one
                 raise OperationOpenError(verb)
             else:
-                yield from self._whole(Operation(self, verb, args or {}, undoes=undoes), alone=alone)
+                done = Operation(self, verb, args or {}, undoes=undoes)
+                yield from self._whole(done, alone=alone)
+        if done is not None and self.policies is not None:
+            self.policies.done(verb, done.number, frozenset(done.written), done.args)
 
     def _whole(self, operation: Operation, *, alone: bool) -> Generator[Operation, None, None]:
         before = (self.head, self.previous_head, self.tract_id)
@@ -413,6 +419,7 @@ class Operation:
         tip: Tip of the current branch.
         joined: How often each verb was part of it, in a batch.
         has_values: Whether it has written a setting or a usage.
+        written: Row ids of the commits it has written.
     """
 
     def __init__(self, store: Store, verb: str, args: dict[str, Any], *, undoes: int | None = None) -> None:
@@ -420,16 +427,14 @@ class Operation:
         self.verb = verb
         self.args = args
         self.undoes = undoes
-        self.number = 0
-        self.now = 0
+        self.number = self.now = 0
         self.tip: Tip | None = None
         self.joined: dict[str, int] = {}
         self._database = store.database
         self._previous: bytes | None = None
         self.moves = RefMoves()
-        self.has_values = False
-        self._written: set[int] = set()
-        self._is_outdated = False
+        self.has_values = self._is_outdated = False
+        self.written: set[int] = set()
 
     # --- beginning and ending ----------------------------------------------------------------------
 
@@ -473,12 +478,18 @@ class Operation:
     def record(self) -> None:
         """Write the operation, chained to the one before it, and its ref changes."""
         store = self.store
+        self.note_policies(ACTING.get())
         args = canonical_json(self.args).decode() if self.args else "{}"
         header = OperationHeader(
             self.number, self._previous, store.tract, self.verb, args, store.actor, self.now, self.undoes,
             self.moves.changes(),
         )  # fmt: skip
         write_operation(self._database, store.tract_id, header, self.moves)
+
+    def note_policies(self, names: Sequence[str]) -> None:
+        """Let the log say that policies did this, or changed what was to be done."""
+        if names:
+            self.args["policies"] = sorted({*self.args.get("policies", ()), *names})
 
     # --- refs --------------------------------------------------------------------------------------
 
@@ -511,20 +522,9 @@ class Operation:
         """
         if old == new:
             return
-        if new is not None and new.id not in self._written:
+        if new is not None and new.id not in self.written:
             require_kept(self._database, new)
-        tract_id = self.store.tract_id
-        if old is None:
-            assert new is not None
-            values = {"tract_id": tract_id, "name": name, "commit_id": new.id, "symbolic": None}
-            cursor = self._database.execute(q.ADD_REF, values)
-        elif new is None:
-            cursor = self._database.execute(q.DROP_REF, {"tract_id": tract_id, "name": name, "old_id": old.id})
-        else:
-            values = {"in_tract": tract_id, "of_name": name, "old_id": old.id, "new_id": new.id}
-            cursor = self._database.execute(q.MOVE_REF, values)
-        if cursor.rowcount != 1:
-            raise_conflict(self._database, (tract_id, name), old, new)
+        swap(self._database, (self.store.tract_id, name), old, new)
         self.moves.add(
             name,
             (None, None) if old is None else (old.id, old.hash),
@@ -591,10 +591,10 @@ class Operation:
     def add(self, draft: Draft, parents: tuple[Tip, ...]) -> Tip:
         """Write *draft* as a child of *parents*, moving no ref; the same commit written twice is one."""
         for parent in parents:
-            if parent != self.tip and parent.id not in self._written:
+            if parent != self.tip and parent.id not in self.written:
                 require_kept(self._database, parent)
         if self.store.counter_id is None:
             self.store.counter_id = counter_id(self._database, self.store.counter.name)
         written = write_commit(self._database, draft, parents, self.store.counter_id)
-        self._written.add(written.id)
+        self.written.add(written.id)
         return written

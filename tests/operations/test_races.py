@@ -54,6 +54,7 @@ WRITES: dict[str, Write] = {
     "redo": lambda t: t.redo(),
     "configure": lambda t: t.configure(max_content_bytes=2000),
     "configure-operations": lambda t: t.configure_operations(chat={"model": "m"}),
+    "policies": lambda t: t.policies.add("auto_pin", roles=["tool"]),
     "reply": lambda t: t.generate(llm=ScriptedLLM(["A reply."])),
     "usage": lambda t: t.record_usage(USAGE, commit=commit(t, 1)),
     "merge": lambda t: t.merge("dev", delete_branch=True),

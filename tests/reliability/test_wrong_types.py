@@ -148,6 +148,18 @@ _COLLECTIONS: dict[str, dict[str, dict[str, Any]]] = {
         "__getitem__": {"name": "x"},
         "__contains__": {"name": "x"},
     },
+    "policies": {
+        "add": {"policy": "auto_pin"},
+        "remove": {"name": "auto_pin"},
+        "change": {"name": "auto_pin"},
+        "scan": {"name": "auto_pin"},
+        "on_ask": {"decide": None},
+        "pause": {},
+        "resume": {},
+        "get": {"key": "auto_pin"},
+        "__getitem__": {"name": "auto_pin"},
+        "__contains__": {"name": "auto_pin"},
+    },
     "children": {"get": {"key": "x"}, "__getitem__": {"name": "x"}, "__contains__": {"name": "x"}},
     "operations": {"for_ref": {"name": "main"}, "__getitem__": {"number": 1}},
 }

@@ -175,6 +175,7 @@ WRITES: Final[dict[str, Write]] = {
     "propose": lambda t: _compress(t, autonomy="collaborative"),
     "reply": _reply,
     "configure_operations": lambda t: t.configure_operations(chat={"model": "m-4", "seed": next(_numbers)}),
+    "policies": lambda t: t.policies.add("auto_pin", name=f"pins {next(_numbers)}", types=["artifact"]),
     "spawn": lambda t: t.spawn("look it up"),
     "spawn a snapshot": lambda t: t.spawn("look it up", mode="snapshot"),
     "spawn a selection": lambda t: t.spawn("look it up", mode="select", select=contents(t)[:1]),

@@ -37,8 +37,9 @@ from tract.objects.config import encode_config
 from tract.objects.content import DialogueContent, invalid_content
 from tract.objects.message import AnyPart, ToolCall
 from tract.objects.usage import Usage
-from tract.operations.commit import Remarks, append
-from tract.operations.prepare import prepare
+from tract.operations.commit import Remarks, append_permitted, permitted
+from tract.operations.permit import permit
+from tract.operations.prepare import encoded
 from tract.operations.reply import LANDINGS, Turn, commit_turn
 from tract.store import Store
 
@@ -126,8 +127,13 @@ class Asking:
 
 
 def answer(asking: Asking, begun: Moment) -> Generator[Request, Reply, ChatResponse]:
-    """Ask a model to go on from *begun*, and commit what it answers."""
+    """Ask a model to go on from *begun*, and commit what it answers.
+
+    Raises:
+        PolicyDeniedError: A policy does not let it be asked.
+    """
     request = request_for(begun.context, asking.use, asking.tools)
+    permit(asking.store, "generate", asking.operation, {"model": request.model, "tokens": begun.context.token_count})
     try:
         reply = yield request
     except StreamBrokenError as error:
@@ -173,18 +179,22 @@ def as_question(question: Question) -> DialogueContent:
 
 def _asked(asking: Asking, question: DialogueContent) -> Moment:
     """Commit *question* on the tip; try again where the branch moves meanwhile, so that it splits no exchange."""
-    wanted = prepare(asking.store, question).content_hash
+    question, remarks = permitted(asking.store, "commit", question, Remarks())
+    wanted = encoded(asking.store, question).content_hash
     for left in reversed(range(_TRIES)):
         found = moment_of(asking.store, asking.compiler)
         _require_whole(found)
         if is_unanswered(found, wanted):
             return found
         try:
-            info = append(asking.store, question, Remarks(expected_head=found.head))
+            info = append_permitted(asking.store, question, replace(remarks, expected_head=found.head))
         except RefConflictError:
             if not left:
                 raise
             continue
+        now = moment_of(asking.store, asking.compiler) if asking.store.policies is not None else None
+        if now is not None and is_unanswered(now, wanted):
+            return now  # behind what a policy has done
         return moment_on(asking.store, asking.compiler, found.branch, bytes.fromhex(info.hash))
     raise AssertionError("the last try returns or raises")
 

@@ -18,14 +18,23 @@ from tract.agent.limits import Meter, RunBudget, RunState
 from tract.agent.requests import Moment, moment_of, moment_on
 from tract.agent.tools import Toolbox, failed
 from tract.compile.compiler import states_of
-from tract.errors import BranchNotFoundError, InvalidContentError, InvalidInputError, NothingToAnswerError, shown
+from tract.errors import (
+    BranchNotFoundError,
+    InvalidContentError,
+    InvalidInputError,
+    NothingToAnswerError,
+    PolicyDeniedError,
+    shown,
+)
 from tract.history.info import commit_info
 from tract.llm.protocol import Request
 from tract.objects.commit import CommitInfo
 from tract.objects.content import ToolResultContent
 from tract.objects.message import ToolCall
+from tract.objects.policy import Event
 from tract.objects.refs import BRANCH_PREFIX
 from tract.objects.usage import Usage
+from tract.operations.permit import permit
 from tract.operations.reply import Turn, commit_turn
 
 OnInterrupted: TypeAlias = Literal["report", "rerun"]
@@ -249,6 +258,11 @@ def _exchange(run: Run, moment: Moment, *, is_resumed: bool) -> Generator[RunToo
     if is_resumed:
         for call in _begun_before(run, moment, exchange):
             _commit(run, moment, exchange, Finished(waiting.pop(call.id), failed(call, INTERRUPTED), 0.0))
+    for call in tuple(waiting.values()):
+        try:
+            permit(run.asking.store, "tool_call", "run", {"name": call.name, "arguments": call.arguments})
+        except PolicyDeniedError as error:
+            _commit(run, moment, exchange, Finished(waiting.pop(call.id), failed(call, error.message), 0.0))
     for call in waiting.values():
         run.tell(ToolStarted(call))
     while waiting:
@@ -256,6 +270,7 @@ def _exchange(run: Run, moment: Moment, *, is_resumed: bool) -> Generator[RunToo
         for finished in done or [Finished(call, failed(call, TIMED_OUT), 0.0) for call in waiting.values()]:
             del waiting[finished.call.id]
             _commit(run, moment, exchange, finished)
+            _report(run, finished)
         if not done:
             return True
     return False
@@ -281,11 +296,18 @@ def _begun_before(run: Run, moment: Moment, exchange: bytes) -> list[ToolCall]:
 def _commit(run: Run, moment: Moment, exchange: bytes, finished: Finished) -> None:
     try:
         info = _write(run, moment, exchange, finished.result)
-    except InvalidContentError as error:
-        # Too large, or of no form that can be kept: the model is told, and nothing is left open.
+    except (InvalidContentError, PolicyDeniedError) as error:
+        # Too large, of no form that can be kept, or denied: the model is told, and nothing is left open.
         finished = Finished(finished.call, failed(finished.call, error.message), finished.seconds)
         info = _write(run, moment, exchange, finished.result)
     run.tell(ToolFinished(finished.call, info, finished.result.is_error, finished.seconds))
+
+
+def _report(run: Run, finished: Finished) -> None:
+    policies = run.asking.store.policies
+    if policies is not None:
+        args = {"name": finished.call.name, "is_error": finished.result.is_error, "seconds": finished.seconds}
+        policies.after(Event("after_tool_call", "run", args=args))
 
 
 def _write(run: Run, moment: Moment, exchange: bytes, result: ToolResultContent) -> CommitInfo:

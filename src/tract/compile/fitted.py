@@ -17,6 +17,7 @@ from tract.formats.repair import exchanges
 from tract.history.replies import replies
 from tract.objects.config import TokenBudget
 from tract.objects.message import Message
+from tract.objects.policy import Event
 from tract.store import Store
 
 _BY_PLACE = frozenset({"newest", "window", RELEVANT})
@@ -55,10 +56,28 @@ def fitted(
     Raises:
         BudgetExceededError: What cannot be left out is larger.
         InvalidInputError: No such budget or strategy, a strategy without any budget, or a query for another one.
+        PolicyDeniedError: A policy does not let it be compiled.
 
     Cost:
         O(messages), and with `importance` or a strategy of the caller's own O(commits that have a note).
     """
+    if store.policies is None:
+        return _fitted(store, context, budget, strategy, query=query)
+    args = {"tokens": context.token_count, "messages": len(context.messages)}
+    store.policies.before(Event("before_compile", "compile", args=args))
+    made = _fitted(store, context, budget, strategy, query=query)
+    store.policies.after(Event("after_compile", "compile", args={**args, "left_out": len(made.left_out)}))
+    return made
+
+
+def _fitted(
+    store: Store,
+    context: CompiledContext,
+    budget: int | TokenBudget | None,
+    strategy: str | FitStrategy | None,
+    *,
+    query: str | None,
+) -> CompiledContext:
     if budget is None and strategy is None and query is None:
         return context
     name, choose, why = _chosen("newest" if strategy is None else strategy, query)

@@ -28,6 +28,7 @@ from tract.errors.llm import (
     StreamBrokenError,
 )
 from tract.errors.merging import MergeConflictError, MergeInProgressError, NoMergeError
+from tract.errors.policies import PolicyDeniedError, PolicyNotFoundError
 from tract.errors.removal import CommitCollectedError, ContentErasedError, IrreversibleError
 from tract.errors.storage import (
     BusyError,
@@ -93,6 +94,8 @@ __all__ = [
     "OperationConflictError",
     "OperationNotFoundError",
     "OperationOpenError",
+    "PolicyDeniedError",
+    "PolicyNotFoundError",
     "ProposalDecidedError",
     "ProposalNotFoundError",
     "ProposalStaleError",

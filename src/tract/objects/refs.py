@@ -18,6 +18,7 @@ TAG_PREFIX: Final = "tags/"
 DEFAULT_BRANCH: Final = "main"
 MAX_NAME_BYTES: Final = 255
 
+
 _FORBIDDEN: Final = frozenset(" ~^:?*[\\")
 _RESERVED: Final = frozenset({HEAD, ORIG_HEAD, "@", "-"})
 

@@ -84,7 +84,7 @@ def _exceeds(sizes: Sizes, limit_tokens: int) -> bool:
 
 def _warn(tokens: int, limit_tokens: int) -> None:
     text = f"The context holds {tokens:,} tokens; the budget is {limit_tokens:,}."
-    warnings.warn(text, TokenBudgetWarning, stacklevel=_caller_level())
+    warnings.warn(text, TokenBudgetWarning, stacklevel=caller_level())
 
 
 def _reject(tokens: int, limit_tokens: int) -> None:
@@ -95,9 +95,9 @@ _WHILE_WRITING: Final[Mapping[str, Callable[[int, int], None]]] = {"warn": _warn
 """What each `on_exceed` does while the write is open; one that has to write itself acts before it, in `announce`."""
 
 
-def _caller_level() -> int:
+def caller_level() -> int:
     """Return the `stacklevel` of the application's line: the first frame outside this package, seen from the caller."""
     level, frame = 0, inspect.currentframe()
-    while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "tract":
+    while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] in {"tract", "contextlib"}:
         level, frame = level + 1, frame.f_back
     return level

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar, cast
 
 from pydantic import BaseModel
 
@@ -17,12 +17,15 @@ from tract.objects.commit import ORIGINS, PRIORITIES, SHORT_HASH, CommitInfo, fr
 from tract.objects.config import GenerationConfig, encode_config
 from tract.objects.content import ANNOTATION
 from tract.objects.hashing import blob_hash, canonical_json
+from tract.objects.policy import Event
 from tract.objects.refs import check_label
 from tract.operations.budget import Sizes, announce, check_budget
-from tract.operations.prepare import Prepared, encode_note, prepare
+from tract.operations.prepare import Prepared, encode_note, encoded
 from tract.storage import queries as q
 from tract.storage.writing import Draft, Tip
 from tract.store import Operation, Store
+
+C = TypeVar("C", bound=BaseModel | None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,7 @@ class Remarks:
         expected_head: Hash the branch must be at, or `None` for wherever it is.
         sent: Of a model's reply, what the model was sent; see `CommitInfo.sent`.
         is_derived: Whether the content was made of others, and must not outlive them if they are erased.
+        policies: Names of the policies that changed what is committed.
     """
 
     message: str | None = None
@@ -44,6 +48,29 @@ class Remarks:
     expected_head: bytes | None = None
     sent: Mapping[str, Any] | None = None
     is_derived: bool = False
+    policies: tuple[str, ...] = ()
+
+
+def permitted(store: Store, verb: str, content: C, remarks: Remarks) -> tuple[C, Remarks]:
+    """Return *content* and *remarks* as the policies in force let them be committed.
+
+    Raises:
+        PolicyDeniedError: A policy does not let them be.
+    """
+    content, remarks, _ = _permitted(store, verb, (content, remarks))
+    return content, remarks
+
+
+def _permitted(
+    store: Store, verb: str, said: tuple[C, Remarks], reason: str | None = None
+) -> tuple[C, Remarks, str | None]:
+    content, remarks = said
+    if store.policies is None:
+        return content, remarks, reason
+    args: dict[str, Any] = {"message": remarks.message, "metadata": remarks.metadata, "author": remarks.author}
+    event = store.policies.before(Event("before_commit", verb, content, {**args, "reason": reason}))
+    args = {name: event.args[name] for name in args}
+    return cast("C", event.content), replace(remarks, **args, policies=event.policies), event.args["reason"]
 
 
 def append(store: Store, content: BaseModel, remarks: Remarks) -> CommitInfo:
@@ -54,8 +81,14 @@ def append(store: Store, content: BaseModel, remarks: Remarks) -> CommitInfo:
     Raises:
         RefConflictError: The branch is not at `expected_head`.
         BudgetExceededError: The context would be over a budget that rejects.
+        PolicyDeniedError: A policy does not let it be committed.
     """
-    ready = prepare(store, content)
+    return append_permitted(store, *permitted(store, "commit", content, remarks))
+
+
+def append_permitted(store: Store, content: BaseModel, remarks: Remarks) -> CommitInfo:
+    """As `append`, of what policies have seen."""
+    ready = encoded(store, content)
     shown = 0 if ready.priority == "skip" else ready.tokens
     plan = _on_branch(store, "append", ready, remarks)
     announce(store, lambda tip: after_append(store, tip, shown), may_compress=True)
@@ -81,8 +114,10 @@ def edit(store: Store, target: bytes, content: BaseModel, remarks: Remarks) -> C
 
     Raises:
         InvalidTargetError: The target is not in the current history, or holds no content.
+        PolicyDeniedError: A policy does not let it be committed.
     """
-    ready = prepare(store, content)
+    content, remarks = permitted(store, "edit", content, remarks)
+    ready = encoded(store, content)
     plan = _on_branch(store, "edit", ready, remarks)
 
     def after(tip: Tip | None) -> tuple[Entry, Sizes]:
@@ -114,6 +149,7 @@ def annotate(
         raise InvalidInputError("There is nothing to annotate.", hint="Name at least one commit.")
     if reason is not None and not isinstance(reason, str):
         raise InvalidInputError(f"`reason` is text, not `{type(reason).__name__}`.")
+    _, remarks, reason = _permitted(store, verb, (None, remarks), reason)
     fields = {"priority": priority, **({"reason": reason} if reason is not None else {})}
     ready = _annotation(fields)
     plan = _on_branch(store, "annotate", ready, remarks)
@@ -206,6 +242,7 @@ class Plan:
         if self.remarks.is_derived:
             operation.require_nothing_erased()
         check_budget(self.store, sizes)
+        operation.note_policies(self.remarks.policies)
         parent, draft = operation.tip, self.draft(targets, sizes)
         return self.info(draft, operation.commit(draft), parent)
 

@@ -27,6 +27,7 @@ from tract.objects.hashing import blob_hash
 from tract.objects.refs import BRANCH_PREFIX
 from tract.operations.chain import Chain, NewCommit
 from tract.operations.grouping import Group, Grouping, group_messages, standing_for
+from tract.operations.permit import permit
 from tract.operations.prepare import encode_note, prepare
 from tract.operations.proposal import Proposal, ProposalKind, Proposed, mark, propose
 from tract.operations.revert import event_at
@@ -144,6 +145,7 @@ def compress(store: Store, options: CompressOptions) -> CompressResult | Proposa
         InvalidTargetError: A commit is not in the history of HEAD, or placed no message.
         SummaryError: A summary cannot be used; nothing was written.
         RefConflictError: What was to be covered has changed meanwhile.
+        PolicyDeniedError: A policy does not let it be compressed.
     """
     branch = store.head_ref().removeprefix(BRANCH_PREFIX)
     level = _level(options)
@@ -153,6 +155,9 @@ def compress(store: Store, options: CompressOptions) -> CompressResult | Proposa
     tip = store.tip(head)
     seen = store.notice_erasures()
     plan = planned(store, tip, options)
+    if not options.dry_run:
+        tokens = sum(group.tokens for group in plan.groups)
+        permit(store, "compress", "compress", {"groups": len(plan.groups), "tokens": tokens})
     drafts = _drafts(store, plan.groups, options)
     kept = tuple([entry.placed.hash.hex() for entry in plan.kept])
     if options.dry_run:

@@ -198,6 +198,11 @@ def configure_operations(store: Store, operations: Mapping[str, LLMConfig | None
             operation.set_meta(operations_key(store), text)
 
 
+def policies_key(store: Store) -> str:
+    """Return where the policies of this tract are kept."""
+    return f"policies:{store.tract}"
+
+
 def config_key(store: Store) -> str:
     """Return where the settings of this tract are kept."""
     return f"config:{store.tract}"

@@ -46,7 +46,7 @@ class EraseResult:
         derived: What was made of them and stays: pass these hashes to `erase`, or `include_derived`.
         kept: Hashes of notes and files that stay because other commits use them.
         redacted: How many operations, usages, settings, purposes of tracts, proposals (which nobody can decide any
-            more) and answers kept for reuse (which all go) told of it.
+            more), reasons policies gave, and answers kept for reuse (which all go) told of it.
         remains: Where it may still be, in words.
         reason: Why, as given.
         actor: Who, `""` if the handle has no actor.
@@ -157,6 +157,7 @@ class _Erasing:
             if commit in {one.id for one in found.commits} or self._tells(raw)
         ]
         self.purposes = [id_ for id_, purpose in e.purposes(database) if self._tells(purpose)]
+        self.reasons = [id_ for id_, reason in e.reasons(database) if self._tells(reason)]
         self.proposals = [one for one in e.proposals(database) if self._is_told_by(one)]
         told = [form.encode() for form in self._forms]
         self.replies = sum(any(form in data for form in told) for data in e.replies(database))
@@ -165,7 +166,7 @@ class _Erasing:
     @property
     def redacted(self) -> int:
         """From how many places beside the contents something goes."""
-        places = (self.operations, self.usages, self.settings, self.proposals, self.purposes)
+        places = (self.operations, self.usages, self.settings, self.proposals, self.purposes, self.reasons)
         return sum(len(place) for place in places) + self.replies
 
     def _tells(self, text: str) -> bool:
@@ -218,6 +219,7 @@ class _Erasing:
         for _, place, old, new in self.operations:
             e.redact(database, place, new, args_hash(old))
         e.drop_purposes(database, self.purposes)
+        e.drop_reasons(database, self.reasons)
         for proposal in self.proposals:
             payload = canonical_json(_without_drafts(json.loads(proposal.payload)))
             e.empty(database, proposal.id, payload.decode(), blob_hash(payload))

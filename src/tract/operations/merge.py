@@ -28,6 +28,7 @@ from tract.objects.refs import BRANCH_PREFIX
 from tract.operations.branch import drop_branch
 from tract.operations.merge_plan import Addition, MergePlan, NewContent, additions, bases_of, event_of, plan_merge
 from tract.operations.merge_result import MergeResult, choices_of, conflicts_of, pending_from, pending_json, united
+from tract.operations.permit import permit
 from tract.operations.prepare import encode_note
 from tract.operations.review import Reviewer, review_of, reviewed
 from tract.operations.squash import squash
@@ -84,6 +85,7 @@ def merge(store: Store, other: bytes, name: str, options: MergeOptions) -> Merge
     _check(options)
     level = AutonomyLevel.COLLABORATIVE if options.autonomy is None else autonomy_level(options.autonomy)
     into = store.head_ref().removeprefix(BRANCH_PREFIX)
+    permit(store, "merge", "merge", {"into": into, "name": name, "message": options.message})
 
     def begun() -> MergeResult:
         result = MergeResult(into=into, name=name, ours=b"", theirs=other, message=options.message)

@@ -27,6 +27,7 @@ from tract.objects.content import (
 )
 from tract.objects.hashing import blob_hash, canonical_json
 from tract.objects.message import FilePart, ImagePart, ToolResultPart
+from tract.objects.policy import Event
 from tract.storage import queries as q
 from tract.store import Store
 from tract.tokens.message import message_tokens
@@ -127,7 +128,18 @@ def _fields_replaced(fields: dict[str, Any], text: str) -> dict[str, Any]:
 
 
 def prepare(store: Store, content: BaseModel) -> Prepared:
-    """Return *content* encoded, measured against the limits and counted.
+    """Return *content*, as the policies in force let it be committed, as `encoded` does.
+
+    Raises:
+        PolicyDeniedError: A policy does not let it be committed.
+    """
+    if store.policies is not None:
+        content = store.policies.before(Event("before_commit", "commit", content)).content or content
+    return encoded(store, content)
+
+
+def encoded(store: Store, content: BaseModel) -> Prepared:
+    """Return *content* encoded, measured against the limits and counted; policies have seen it.
 
     Raises:
         ContentTooLargeError: The payload or a file is over `max_content_bytes`.

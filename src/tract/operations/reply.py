@@ -17,8 +17,8 @@ from tract.objects.content import ToolResultContent
 from tract.objects.refs import BRANCH_PREFIX
 from tract.objects.usage import Usage
 from tract.operations.budget import report_budget
-from tract.operations.commit import Plan, Remarks, after_append
-from tract.operations.prepare import prepare
+from tract.operations.commit import Plan, Remarks, after_append, permitted
+from tract.operations.prepare import encoded
 from tract.operations.usage import known_usage, usage_values
 from tract.storage import queries as q
 from tract.storage.moves import conflict_at
@@ -63,9 +63,11 @@ def commit_turn(store: Store, verb: str, turn: Turn) -> CommitInfo:
     Raises:
         RefConflictError: The branch has moved on in a way the turn's landing does not allow.
         ErasedMeanwhileError: Something was erased since what it answers was read.
+        PolicyDeniedError: A policy does not let it be committed.
     """
-    ready = prepare(store, turn.content)
-    plan = Plan(store, "append", ready, turn.remarks, tools=turn.tools)
+    content, remarks = permitted(store, verb, turn.content, turn.remarks)
+    ready = encoded(store, content)
+    plan = Plan(store, "append", ready, remarks, tools=turn.tools)
     name = BRANCH_PREFIX + turn.branch
     store.pause("reply")
     with store.operation(verb) as operation:
@@ -73,6 +75,7 @@ def commit_turn(store: Store, verb: str, turn: Turn) -> CommitInfo:
         operation.require_nothing_erased(turn.erasures)
         tip = _landed(operation, name, turn)
         sizes = after_append(store, tip, ready.tokens)
+        operation.note_policies(remarks.policies)
         draft = plan.draft((), sizes)
         written = operation.commit_on(name, tip, draft)
         if turn.usage is not None:

@@ -7,10 +7,9 @@ has to drop all of it, since an answer may repeat what was erased.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 
-from tract.errors import InvalidInputError, ReadOnlyError
+from tract.errors import InvalidInputError
+from tract.operations.aside import aside
 from tract.storage import queries as q
 from tract.storage.database import Database
 from tract.store import Store
@@ -49,14 +48,14 @@ class ReplyCache:
         if len(value) > self._store.config.max_content_bytes:
             return
         data = hashlib.sha256(value).digest() + value
-        with _aside(self._store) as database:
+        with aside(self._store) as database:
             if database is not None:
                 values = {"key": hashed, "data": data, "created_at": self._store.clock()}
                 database.execute(q.KEEP_REPLY, values)
 
     def clear(self) -> int:
         """Drop every answer kept, and return how many there were."""
-        with _aside(self._store) as database:
+        with aside(self._store) as database:
             return 0 if database is None else forget_replies(database)
 
     def __len__(self) -> int:
@@ -72,25 +71,6 @@ def forget_replies(database: Database) -> int:
     row = database.one(q.COUNT_REPLIES)
     database.execute(q.FORGET_REPLIES, {})
     return int(row[0]) if row is not None else 0
-
-
-@contextmanager
-def _aside(store: Store) -> Iterator[Database | None]:
-    """Hold a transaction of which no operation is recorded; `None` inside an operation, whose fate it would share."""
-    store.refuse_fork()
-    with store.lock:
-        store.check_usable()
-        if store.read_only:
-            raise ReadOnlyError
-        if store.is_writing:
-            yield None
-            return
-        try:
-            store.database.begin_write(store.tract_id)
-            yield store.database
-            store.database.commit()
-        finally:
-            store.database.rollback()
 
 
 def _hashed(key: str) -> bytes:

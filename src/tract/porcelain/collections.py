@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, Protocol, Self, TypeVar
 
+from tract.agent.policies.acting import ACTION
 from tract.agent.tools import Toolbox
 from tract.errors import BranchNotFoundError, InvalidInputError, TractNotFoundError, shown
 from tract.history import operations as history
@@ -24,7 +25,7 @@ from tract.sessions.collapse import COLLAPSE
 from tract.sessions.tracts import TractTree, children_of, tract_infos, trees
 from tract.store import Store
 
-KINDS: Final[tuple[ProposalKind, ...]] = (COMPRESSION, COLLAPSE)
+KINDS: Final[tuple[ProposalKind, ...]] = (COMPRESSION, COLLAPSE, ACTION)
 """What can be proposed."""
 
 

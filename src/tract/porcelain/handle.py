@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from functools import partial
 from types import TracebackType
 from typing import Self
 
 from tract.agent.settings import Defaults, Models
-from tract.agent.summarizer import configured
 from tract.compile.compiler import Compiler
 from tract.history.revision import resolve
 from tract.objects.commit import CommitInfo
 from tract.objects.config import TractConfig
 from tract.objects.decision import AutonomyLevel
-from tract.operations.room import make_room
 from tract.porcelain.collections import Tools
+from tract.porcelain.opening import equipped
 from tract.sessions.opening import open_beside
 from tract.store import Store
 
@@ -28,8 +26,8 @@ class TractHandle:
         self._store = store
         self._compiler = compiler
         self._models = Models(store, Defaults()) if models is None else models
-        store.make_room = partial(make_room, configured(self._models))
         self._tools = Tools(store) if tools is None else tools
+        self._decider = equipped(store, self._models)
 
     def close(self) -> None:
         """Close the handle. Closing twice does nothing."""

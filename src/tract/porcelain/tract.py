@@ -98,6 +98,7 @@ from tract.porcelain.collections import Branches, Operations, Proposals, Tags
 from tract.porcelain.conversation import Conversation
 from tract.porcelain.family import Family
 from tract.porcelain.opening import Place, open_models, open_store
+from tract.porcelain.policies import Policies
 from tract.search.scope import Scope, Where
 from tract.tokens import TokenCounter
 
@@ -1194,6 +1195,11 @@ class Tract(Conversation, Family):
     def proposals(self) -> Proposals:
         """What waits to be approved or rejected, and what was: by number, the oldest first."""
         return Proposals(self._store)
+
+    @property
+    def policies(self) -> Policies:
+        """The rules that look after this tract: a mapping by name, with `add`, `change`, `pause`, `test` and `log`."""
+        return Policies(self._decider)
 
     # --- operations --------------------------------------------------------------------------------
 

@@ -17,7 +17,8 @@ from tract.objects.content import SpawnContent
 from tract.objects.hashing import canonical_json
 from tract.objects.refs import BRANCH_PREFIX, check_name
 from tract.operations.commit import Plan, Remarks, after_append
-from tract.operations.configure import config_key, operations_key, parse_config
+from tract.operations.configure import config_key, operations_key, parse_config, policies_key
+from tract.operations.permit import permit
 from tract.operations.prepare import prepare
 from tract.sessions.opening import begin_tract, tract_names, use_settings
 from tract.sessions.selection import Selection, selected
@@ -94,6 +95,7 @@ def spawn(store: Store, request: SpawnRequest) -> Store:
     store.head_ref()
     if store.is_writing:
         raise OperationOpenError("spawn")
+    permit(store, "spawn", "spawn", {"purpose": request.purpose, "name": request.name, "mode": request.mode})
     child = store.beside("")
     use_settings(child, _settings(store, request))
     write = _writer(store, child, request)
@@ -144,12 +146,13 @@ def _begin(store: Store, child: Store, request: SpawnRequest, *, name: str, writ
 
 
 def _inherit(store: Store, beginning: Operation) -> None:
-    """Keep the child's settings, and the model settings of the parent's operations."""
+    """Keep the child's settings, and what the parent's operations and policies are."""
     child = beginning.store
     kept = canonical_json(child.config.persisted()).decode()
     for key, value in (
         (config_key(child), "" if kept == "{}" else kept),
         (operations_key(child), beginning.meta(operations_key(store))),
+        (policies_key(child), beginning.meta(policies_key(store))),
     ):
         if value or beginning.meta(key):
             beginning.set_meta(key, value)

@@ -146,6 +146,23 @@ def drop_purposes(database: Database, tracts: Iterable[int]) -> None:
         database.execute(_DROP_PURPOSE, {"of_id": id_})
 
 
+_REASONS: Final = Query(select(s.policy_log.c.id, s.policy_log.c.reason))
+_DROP_REASON: Final = Query(
+    update(s.policy_log).where(s.policy_log.c.id == _p("of_id")).values(reason=literal_column("''"))
+)
+
+
+def reasons(database: Database) -> list[tuple[int, str]]:
+    """Return row id and reason of everything policies said."""
+    return [(id_, reason) for id_, reason in database.all(_REASONS)]
+
+
+def drop_reasons(database: Database, rows: Iterable[int]) -> None:
+    """Forget why policies said what they said."""
+    for id_ in rows:
+        database.execute(_DROP_REASON, {"of_id": id_})
+
+
 _REPLIES: Final = Query(select(s.replies.c.data))
 
 

@@ -78,7 +78,27 @@ def conflict_at(name: str, expected: bytes | None, actual: bytes | None) -> RefC
     )
 
 
-def raise_conflict(database: Database, ref: tuple[int, str], old: Tip | None, new: Tip | None) -> NoReturn:
+def swap(database: Database, ref: tuple[int, str], old: Tip | None, new: Tip | None) -> None:
+    """Let the ref (tract id and name) point to *new* if it points to *old*; `None` stands for "does not exist".
+
+    Raises:
+        RefConflictError: It points elsewhere.
+    """
+    tract_id, name = ref
+    if old is None:
+        assert new is not None
+        values = {"tract_id": tract_id, "name": name, "commit_id": new.id, "symbolic": None}
+        cursor = database.execute(q.ADD_REF, values)
+    elif new is None:
+        cursor = database.execute(q.DROP_REF, {"tract_id": tract_id, "name": name, "old_id": old.id})
+    else:
+        values = {"in_tract": tract_id, "of_name": name, "old_id": old.id, "new_id": new.id}
+        cursor = database.execute(q.MOVE_REF, values)
+    if cursor.rowcount != 1:
+        _raise_conflict(database, ref, old, new)
+
+
+def _raise_conflict(database: Database, ref: tuple[int, str], old: Tip | None, new: Tip | None) -> NoReturn:
     """Say why a ref (tract id and name) could not be swapped from *old* to *new*."""
     tract_id, name = ref
     row = database.one(q.REF, tract_id=tract_id, name=name)

@@ -213,6 +213,22 @@ replies: Final = _table(
     Column("created_at", _Int, nullable=False),
 )
 
+# What policies were asked and said: no part of any history, so that what was denied is known without being there.
+policy_log: Final = _table(
+    "policy_log",
+    _id(),
+    Column("tract_id", _Int, ForeignKey("tracts.id"), nullable=False),
+    Column("created_at", _Int, nullable=False),
+    Column("event", Text, nullable=False),
+    Column("verb", Text, nullable=False),
+    Column("policy", Text, nullable=False),
+    Column("verdict", Text, nullable=False),
+    Column("mode", Text, nullable=False),
+    Column("outcome", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("operation_no", _Int),
+)
+
 # The index of the full text search. It is derived: dropped and made anew at any time. In no `Table`, because the two
 # databases have nothing of it in common. Neither keeps the text; both name commits by which three letters they hold.
 SEARCH_SQLITE: Final = "CREATE VIRTUAL TABLE search USING fts5(words, content='', detail=none, tokenize='ascii')"

@@ -13,6 +13,9 @@ from tract.objects.hashing import blob_hash, config_hash
 from tract.storage import queries as q
 from tract.storage.database import Database
 
+NO_TRACT: Final = -1
+"""Id of a tract that is not created yet."""
+
 _COLLECTION: Final = 1 << 32
 """What a collection adds to the setting `erasures`; an erasure adds one."""
 

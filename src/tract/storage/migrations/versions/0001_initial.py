@@ -23,6 +23,7 @@ def upgrade() -> None:
     _usage()
     _proposals()
     _replies()
+    _policy_log()
     _search()
 
 
@@ -205,6 +206,18 @@ def _proposals() -> None:
 
 def _replies() -> None:
     _table("replies", _bytes("key"), _bytes("data"), _int("created_at"), sa.PrimaryKeyConstraint("key"))
+
+
+def _policy_log() -> None:
+    _table(
+        "policy_log",
+        _int("id"),
+        _int("tract_id", _to("tracts.id")),
+        _int("created_at"),
+        *map(_text, ("event", "verb", "policy", "verdict", "mode", "outcome", "reason")),
+        _int("operation_no", null=True),
+        sa.PrimaryKeyConstraint("id"),
+    )
 
 
 def _search() -> None:

@@ -1,0 +1,112 @@
+"""Does what a policy wants, or keeps it as a proposal: each by the one operation its verb is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from tract.errors import InvalidInputError, ProposalStaleError, RefConflictError, shown
+from tract.objects.decision import AutonomyLevel
+from tract.objects.policy import PolicyAction
+from tract.objects.refs import BRANCH_PREFIX
+from tract.operations.branch import create_branch, rename_branch
+from tract.operations.commit import Remarks, annotate
+from tract.operations.compress import CompressOptions, compress
+from tract.operations.moving import Terms
+from tract.operations.proposal import Proposal, ProposalKind, Proposed, mark, propose
+from tract.operations.rebase import rebase
+from tract.store import Store
+
+POLICY: Final = "policy"
+"""Name of the kind of proposals that hold an action."""
+
+
+def carry_out(store: Store, action: PolicyAction, policy: str, *, is_proposal: bool = False) -> Any:
+    """Do what *action* says, or with *is_proposal* keep it until somebody says yes.
+
+    Raises:
+        InvalidInputError: There is no such verb.
+        TractError: It cannot be done.
+    """
+    verb = _VERBS.get(action.verb)
+    if verb is None:
+        raise InvalidInputError(f"No action {shown(action.verb)}.", hint=f"Actions are {', '.join(_VERBS)}.")
+    if not is_proposal:
+        return verb(store, action)
+    if action.verb == "compress":
+        return _compress(store, action, AutonomyLevel.COLLABORATIVE)
+    head = store.head_hash()
+    branch = store.head_ref().removeprefix(BRANCH_PREFIX)
+    if head is None:
+        raise InvalidInputError("There is nothing to act on.", hint="Commit something with `t.user(text)`.")
+    said = {"verb": action.verb, "args": dict(action.args), "reason": action.reason, "policy": policy}
+    payload = {"branch": branch, "drafts": [f"{policy}: {action}"], "action": said}
+    return propose(store, Proposed(ACTION, store.tip(head), payload), holds=lambda _: True)
+
+
+def _annotate(store: Store, action: PolicyAction) -> Any:
+    targets = [bytes.fromhex(commit) for commit in action.args["commits"]]
+    priority = action.args["priority"]
+    return annotate(store, targets, priority, reason=action.reason or None, remarks=Remarks(), verb="annotate")
+
+
+def _compress(store: Store, action: PolicyAction, autonomy: AutonomyLevel = AutonomyLevel.AUTONOMOUS) -> Any:
+    preserve = [bytes.fromhex(commit) for commit in action.args.get("preserve", ())]
+    chosen = None if store.summarizer is None else store.summarizer(store)
+    options = CompressOptions(
+        preserve=preserve, target_tokens=action.args.get("target_tokens"), summarizer=chosen, autonomy=autonomy
+    )
+    return compress(store, options)
+
+
+def _rename(store: Store, action: PolicyAction) -> Any:
+    return rename_branch(store, action.args["branch"], action.args["name"])
+
+
+def _branch(store: Store, action: PolicyAction) -> Any:
+    return create_branch(store, action.args["name"], bytes.fromhex(action.args["at"]), switch=False)
+
+
+def _rebase(store: Store, action: PolicyAction) -> Any:
+    return rebase(store, bytes.fromhex(action.args["onto"]), Terms.of((), None, None))
+
+
+_VERBS: Final[Mapping[str, Callable[[Store, PolicyAction], Any]]] = {
+    "annotate": _annotate,
+    "compress": _compress,
+    "rename_branch": _rename,
+    "branch": _branch,
+    "rebase": _rebase,
+}
+
+
+# --- proposals -----------------------------------------------------------------------------------
+
+
+def _action_of(proposal: Proposal) -> tuple[PolicyAction, str]:
+    said = proposal.payload["action"]
+    return PolicyAction(said["verb"], said["args"], said["reason"]), said["policy"]
+
+
+def _check(_: Store, proposal: Proposal) -> None:
+    raise InvalidInputError(
+        f"The proposal {proposal.number} has no text to edit.",
+        hint="Approve it, or drop it with `t.proposals.reject(number)`.",
+    )
+
+
+def _carry_out(store: Store, proposal: Proposal) -> Any:
+    action, policy = _action_of(proposal)
+    if store.head.branch != proposal.branch:
+        raise ProposalStaleError(proposal.number, f"HEAD is not on `{proposal.branch}`")
+    with store.batch(), store.operation("proposal-approve") as operation:
+        mark(operation, proposal, "approved")
+        operation.note_policies((policy,))
+        try:
+            return _VERBS[action.verb](store, action)
+        except (InvalidInputError, RefConflictError) as error:
+            raise ProposalStaleError(proposal.number, error.message.rstrip(".")) from error
+
+
+ACTION: Final = ProposalKind(POLICY, _check, _carry_out)
+"""What a policy proposes besides compressions."""

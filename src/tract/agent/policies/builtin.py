@@ -1,0 +1,13 @@
+"""The policies that come with tract, by kind: what a tract can keep."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from tract.agent.policies.auto_pin import AutoPin
+from tract.agent.policies.policy import Policy
+from tract.agent.policies.secret_guard import SecretGuard
+
+KINDS: Final[Mapping[str, type[Policy]]] = MappingProxyType({one.kind: one for one in (AutoPin, SecretGuard)})

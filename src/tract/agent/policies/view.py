@@ -1,0 +1,84 @@
+"""Answers what a policy can see: the context and the history, and nothing it could change them with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from tract.compile.compiler import compile_head, size_of, states_of
+from tract.compile.context import CompiledContext
+from tract.compile.fold import Entry
+from tract.objects.refs import BRANCH_PREFIX
+from tract.store import Store
+
+
+class PolicyView:
+    """What a tract says now, read-only; what it returns are values of their own.
+
+    Reading is lazy: what a policy does not look at costs nothing.
+    """
+
+    __slots__ = ("__store",)
+
+    def __init__(self, store: Store) -> None:
+        self.__store = store
+
+    def __repr__(self) -> str:
+        return f"<PolicyView {self.tract} {self.branch}>"
+
+    @property
+    def tract(self) -> str:
+        """Name of the tract."""
+        return self.__store.tract
+
+    @property
+    def branch(self) -> str | None:
+        """The current branch, `None` when detached."""
+        return self.__store.head.branch
+
+    @property
+    def head(self) -> str | None:
+        """Hash HEAD stands on, `None` before the first commit."""
+        head = self.__store.head_hash()
+        return None if head is None else head.hex()
+
+    @property
+    def branches(self) -> Mapping[str, str]:
+        """The hash each branch stands on, by name."""
+        return {name: tip.hex() for name, tip in self.__store.refs(BRANCH_PREFIX).items()}
+
+    @property
+    def tokens(self) -> int:
+        """Size of the compiled context by the tokenizer."""
+        head = self.__store.head_hash()
+        return 0 if head is None else size_of(states_of(self.__store).get(head))
+
+    @property
+    def limit_tokens(self) -> int | None:
+        """What the token budget leaves for the context, or `None` without a budget."""
+        budget = self.__store.config.budget
+        return None if budget is None else budget.usable_tokens
+
+    @property
+    def now(self) -> int:
+        """Microseconds since 1970, UTC."""
+        return self.__store.clock()
+
+    @property
+    def entries(self) -> Sequence[Entry]:
+        """Every place in the context, hidden ones too, in order: what stands there and who set its priority."""
+        head = self.__store.head_hash()
+        return () if head is None else tuple(states_of(self.__store).get(head).entries)
+
+    def entry(self, commit: str) -> Entry | None:
+        """Return the place that *commit*, the full hash of one in HEAD's history, made or changed."""
+        head = self.__store.head_hash()
+        if head is None:
+            return None
+        state = states_of(self.__store).get(head)
+        original = state.original(self.__store.tip(bytes.fromhex(commit)).id)
+        return None if original is None else state.entry(original)
+
+    @property
+    def context(self) -> CompiledContext:
+        """The messages that are sent next."""
+        return compile_head(self.__store)
