@@ -82,6 +82,8 @@ if TYPE_CHECKING:
     from tract.porcelain.tract import Tract
     from tract.porcelain.tract import Tract as Repo
     from tract.sessions.collapse import CollapseResult
+    from tract.sessions.durable import DurableExecutor
+    from tract.sessions.executor import ChildResult, ChildTask, Executor, InlineExecutor, ThreadExecutor
     from tract.sessions.timeline import TimelineEntry
     from tract.sessions.tracts import TractInfo, TractTree
     from tract.tokens.counter import TokenCounter
@@ -104,6 +106,8 @@ _HOME = {
     "CachedLLM": "tract.llm.cached",
     "ChatResponse": "tract.agent.conversation",
     "CherryPickResult": "tract.operations.cherry_pick",
+    "ChildResult": "tract.sessions.executor",
+    "ChildTask": "tract.sessions.executor",
     "Chosen": "tract.objects.config",
     "CollapseResult": "tract.sessions.collapse",
     "CommitInfo": "tract.objects.commit",
@@ -119,8 +123,10 @@ _HOME = {
     "DiffSide": "tract.compile.diff",
     "DiffStat": "tract.compile.diff",
     "Divergence": "tract.operations.branch",
+    "DurableExecutor": "tract.sessions.durable",
     "Entry": "tract.compile.fold",
     "EraseResult": "tract.operations.erase",
+    "Executor": "tract.sessions.executor",
     "Expansion": "tract.operations.expand",
     "FallbackLLM": "tract.llm.fallback",
     "FieldChange": "tract.compile.diff",
@@ -134,6 +140,7 @@ _HOME = {
     "GroupSummary": "tract.operations.compress",
     "HttpLLM": "tract.llm.http",
     "ImagePart": "tract.objects.message",
+    "InlineExecutor": "tract.sessions.executor",
     "InstructionContent": "tract.objects.content",
     "KindStats": "tract.operations.stats",
     "LLM": "tract.llm.protocol",
@@ -187,6 +194,7 @@ _HOME = {
     "TextDelta": "tract.llm.protocol",
     "TextPart": "tract.objects.message",
     "TextStream": "tract.agent.streams",
+    "ThreadExecutor": "tract.sessions.executor",
     "TimelineEntry": "tract.sessions.timeline",
     "TokenBudget": "tract.objects.config",
     "TokenBudgetWarning": "tract.objects.config",
@@ -229,6 +237,8 @@ __all__ = [
     "CachedLLM",
     "ChatResponse",
     "CherryPickResult",
+    "ChildResult",
+    "ChildTask",
     "Chosen",
     "CollapseResult",
     "CommitInfo",
@@ -244,8 +254,10 @@ __all__ = [
     "DiffSide",
     "DiffStat",
     "Divergence",
+    "DurableExecutor",
     "Entry",
     "EraseResult",
+    "Executor",
     "Expansion",
     "FallbackLLM",
     "FieldChange",
@@ -259,6 +271,7 @@ __all__ = [
     "GroupSummary",
     "HttpLLM",
     "ImagePart",
+    "InlineExecutor",
     "InstructionContent",
     "KindStats",
     "LLM",
@@ -312,6 +325,7 @@ __all__ = [
     "TextDelta",
     "TextPart",
     "TextStream",
+    "ThreadExecutor",
     "TimelineEntry",
     "TokenBudget",
     "TokenBudgetWarning",

@@ -210,5 +210,28 @@ def test_a_supervisor_spawns_and_takes_over_what_a_child_found(t: Tract) -> None
     refused(t.as_tools(), "show", commit=printed)
     refused(t.as_tools(), "merge", branch="trains:HEAD")
     assert done(t.as_tools(), "search", query="tract:trains nine") == "Nothing found."
+    home = done(kit, "collapse", child="trains", summary="A train at nine.")
+    assert home.startswith("1 commit of trains")
+    assert "A train goes at nine." in done(kit, "expand", commit="HEAD")
+    done(kit, "undo")
     done(kit, "merge", branch="trains:HEAD")
     assert said(t)[-1][1] == "A train goes at nine."
+
+
+def test_a_tract_that_asks_first_is_asked_first(t: Tract) -> None:
+    """Where the application set `collaborative`, what a model wants to compress or decided in a merge waits."""
+    target = t.log()[0]
+    t.branch("other")
+    t.edit(target, "Nothing is booked.")
+    t.switch("main")
+    t.edit(target, "All is booked.")
+    t.configure(autonomy="collaborative")
+    kit, before = t.as_tools("supervisor"), said(t)
+
+    assert "proposal 1" in done(kit, "compress", summary="A trip is booked.")
+    assert "waits" in done(kit, "merge", branch="other", decisions={target.short_hash: "theirs"})
+    assert said(t) == before
+    t.proposals[1].reject()
+    t.configure(autonomy="manual")
+    assert "somebody has to decide" in refused(kit, "reorder", commits=[short(t, 1), short(t, 3)])
+    assert said(t) == before

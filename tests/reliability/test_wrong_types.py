@@ -40,6 +40,7 @@ _CALLS: dict[str, dict[str, Any]] = {
     "tool": {},
     "annotate": {"target": "HEAD", "priority": "skip"},
     "apply": {"result": None},
+    "as_tools": {},
     "assistant": {"text": "Hello."},
     "bisect": {"good": "HEAD~1", "bad": "HEAD", "test": len},
     "blame": {},

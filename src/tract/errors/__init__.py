@@ -31,6 +31,7 @@ from tract.errors.merging import MergeConflictError, MergeInProgressError, NoMer
 from tract.errors.removal import CommitCollectedError, ContentErasedError, IrreversibleError
 from tract.errors.storage import (
     BusyError,
+    ConnectionLostError,
     CorruptGraphError,
     CorruptObjectError,
     CorruptRanksError,
@@ -52,6 +53,7 @@ __all__ = [
     "BusyError",
     "ClosedHandleError",
     "CommitCollectedError",
+    "ConnectionLostError",
     "ContentErasedError",
     "ContentTooLargeError",
     "ContextTooLongError",
@@ -105,8 +107,8 @@ __all__ = [
     "StorageError",
     "StoreNotFoundError",
     "StreamBrokenError",
-    "SummaryError",
     "StreamOpenError",
+    "SummaryError",
     "TagNotFoundError",
     "ToolNotFoundError",
     "TractError",

@@ -14,8 +14,6 @@ from pydantic import BaseModel
 from tract.agent.semantic import Deciders, Semantic, Verb, Wish, deciders
 from tract.agent.settings import Defaults
 from tract.agent.summarizer import summarizer_for
-from tract.agent.toolkit.kit import Offer, ToolFormat, Toolkit, ToolLimits, toolkit
-from tract.agent.toolkit.profiles import Profile
 from tract.agent.tools import offered
 from tract.compile.bisect import BisectResult, ContextTest, bisect
 from tract.compile.blame import BlameResult, blame
@@ -1234,68 +1232,6 @@ class Tract(Conversation, Family):
             OperationNotFoundError: There is no such operation.
         """
         return type(self)(self._store.view(self.operations[number].number), self._compiler, self._models)
-
-    # --- for models --------------------------------------------------------------------------------
-
-    @overload
-    def as_tools(
-        self,
-        profile: Profile = "self",
-        *,
-        format: None = None,
-        only: Collection[str] | None = None,
-        descriptions: Mapping[str, str] | None = None,
-        prefix: str = "",
-        limits: ToolLimits | None = None,
-    ) -> Toolkit: ...
-    @overload
-    def as_tools(
-        self,
-        profile: Profile = "self",
-        *,
-        format: ToolFormat,
-        only: Collection[str] | None = None,
-        descriptions: Mapping[str, str] | None = None,
-        prefix: str = "",
-        limits: ToolLimits | None = None,
-    ) -> list[dict[str, Any]]: ...
-    def as_tools(
-        self,
-        profile: Profile = "self",
-        *,
-        format: ToolFormat | None = None,  # noqa: A002 - what the providers call it
-        only: Collection[str] | None = None,
-        descriptions: Mapping[str, str] | None = None,
-        prefix: str = "",
-        limits: ToolLimits | None = None,
-    ) -> Toolkit | list[dict[str, Any]]:
-        """Return the verbs of this tract as tools for a model: pass them to `run`, or run a call with `execute`.
-
-        A call gives a compact text, also where something is wrong; it never raises. No tool runs code or reads files.
-
-        Args:
-            profile: What they may do: `read` nothing but look; `self` what an agent may do to its own context, where
-                everything can be taken back; `supervisor` rewrite and reorder it; `admin` remove for good.
-            format: Return definitions alone, as `openai`, `anthropic` or plain `json` takes them.
-            only: The names of those to offer.
-            descriptions: What to tell the model of single tools, instead of their own description.
-            prefix: Put before each name, where another tool has the same.
-            limits: On calls per minute and on the size of results and arguments.
-
-        Raises:
-            InvalidInputError: There is no such profile or format.
-            ToolNotFoundError: The profile has no tool that is named.
-
-        Example:
-            >>> with Tract.open() as t:
-            ...     kit = t.as_tools()
-            ...     _ = kit.execute("commit", {"text": "The user is called Ann."})
-            ...     print(kit.execute("search", {"query": "ann"}).text[9:])
-            append model 10t | The user is called Ann.
-        """
-        offer = Offer(only, descriptions, prefix, limits)
-        kit = toolkit(self, self._store, profile, offer)
-        return kit if format is None else kit.definitions(format)
 
     # --- inside ------------------------------------------------------------------------------------
 

@@ -25,6 +25,7 @@ from tract.history.lanes import place_of
 from tract.history.revision import known_names, resolve
 from tract.history.status import Status
 from tract.objects.commit import CommitInfo
+from tract.objects.decision import AutonomyLevel
 from tract.operations.search import SearchHit
 from tract.search.scope import Standing
 from tract.storage import queries as q
@@ -45,6 +46,8 @@ class Handle(Protocol):
     def branches(self) -> Any: ...
     @property
     def children(self) -> Mapping[str, Any]: ...
+    @property
+    def collapse(self) -> Callable[..., Any]: ...
     @property
     def spawn(self) -> Callable[..., Any]: ...
     @property
@@ -125,6 +128,11 @@ class Desk:
     def note(self) -> dict[str, str]:
         """Metadata that says a commit came through the toolkit."""
         return {MADE_BY: self.profile}
+
+    @property
+    def autonomy(self) -> str:
+        """How far a call may go on its own: as the tract is set, else all the way."""
+        return self.store.config.autonomy or AutonomyLevel.AUTONOMOUS
 
     @property
     def children(self) -> tuple[str, ...]:

@@ -10,7 +10,8 @@ from tract.agent.schemas import ArgumentsError
 from tract.agent.toolkit.desk import Desk
 from tract.agent.toolkit.reading import Revision
 from tract.agent.toolkit.words import commit_line, counted, listing, short, shorts
-from tract.agent.toolkit.writing import Name, Reason, Revisions, annotated, committed, reverted, undone
+from tract.agent.toolkit.writing import Name, Reason, Revisions, annotated, committed, done, reverted, undone, waiting
+from tract.operations.proposal import Proposal
 
 # --- supervisor ----------------------------------------------------------------------------------
 
@@ -77,7 +78,7 @@ def reorder(desk: Desk, commits: Revisions, message: Reason | None = None) -> st
         commits: In the order they are to have.
         message: A headline for the log.
     """
-    result = desk.t.reorder(desk.commits(commits), message=message)
+    result = done(desk.t.reorder(desk.commits(commits), message=message))
     return f"Reordered; HEAD is {short(result.head or '')}"
 
 
@@ -87,7 +88,7 @@ def rebase(desk: Desk, onto: Revision) -> str:
     Args:
         onto: The commit or branch to stand on.
     """
-    result = desk.t.rebase(desk.commit(onto))
+    result = done(desk.t.rebase(desk.commit(onto)))
     return f"Rebased onto {short(desk.commit(onto))}; HEAD is {short(result.head or '')}"
 
 
@@ -149,6 +150,23 @@ def spawn(desk: Desk, purpose: Reason, mode: Literal["fork", "snapshot"] = "fork
         name: Its name.
     """
     return f"Spawned {desk.t.spawn(purpose, mode=mode, name=name).name}"
+
+
+def collapse(
+    desk: Desk, child: Name, summary: str | None = None, target_tokens: Annotated[int, Field(ge=1)] | None = None
+) -> str:
+    """Bring home what a child has done since the last time, as one summary; `expand` opens it.
+
+    Args:
+        child: Its name.
+        summary: The summary you wrote; without it sentences are picked.
+        target_tokens: Most tokens it may have.
+    """
+    result = desk.t.collapse(child, content=summary, target_tokens=target_tokens)
+    if isinstance(result, Proposal):
+        return waiting(result)
+    many = counted(len(result.commits), "commit")
+    return f"{many} of {result.child} are home as {short(result.commit)}, {result.tokens_after:,} tokens"
 
 
 def children(desk: Desk) -> str:

@@ -69,6 +69,7 @@ TABLE: Final[tuple[ToolEntry, ...]] = (
     _entry("rename_branch", "supervisor", ruling.rename_branch, "branch-rename"),
     _entry("delete_branch", "supervisor", ruling.delete_branch, "branch-delete"),
     _entry("spawn", "supervisor", ruling.spawn, "spawn"),
+    _entry("collapse", "supervisor", ruling.collapse, "collapse", is_slow=True),
     _entry("children", "supervisor", ruling.children),
     _entry("commit", "admin", ruling.commit_any, "commit"),
     _entry("reset", "admin", ruling.reset, "reset"),

@@ -17,6 +17,8 @@ from tract.agent.toolkit.reading import Revision
 from tract.agent.toolkit.words import commit_line, counted, listing, one_line, short, shorts
 from tract.errors import InvalidInputError, MergeConflictError
 from tract.objects.decision import Resolution
+from tract.operations.moving import MoveResult
+from tract.operations.proposal import Proposal
 
 Revisions: TypeAlias = Annotated[list[Revision], Field(min_length=1, max_length=500)]
 Name: TypeAlias = Annotated[str, Field(min_length=1, max_length=200)]
@@ -103,11 +105,17 @@ def compress(
         content=summary,
         target_tokens=target_tokens,
         must_keep=tuple(must_keep or ()),
-        autonomy="autonomous",
     )
+    if isinstance(result, Proposal):
+        return waiting(result)
     lines = [f"{short(one)} is the summary" for one in result.commits]
     top = f"{result.tokens_before:,} tokens became {result.tokens_after:,}; {counted(len(result.kept), 'commit')} kept"
     return "\n".join([top, *lines])
+
+
+def waiting(proposal: Proposal) -> str:
+    """Say that what was asked for waits for somebody to approve it."""
+    return f"Nothing is changed yet: it waits for approval as proposal {proposal.number}"
 
 
 def branch(desk: Desk, name: Name, at: Revision | None = None, *, switch: bool = True) -> str:
@@ -150,11 +158,13 @@ def merge(
     name = branch if branch in desk.t.branches else desk.commit(branch)
     decide = _resolver(desk, decisions or {})
     try:
-        result = desk.t.merge(name, strategy=strategy, resolver=decide, autonomy="autonomous", message=message)
+        result = desk.t.merge(name, strategy=strategy, resolver=decide, autonomy=desk.autonomy, message=message)
     except MergeConflictError as error:
         if error.reason != "aborted":
             raise
         raise ArgumentsError(f"Nothing was merged. {counted(error.conflicts, 'conflict')}; {error.said}") from error
+    if result.head is None:
+        return "Nothing is merged yet: the merge waits for somebody to look at what was decided"
     how = {"up_to_date": "is here already", "fast_forward": "was ahead; this branch moved there"}
     return f"{one_line(branch)} {how.get(result.kind, result.kind)}; HEAD is {short(result.head or '')}"
 
@@ -184,9 +194,20 @@ def cherry_pick(desk: Desk, commits: Revisions) -> str:
     Args:
         commits: Their hashes, in the order they are to have.
     """
-    result = desk.t.cherry_pick(desk.commits(commits))
+    result = done(desk.t.cherry_pick(desk.commits(commits)))
     skipped = f"; {counted(len(result.skipped), 'commit')} left out" if result.skipped else ""
     return f"Picked as {shorts(result.commits)}{skipped}"
+
+
+def done(result: MoveResult) -> Any:
+    """Return *result*, if it was carried out.
+
+    Raises:
+        ArgumentsError: It waits for decisions, and nothing was written.
+    """
+    if result.is_waiting:
+        raise ArgumentsError(f"Nothing was done; somebody has to decide: {', '.join(map(repr, result.issues))}.")
+    return result
 
 
 def revert(desk: Desk, commit: Revision) -> str:
