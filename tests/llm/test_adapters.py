@@ -72,6 +72,16 @@ def test_a_function_is_a_model(way: Any, answer: Any) -> None:
     assert options == {"model": "m", "tools": [TOOL], "max_tokens": 5, "stop": ["x"]}
 
 
+def test_a_function_that_runs_out_says_so(way: Any) -> None:
+    """`StopIteration` would end a generator as if nothing were wrong."""
+    answers = iter(["One."])
+    model = as_llm(lambda _: next(answers))
+    assert model is not None
+    assert way(model, ask("Hi")).text == "One."
+    with pytest.raises(ModelResponseError, match="nothing more to answer"):
+        way(model, ask("And?"))
+
+
 def test_a_function_takes_what_it_names() -> None:
     """A signature without `**options` gets only what it has names for."""
     assert as_llm(lambda _messages: f"{len(_messages)}").send(ask("hi", settings={"seed": 1})).text == "1"

@@ -140,3 +140,22 @@ def test_every_handle_notices_at_once(open_tract: Open) -> None:
     t.erase(said, reason="a test")
 
     assert [str(look()) for look in looks if "4711" in str(look())] == []
+
+
+def test_a_copy_of_what_was_erased_counts_once_it_was_said_again(open_tract: Open) -> None:
+    """The copy was made while there was nothing to count; the message is back, and so are its tokens."""
+    t = open_tract()
+    t.user("base")
+    t.branch("side")
+    said = t.assistant("a reply of a few words")
+    t.switch("main")
+    t.user("on main")
+    t.erase(said, reason="a test")
+    t.switch("side")
+    t.rebase("main")
+    before = t.compile().token_count
+    t.branch("again", at="main")
+    tokens = t.assistant("a reply of a few words").tokens
+    t.switch("side")
+
+    assert t.compile(verify=True).token_count == before + tokens

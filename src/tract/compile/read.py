@@ -198,7 +198,8 @@ class Reader:
             else:
                 message, priority = _read(database, content_type, data)
             tokens = 0 if message is None else stored_tokens
-            if message is not None and (tokens is None or counter_id != counter):
+            # A copy of a commit whose content was gone counts 0; said again, the content is back in the copy too.
+            if message is not None and (not tokens or counter_id != counter):
                 tokens = message_tokens(message, self._store.counter)
             event = Event(
                 id_, hash_, generation, run.lane, op, target_ids, content_type, config_id,

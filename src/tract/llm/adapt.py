@@ -126,6 +126,9 @@ class FunctionLLM:
             del options["model"]
         try:
             return self.function(outgoing.body["messages"], **_taken(self.function, options))
+        except StopIteration as error:
+            # Let out of a generator it would say nothing of where it came from.
+            raise ModelResponseError("The function has nothing more to answer: it raised StopIteration.") from error
         except (ConnectionError, TimeoutError) as error:
             raise self._translated(error) from error
 
