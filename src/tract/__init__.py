@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from tract.agent.policies.view import PolicyView
     from tract.agent.run import RunResult
     from tract.agent.streams import AsyncTextStream, TextStream
+    from tract.agent.toolkit.kit import ToolExecutor, Toolkit, ToolLimits
     from tract.agent.tools import Tool
     from tract.compile.bisect import BisectResult, BisectStep
     from tract.compile.blame import BlameLine, BlameMessage, BlameResult
@@ -89,6 +90,9 @@ if TYPE_CHECKING:
     from tract.porcelain.session import Session
     from tract.porcelain.tract import Tract
     from tract.porcelain.tract import Tract as Repo
+    from tract.sessions.collapse import CollapseResult
+    from tract.sessions.durable import DurableExecutor
+    from tract.sessions.executor import ChildResult, ChildTask, Executor, InlineExecutor, ThreadExecutor
     from tract.sessions.timeline import TimelineEntry
     from tract.sessions.tracts import TractInfo, TractTree
     from tract.tokens.counter import TokenCounter
@@ -113,7 +117,10 @@ _HOME = {
     "CachedLLM": "tract.llm.cached",
     "ChatResponse": "tract.agent.conversation",
     "CherryPickResult": "tract.operations.cherry_pick",
+    "ChildResult": "tract.sessions.executor",
+    "ChildTask": "tract.sessions.executor",
     "Chosen": "tract.objects.config",
+    "CollapseResult": "tract.sessions.collapse",
     "CommitInfo": "tract.objects.commit",
     "CompiledContext": "tract.compile.context",
     "Compiler": "tract.compile.compiler",
@@ -127,9 +134,11 @@ _HOME = {
     "DiffSide": "tract.compile.diff",
     "DiffStat": "tract.compile.diff",
     "Divergence": "tract.operations.branch",
+    "DurableExecutor": "tract.sessions.durable",
     "Entry": "tract.compile.fold",
     "EraseResult": "tract.operations.erase",
     "Event": "tract.objects.policy",
+    "Executor": "tract.sessions.executor",
     "Expansion": "tract.operations.expand",
     "FallbackLLM": "tract.llm.fallback",
     "FieldChange": "tract.compile.diff",
@@ -143,6 +152,7 @@ _HOME = {
     "GroupSummary": "tract.operations.compress",
     "HttpLLM": "tract.llm.http",
     "ImagePart": "tract.objects.message",
+    "InlineExecutor": "tract.sessions.executor",
     "InstructionContent": "tract.objects.content",
     "KindStats": "tract.operations.stats",
     "LLM": "tract.llm.protocol",
@@ -202,6 +212,7 @@ _HOME = {
     "TextDelta": "tract.llm.protocol",
     "TextPart": "tract.objects.message",
     "TextStream": "tract.agent.streams",
+    "ThreadExecutor": "tract.sessions.executor",
     "TimelineEntry": "tract.sessions.timeline",
     "TokenBudget": "tract.objects.config",
     "TokenBudgetWarning": "tract.objects.config",
@@ -209,11 +220,14 @@ _HOME = {
     "Tool": "tract.agent.tools",
     "ToolCall": "tract.objects.message",
     "ToolCallDelta": "tract.llm.protocol",
+    "ToolExecutor": "tract.agent.toolkit.kit",
     "ToolFinished": "tract.agent.events",
+    "ToolLimits": "tract.agent.toolkit.kit",
     "ToolResultContent": "tract.objects.content",
     "ToolResultPart": "tract.objects.message",
     "ToolRules": "tract.agent.policies.tool_rules",
     "ToolStarted": "tract.agent.events",
+    "Toolkit": "tract.agent.toolkit.kit",
     "Tract": "tract.porcelain.tract",
     "TractConfig": "tract.objects.config",
     "TractError": "tract.errors",
@@ -245,7 +259,10 @@ __all__ = [
     "CachedLLM",
     "ChatResponse",
     "CherryPickResult",
+    "ChildResult",
+    "ChildTask",
     "Chosen",
+    "CollapseResult",
     "CommitInfo",
     "CompiledContext",
     "Compiler",
@@ -259,9 +276,11 @@ __all__ = [
     "DiffSide",
     "DiffStat",
     "Divergence",
+    "DurableExecutor",
     "Entry",
     "EraseResult",
     "Event",
+    "Executor",
     "Expansion",
     "FallbackLLM",
     "FieldChange",
@@ -275,6 +294,7 @@ __all__ = [
     "GroupSummary",
     "HttpLLM",
     "ImagePart",
+    "InlineExecutor",
     "InstructionContent",
     "KindStats",
     "LLM",
@@ -334,6 +354,7 @@ __all__ = [
     "TextDelta",
     "TextPart",
     "TextStream",
+    "ThreadExecutor",
     "TimelineEntry",
     "TokenBudget",
     "TokenBudgetWarning",
@@ -341,11 +362,14 @@ __all__ = [
     "Tool",
     "ToolCall",
     "ToolCallDelta",
+    "ToolExecutor",
     "ToolFinished",
+    "ToolLimits",
     "ToolResultContent",
     "ToolResultPart",
     "ToolRules",
     "ToolStarted",
+    "Toolkit",
     "Tract",
     "TractConfig",
     "TractError",

@@ -13,7 +13,7 @@ import os
 import threading
 import time
 import weakref
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -33,12 +33,12 @@ from tract.objects.config import TractConfig
 from tract.objects.content import ContentTypes
 from tract.objects.hashing import canonical_json
 from tract.objects.operation import OperationHeader
-from tract.objects.policy import ACTING, Decides
+from tract.objects.policy import ACTING, Decides, note_policies
 from tract.objects.refs import BRANCH_PREFIX, HEAD, Head
 from tract.storage import queries as q
 from tract.storage.database import Database, Query
 from tract.storage.moves import RefMoves, conflict_at, point, require_kept, swap, write_operation
-from tract.storage.writing import Draft, Tip, add_tract, counter_id, write_commit
+from tract.storage.writing import Draft, Tip, add_tract, counter_id, erasures_in, write_commit
 from tract.tokens.counter import TokenCounter
 
 NO_TRACT: Final = -1
@@ -170,8 +170,11 @@ class Store:
             one.counter_id = None
             one.memo.clear()
 
-    def notice_erasures(self, found: str | None = None) -> None:
-        """Drop what was learnt before something was erased; *found* is what the store says, if it is known."""
+    def notice_erasures(self, found: str | None = None) -> str | None:
+        """Drop what was learnt before something was erased; *found* is what the store says, if it is known.
+
+        Returns `erasures`, for what will be made of what is read from now on: see `require_nothing_erased`.
+        """
         if found is None:
             # While the gate is held nobody erases, and it has looked.
             row = (self.erasures,) if self.is_writing else self.one(q.META, key=q.ERASURES)
@@ -179,6 +182,7 @@ class Store:
         if self.erasures is not None and found != self.erasures:
             self.memo.clear()
         self.erasures = found
+        return found
 
     # --- reading ---------------------------------------------------------------------------------
 
@@ -450,7 +454,7 @@ class Operation:
         number, self._previous, created_at, *tip, erasures = row
         known = store.erasures
         store.notice_erasures(erasures or "")
-        self._is_outdated = known is not None and known != store.erasures
+        self._is_outdated = known is not None and erasures_in(known) != erasures_in(store.erasures or "")
         self.number = (number or 0) + 1
         # Operation times never go back, so "where was this branch at that time" has one answer.
         self.now = max(store.clock(), created_at or 0)
@@ -479,18 +483,13 @@ class Operation:
     def record(self) -> None:
         """Write the operation, chained to the one before it, and its ref changes."""
         store = self.store
-        self.note_policies(ACTING.get())
+        note_policies(self.args, ACTING.get())
         args = canonical_json(self.args).decode() if self.args else "{}"
         header = OperationHeader(
             self.number, self._previous, store.tract, self.verb, args, store.actor, self.now, self.undoes,
             self.moves.changes(),
         )  # fmt: skip
         write_operation(self._database, store.tract_id, header, self.moves)
-
-    def note_policies(self, names: Sequence[str]) -> None:
-        """Let the log say that policies did this, or changed what was to be done."""
-        if names:
-            self.args["policies"] = sorted({*self.args.get("policies", ()), *names})
 
     # --- refs --------------------------------------------------------------------------------------
 
@@ -500,7 +499,8 @@ class Operation:
         Raises:
             ErasedMeanwhileError: Something was erased.
         """
-        if self._is_outdated or since not in {None, self.store.erasures}:
+        is_older = since is not None and erasures_in(since) != erasures_in(self.store.erasures or "")
+        if self._is_outdated or is_older:
             head = None if self.tip is None else self.tip.hash.hex()
             raise ErasedMeanwhileError(self.store.head.branch or HEAD, head)
 

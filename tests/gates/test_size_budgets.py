@@ -10,7 +10,8 @@ FUNCTION_LINES = 60
 PUBLIC_METHODS = 25
 
 FACADE = source.PACKAGE / "porcelain" / "tract.py"
-FACADE_PARTS = (FACADE, source.PACKAGE / "porcelain" / "conversation.py")
+_PARTS = ("conversation.py", "family.py", "handle.py")
+FACADE_PARTS = (FACADE, *(source.PACKAGE / "porcelain" / name for name in _PARTS))
 FACADE_FILE_LINES = 1_500
 FACADE_PUBLIC_METHODS = 64
 FACADE_STATEMENTS = 5
@@ -89,7 +90,7 @@ def test_functions_are_within_their_line_budget() -> None:
 
 
 def test_classes_are_within_their_method_budget() -> None:
-    """No class in src has more than 25 public methods; `Tract` may have 64 besides those that talk to models."""
+    """No class in src has more than 25 public methods; `Tract` may have 64 besides those it inherits."""
     found = []
     for path in source.python_files("src"):
         limit = FACADE_PUBLIC_METHODS if path == FACADE else PUBLIC_METHODS

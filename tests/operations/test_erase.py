@@ -15,7 +15,7 @@ from tests.databases import Postgres
 from tests.operations.histories import compressed
 from tests.reliability.dump import connected, dump
 from tests.reliability.verbs import make_history, make_merges
-from tract import EraseResult, FilePart, Proposal, SummaryRequest, TextPart, Tract
+from tract import EraseResult, FilePart, Proposal, Resolution, SummaryRequest, TextPart, Tract
 from tract.errors import (
     ContentErasedError,
     ErasedMeanwhileError,
@@ -254,6 +254,67 @@ def test_a_summary_made_meanwhile_does_not_bring_it_back(path: Path) -> None:
             assert hits(path, SECRET) == 0
         assert len(t.proposals) == 0
         assert t.log(op="compress") == []
+
+
+def _both_edited(t: Tract, number: int, verb: str) -> Callable[..., Any]:
+    """Make a history where *verb*, which is returned, asks its resolver about the secret."""
+    t.branch(f"main-{number}", orphan=True)
+    base, last = t.user(f"base {number}"), t.user("last")
+    t.branch(f"side-{number}")
+    said = t.edit(base if verb == "merge" else t.user("only there"), f"{number}: {SECRET}")
+    t.switch(f"main-{number}")
+    if verb == "reorder":
+        t.edit(base, f"{number}: {SECRET}")
+        reply = t.commit({"role": "assistant", "content": "so it is"}, reply_to=last)
+        return lambda **terms: t.reorder([reply, last], **terms)
+    t.edit(base, "ours")
+    if verb == "merge":
+        return lambda **terms: t.merge(f"side-{number}", **terms)
+    if verb == "cherry_pick":
+        return lambda **terms: t.cherry_pick(said, **terms)
+    for branch in (f"main-{number}", f"side-{number}"):
+        t.switch(branch)
+        t.user("said twice")
+    return lambda **terms: t.rebase(f"main-{number}", **terms)
+
+
+@pytest.mark.parametrize("eraser", ["another handle", "the same"])
+@pytest.mark.parametrize("verb", ["merge", "cherry_pick", "rebase", "reorder"])
+def test_a_decision_made_meanwhile_does_not_bring_it_back(path: Path, verb: str, eraser: str) -> None:
+    """What was erased while a resolver decided is in no answer, reason or merge that waits; whoever read in between."""
+    with Tract.open(path) as t, Tract.open(path) as another:
+
+        def erasing(_: object) -> Resolution:
+            (t if eraser == "the same" else another).erase(text="4711-tango-whisky", reason="a test")
+            t.compile()
+            return Resolution("use", SECRET if verb in {"merge", "cherry_pick"} else None, reason=SECRET)
+
+        for number, autonomy in enumerate(("autonomous", "collaborative")):
+            call = _both_edited(t, number, verb)
+            with pytest.raises(ErasedMeanwhileError):
+                t.apply(call(resolver=erasing, autonomy=autonomy))
+            assert hits(path, SECRET) == 0
+        assert t.merge_in_progress is None
+        assert t.fsck() == []
+
+
+def test_a_merge_that_waited_is_read_anew_after_something_was_erased(open_tract: Open) -> None:
+    """A decision in memory may quote it, so it is refused; what is read from the store is not."""
+    t = open_tract()
+    said = t.user(SECRET)
+    _both_edited(t, 0, "merge")
+    result = t.merge("side-0")
+    result.resolve(0, "use", SECRET)
+    t.erase(said, reason="a test")
+
+    for refused in (t.commit_merge, t.save_merge):
+        with pytest.raises(ErasedMeanwhileError) as caught:
+            refused(result)
+        assert "t.merge_in_progress" in str(caught.value.hint)
+
+    again = t.merge_in_progress or t.merge("side-0")
+    t.commit_merge(again.resolve(0, "ours"))
+    assert SECRET not in [message.text for message in t.compile().messages]
 
 
 def test_it_cannot_be_undone_and_says_so(open_tract: Open) -> None:

@@ -22,6 +22,7 @@ from tract.errors import (
 from tract.objects.hashing import blob_hash, canonical_json
 from tract.storage.sweeping import all_stored
 from tract.storage.writing import Draft
+from tract.testing import ScriptedLLM
 
 Open = Callable[..., Tract]
 
@@ -469,7 +470,7 @@ def test_a_reader_that_holds_the_file_delays_only_the_space(tmp_path: Path) -> N
 
 
 def test_the_log_says_what_was_collected(tmp_path: Path) -> None:
-    """An operation with the options and how much, and nothing else in the file has changed."""
+    """An operation with the options and how much; what lets other handles forget is all else that has changed."""
     t, _ = _filled(tmp_path / "a.db")
     with t:
         before = dump(tmp_path / "a.db")
@@ -479,4 +480,25 @@ def test_the_log_says_what_was_collected(tmp_path: Path) -> None:
 
     assert (done.verb, done.args["collected"], done.args["dropped"]) == ("gc", 20, 20)
     assert done.args["keep_pinned"] is False
-    assert {name for name in before if before[name] != after[name]} == {"blobs", "commits", "operations"}
+    assert {name for name in before if before[name] != after[name]} == {"blobs", "commits", "meta", "operations"}
+
+
+def test_a_handle_that_stands_on_what_was_collected_shows_that_it_is_gone(t: Tract, open_tract: Open) -> None:
+    """It forgets what it remembers of it."""
+    lost = _old(t)
+    other = open_tract()
+    other.checkout(lost)
+    assert other.compile().messages[-1].text == "lost"
+
+    assert t.gc(keep_days=0, keep_pinned=False).collected == (lost,)
+
+    assert "lost" not in str(other.compile(verify=True).to_dicts())
+
+
+def test_what_is_made_meanwhile_of_what_is_in_use_goes_on(t: Tract, open_tract: Open) -> None:
+    """A reply that was paid for is kept though unreachable commits were collected while it came."""
+    lost = _old(t)
+    other = open_tract(llm=ScriptedLLM([lambda _: str(t.gc(keep_days=0, keep_pinned=False).collected)]))
+
+    assert lost in other.chat("Is anything lost?").text
+    assert other.compile(verify=True).messages[-1].text == str((lost,))

@@ -61,6 +61,7 @@ WRITES: dict[str, Write] = {
     "merge-save": lambda t: t.save_merge(waiting(t).resolve(0, "theirs")),
     "merge-abort": lambda t: t.abort_merge(),
     "spawn": lambda t: t.spawn("look", name="child"),
+    "collapse": lambda t: t.collapse("worker", content="looked"),
     "compress": lambda t: t.compress([commit(t, 0), commit(t, 1)], content="both"),
     "propose": lambda t: t.compress([commit(t, 0), commit(t, 1)], content="both", autonomy="collaborative"),
     "proposal-reject": lambda t: t.proposals.reject(1),
@@ -102,7 +103,14 @@ OTHERS: dict[str, Write] = WRITES | {
 
 
 CONFLICTS = (RefConflictError, OperationConflictError, ProposalDecidedError)
-AGAIN = {("merge", "commit"), ("merge", "reply"), ("merge", "batch"), ("merge", "cherry-pick"), ("merge", "spawn")}
+AGAIN = {
+    ("merge", "commit"),
+    ("merge", "reply"),
+    ("merge", "batch"),
+    ("merge", "cherry-pick"),
+    ("merge", "spawn"),
+    ("merge", "collapse"),
+}
 """Where a write is made again, on top of what came in."""
 
 
@@ -122,6 +130,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Path:
         t.switch("main")
         t.tag("v2", commit(t, 1))
         _merges(t)
+        t.spawn("look", name="worker").user("looked")
         t.compress([commit(t, 0), commit(t, 1)], content="drafted", autonomy="collaborative")
         t.tag("undone")
         t.undo()

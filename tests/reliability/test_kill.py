@@ -31,7 +31,8 @@ count = 0
 while True:
     count += 1
     label = f"{seed}-{count}"
-    verb = chance.choice("user assistant edit pin skip batch branch switch usage configure gc erase".split())
+    verbs = "user assistant edit pin skip batch branch switch usage configure gc erase spawn collapse"
+    verb = chance.choice(verbs.split())
     contents = [c.hash for c in t.log(8) if c.op == "append"]
     if verb == "user" or not contents:
         said("commit", t.user(f"user {label} " + "x" * chance.randrange(5000)).hash)
@@ -64,6 +65,14 @@ while True:
         gone = chance.choice(contents)
         t.erase(gone, reason=label)
         said("gone", gone)
+    elif verb == "spawn":
+        child = t.spawn(label, mode=chance.choice(["fork", "snapshot"]))
+        said("tract", child.name)
+        said("commit", child.user(f"work {label}").hash)
+    elif verb == "collapse":
+        child = t.spawn(label)
+        child.user(f"work {label}")
+        said("commit", t.collapse(child, content=f"done {label}").commit)
     elif verb == "usage":
         t.record_usage({"input_tokens": count, "output_tokens": seed})
         said("usage", f"{count},{seed}")
@@ -107,6 +116,8 @@ def _require_kept(t: Tract, said: list[tuple[str, str]]) -> None:
                 t.show(value)
         elif kind == "branch":
             assert t.switch(value) == value
+        elif kind == "tract":
+            t.children[value].compile(verify=True)
     heads = [value for kind, value in said if kind in {"branch", "head"}]
     settings = [int(value) for kind, value in said if kind == "config"]
     if settings:

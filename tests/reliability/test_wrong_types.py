@@ -13,8 +13,9 @@ import pytest
 from tests.reliability.dump import dump
 from tests.reliability.verbs import make_history
 from tract import FreeformContent, Tract
-from tract.errors import TractError
+from tract.errors import InvalidInputError, TractError
 from tract.objects.content import ANNOTATION
+from tract.testing import ScriptedLLM
 
 
 def _model(messages: list[Any]) -> str:
@@ -39,11 +40,13 @@ _CALLS: dict[str, dict[str, Any]] = {
     "tool": {},
     "annotate": {"target": "HEAD", "priority": "skip"},
     "apply": {"result": None},
+    "as_tools": {},
     "assistant": {"text": "Hello."},
     "bisect": {"good": "HEAD~1", "bad": "HEAD", "test": len},
     "blame": {},
     "branch": {"name": "new"},
     "checkout": {"revision": "other"},
+    "collapse": {"child": "worker", "content": "Done."},
     "commit_merge": {"result": None},
     "cherry_pick": {"commits": "other", "allow": "duplicate_content"},
     "commit": {"content": "Hello."},
@@ -296,3 +299,22 @@ def test_an_annotation_cannot_be_committed_as_a_content(path: Path) -> None:
     """Its content type is not for callers."""
     with Tract.open(path) as t, pytest.raises(TractError):
         t.commit({"content_type": ANNOTATION, "priority": "skip"})
+
+
+@pytest.mark.parametrize("value", [5, {"a": 1}, ["small"]], ids=repr)
+def test_a_model_that_is_no_text_where_one_is_configured(value: Any) -> None:
+    """Looking ahead asks the settings of `chat`, which say so."""
+    with Tract.open(llm=ScriptedLLM(["Hello."])) as t:
+        t.user("Hello.")
+        for look in (t.preview, t.compress_plan):
+            with pytest.raises(InvalidInputError):
+                look(model=value)
+
+
+@pytest.mark.parametrize("value", ["1", 1.5, True, -1, 2, [1]], ids=repr)
+def test_a_prefix_is_of_a_number_of_messages(value: Any) -> None:
+    """It is an `InvalidInputError` for every other value."""
+    with Tract.open() as t:
+        t.user("Hello.")
+        with pytest.raises(InvalidInputError):
+            t.compile().prefix_hash(value)

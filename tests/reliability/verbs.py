@@ -45,7 +45,7 @@ def make_history(path: Path | str) -> None:
 
 
 def make_merges(path: Path | str) -> None:
-    """Add a branch ahead of main, one that contradicts it, a merge of that one and a proposal that wait."""
+    """Add a branch ahead, one that contradicts main, a merge and a proposal that wait, and a child that worked."""
     with Tract.open(path) as t:
         asked = contents(t)[-2]
         t.branch("clash")
@@ -58,6 +58,7 @@ def make_merges(path: Path | str) -> None:
         t.switch("main")
         t.compress(content="Said.", autonomy="collaborative")
         t.merge("clash")
+        t.spawn("look it up", name="worker").assistant("Looked up.")
 
 
 def _where_one_waits(write: Callable[[Tract, MergeResult], object]) -> Write:
@@ -131,6 +132,12 @@ def _reply(t: Tract) -> object:
     return commit_turn(t._store, "chat", turn)
 
 
+def _collapse(t: Tract) -> object:
+    """Bring the work of the worker home, unless it is."""
+    is_home = any("collapsed" in info.metadata for info in t.log(3))
+    return None if is_home else t.collapse("worker", content="It was looked up.")
+
+
 WRITES: Final[dict[str, Write]] = {
     "user": lambda t: t.user("Hello."),
     "user with note": lambda t: t.user("Hello.", message="greeting", metadata={"n": 1}),
@@ -197,6 +204,7 @@ MERGES: Final[dict[str, Write]] = {
     "save_merge": _where_one_waits(lambda t, result: t.save_merge(result.resolve(0, "theirs"))),
     "commit_merge": _where_one_waits(lambda t, result: t.commit_merge(result.resolve(0, "use", "Which teas?"))),
     "abort_merge": _where_one_waits(lambda t, _: t.abort_merge()),
+    "collapse": _collapse,
     "approve": _where_one_is_open(lambda t, number: t.proposals.approve(number)),
     "reject": _where_one_is_open(lambda t, number: t.proposals.reject(number)),
     "edit a proposal": _where_one_is_open(lambda t, number: t.proposals.edit(number, "Said so.")),

@@ -124,19 +124,6 @@ def test_tables_beside_a_store_are_no_matter(postgres: Postgres, postgres_url: s
         assert t.fsck() == []
 
 
-def test_a_lost_connection_is_a_sentence(postgres: Postgres, postgres_url: str) -> None:
-    """The server ends the session: the next call raises a `TractError`, nothing was kept, a new handle works."""
-    with Tract.open(postgres_url) as t:
-        t.user("one")
-        postgres.run("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname LIKE 'store_%'")
-        with pytest.raises(StorageError):
-            t.user("two")
-        with pytest.raises(StorageError):
-            t.compile(verify=True)
-    with Tract.open(postgres_url) as t:
-        assert [message.text for message in t.compile().messages] == ["one"]
-
-
 def test_a_role_that_may_only_read_is_refused_by_the_server(postgres: Postgres, postgres_url: str) -> None:
     """Its writes fail with what PostgreSQL says, its reads work."""
     database = postgres_url.split("?", maxsplit=1)[0].rsplit("/", 1)[1]

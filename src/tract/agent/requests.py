@@ -61,8 +61,7 @@ def moment_on(store: Store, compiler: Compiler | None, branch: str, head: bytes)
 
 
 def _moment(store: Store, compiler: Compiler | None, branch: str, head: bytes | None) -> Moment:
-    store.notice_erasures()
-    erasures = store.erasures
+    erasures = store.notice_erasures()
     context = _latest(store, head) if compiler is None else compile_commit(store, head, compiler=compiler)
     waiting = () if head is None else open_calls(states_of(store).get(head).shown)
     return Moment(branch, head, context, waiting, erasures)

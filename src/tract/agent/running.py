@@ -108,8 +108,8 @@ def _result(call: ToolCall, value: object) -> ToolResultContent:
         return failed(call, said_by(error))
 
 
-def _run_call(toolbox: Toolbox, call: ToolCall) -> ToolResultContent:
-    """Run one call to its end in this thread."""
+def run_call(toolbox: Toolbox, call: ToolCall) -> ToolResultContent:
+    """Run one call to its end in this thread; what goes wrong is in the result."""
     try:
         value = _begun(toolbox, call)
         if inspect.isawaitable(value):
@@ -203,7 +203,7 @@ class _Threads:
                 return
             began = time.monotonic()
             try:
-                result = context.run(_run_call, self._toolbox, call)
+                result = context.run(run_call, self._toolbox, call)
             except BaseException as error:  # noqa: BLE001 - such as SystemExit: raised where the run is driven
                 self._done.put(error)
             else:

@@ -193,7 +193,7 @@ class Models(Mapping[str, ModelChoice]):
         """Return the format and the model to look ahead for: those named, else those of `chat`, else OpenAI's."""
         if provider is not None or not self["chat"].is_configured:
             return ("openai" if provider is None else provider), model
-        use = self.use("chat", LLMConfig(model=model))
+        use = self.use("chat", parse_llm_config("chat", {"model": model}, is_kept=False))
         return use.llm.format, use.model
 
     def _build(self, choice: ModelChoice, *, is_ours: bool) -> LLM:

@@ -98,10 +98,7 @@ def as_tool(
     signature = signature_of(value) if schema is None else None
     own = getattr(value, "__name__", None)
     given = name if name is not None else said.get("name") or own
-    if not isinstance(given, str) or _NAME.fullmatch(given) is None:
-        raise InvalidInputError(
-            f"{shown(given)} cannot name a tool.", hint="Use letters, digits, `_` and `-`, at most 64."
-        )
+    given = tool_name(given)
     about = description if description is not None else said.get("description")
     if about is None:
         about = signature.description if signature is not None else inspect.getdoc(value) or ""
@@ -109,6 +106,19 @@ def as_tool(
         raise InvalidInputError(f"`description` is text, not {shown(about)}.", hint=_EXAMPLE)
     parameters = signature.parameters if signature is not None else said["parameters"]
     return Tool(given, about, parameters, value, bool(idempotent), signature)
+
+
+def tool_name(name: object) -> str:
+    """Return *name*, which every provider takes as the name of a tool.
+
+    Raises:
+        InvalidInputError: One does not.
+    """
+    if not isinstance(name, str) or _NAME.fullmatch(name) is None:
+        raise InvalidInputError(
+            f"{shown(name)} cannot name a tool.", hint="Use letters, digits, `_` and `-`, at most 64."
+        )
+    return name
 
 
 def _from_schema(schema: object) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from tract.cli._text import visible
 from tract.errors import StoreNotFoundError, TractError
 
 if TYPE_CHECKING:
+    from tract.porcelain.session import Session
     from tract.porcelain.tract import Tract
 
 STORE_NAME: Final = ".tract.db"
@@ -69,17 +70,23 @@ class App:
             raise
         return t
 
-    def write(self) -> Tract:
-        """Open the tract for writing, where the command line stands."""
+    def write(self, actor: str = "cli") -> Tract:
+        """Open the tract for writing, where the command line stands; *actor* is for the operation log."""
         if self.at_operation is not None:
             raise click.UsageError("With --at-op a tract can be looked at, not changed.")
-        t = tract.Tract.open(self.place(), tract=self.tract, create=False, actor="cli")
+        t = tract.Tract.open(self.place(), tract=self.tract, create=False, actor=actor)
         try:
             _standing.stand(t, self.place())
         except BaseException:
             t.close()
             raise
         return t
+
+    def session(self, *, read_only: bool) -> Session:
+        """Open all tracts of the store."""
+        if self.at_operation is not None:
+            raise click.UsageError("--at-op is for one tract; `tract at` shows several as they were.")
+        return tract.Session.open(self.place(), create=False, read_only=read_only, actor="cli")
 
     def emit(self, document: Mapping[str, Any], blocks: Sequence[_render.Block], *, is_paged: bool = False) -> None:
         """Print a result: *document* with `--json`, else *blocks*."""
@@ -145,6 +152,10 @@ def _branches(t: Tract) -> list[CompletionItem]:
     return [CompletionItem(name, help=visible(t.branches[name].description)) for name in t.branches]
 
 
+def _children(t: Tract) -> list[CompletionItem]:
+    return [CompletionItem(tree.info.name, help=visible(tree.info.purpose)) for tree in t.children.tree.children]
+
+
 def _tags(t: Tract) -> list[CompletionItem]:
     return [CompletionItem(name) for name in t.tags]
 
@@ -152,5 +163,26 @@ def _tags(t: Tract) -> list[CompletionItem]:
 REVISION: Final = StoredName("revision", _revisions)
 """A commit: completes branches, tags and recent commits."""
 
+CHILD: Final = StoredName("child", _children)
 BRANCH: Final = StoredName("branch", _branches)
 TAG: Final = StoredName("tag", _tags)
+
+
+class TractName(click.ParamType):  # type: ignore[type-arg]  # generic in newer releases of click only
+    """Name of a tract; completes those of the store."""
+
+    name = "tract"
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG002 - click's signature
+        """Return what *incomplete* may become; nothing if there is no store."""
+        try:
+            with App(db=ctx.find_root().params.get("db")).session(read_only=True) as session:
+                infos = list(session.tracts.values())
+        except TractError:
+            return []
+        return [
+            CompletionItem(info.name, help=visible(info.purpose)) for info in infos if info.name.startswith(incomplete)
+        ]
+
+
+TRACT: Final = TractName()

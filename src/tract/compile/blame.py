@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import html
+import re
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from tract.compile.compiler import States, states_of
+from tract.compile.compiler import states_of
 from tract.compile.extract import sentences, without_label
 from tract.compile.fold import Entry, Event, State, switched_off
 from tract.compile.text import equal_blocks, lines_of
 from tract.history.ancestry import MergedOf, Place
+from tract.history.info import commit_info
 from tract.history.lanes import merged_of
 from tract.history.reflog import require_logged
 from tract.history.walk import LaneOf, Run
@@ -22,6 +24,9 @@ from tract.objects.content import SUMMARY_MARK
 from tract.objects.message import searchable
 from tract.storage import queries as q
 from tract.store import Store
+
+_SQUASHES: Final = frozenset({"artifact", "summary", "instruction"})
+"""Types of contents that tell of another branch or tract, if their notes say so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +46,8 @@ class BlameLine:
         origin: Who the content came from.
         model: The `model` of the commit's own generation config, or `None`.
         created_at: When it was committed, UTC.
-        source: Of a line of a summary, the hash of the commit of the message behind it that says the
-            same word for word, or `None`.
+        source: Of a line of a summary, the hash of the commit of the message behind it, also in a child tract, that
+            says the same word for word, or `None`.
     """
 
     message: int
@@ -197,7 +202,7 @@ def blame(store: Store, commit: bytes | None) -> BlameResult:
     with store.reading() as database:
         rows = database.all(q.ARRIVALS, tract_id=store.tract_id)
         arrivals = Arrivals.read(rows, states.lane, lambda lane: merged_of(store, lane))
-    lines = _Lines(states, arrivals, state)
+    lines = _Lines(store, arrivals, state)
     return BlameResult(
         commit.hex(),
         tuple(
@@ -235,13 +240,14 @@ def owners(versions: Iterable[tuple[Event, Sequence[str]]]) -> list[tuple[str, E
 class _Lines:
     """Makes the values of one blame."""
 
-    def __init__(self, states: States, arrivals: Arrivals, state: State) -> None:
-        self._states = states
+    def __init__(self, store: Store, arrivals: Arrivals, state: State) -> None:
+        self._store = store
+        self._states = states_of(store)
         self._arrivals = arrivals
         self._state = state
 
     def message(self, index: int, entry: Entry, edits: Sequence[Event]) -> BlameMessage:
-        behind = originals(self._state, entry)
+        behind = originals(self._state, entry) or squashed(self._store, entry)
         texts = [(one.placed.hash.hex(), _all_text(one)) for one in behind]
         lines = tuple(self._lines(index, entry, edits, texts=texts))
         message = entry.shown.message
@@ -294,6 +300,41 @@ def within(state: State, entry: Entry) -> list[Entry]:
 def originals(state: State, entry: Entry) -> list[Entry]:
     """Return the messages a summary stands for, through every level, in order; none for any other entry."""
     return [one for one in within(state, entry) if one.placed.op != "compress"]
+
+
+def squashed(store: Store, entry: Entry) -> list[Entry]:
+    """Return the messages a squash or collapse stands for, through every level, in order; none for any other entry."""
+    found: list[Entry] = []
+    waiting = [entry]
+    while waiting:
+        one = waiting.pop()
+        inside = squashed_into(store, one)
+        if inside is None:
+            found += [one] if one is not entry else []
+        else:
+            state, commits = inside
+            entries = [one for one in state.shown if one.placed.hash in commits]
+            waiting += [behind for top in reversed(entries) for behind in reversed(originals(state, top) or [top])]
+    return list({one.placed.id: one for one in found}.values())
+
+
+def squashed_into(store: Store, entry: Entry) -> tuple[State, frozenset[bytes]] | None:
+    """Return the state *entry* is the squash of, and the hashes of the commits it tells of; `None` if it is none."""
+    if entry.placed.op != "append" or entry.placed.content_type not in _SQUASHES:
+        return None
+    told = commit_info(store, entry.placed.hash).metadata.get("squashed")
+    if not isinstance(told, dict) or not isinstance(told.get("commits"), list):
+        return None
+    head = _hash(told.get("head"))
+    if store.one(q.TIP, hash=head) is None:
+        return None
+    return states_of(store).get(head), frozenset(map(_hash, told["commits"]))
+
+
+def _hash(commit: object) -> bytes:
+    # Metadata is the caller's to write, so it may say anything.
+    text = str(commit)
+    return bytes.fromhex(text) if re.fullmatch(r"[0-9a-f]{64}", text) else b""
 
 
 def _all_text(entry: Entry) -> str:

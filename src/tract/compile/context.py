@@ -15,6 +15,7 @@ from tract.compile.fit import LeftOut
 from tract.compile.fold import Entry, Event
 from tract.compile.proof import PrefixProof, Sent, prove
 from tract.errors import InvalidInputError
+from tract.errors import shown as in_words
 from tract.formats.params import (
     anthropic_settings,
     anthropic_tools,
@@ -267,8 +268,8 @@ class CompiledContext:
             O(messages) for the first call on a context.
         """
         count = len(self.messages) if n is None else n
-        if not 0 <= count <= len(self.messages):
-            raise InvalidInputError(f"There are {len(self.messages)} messages, not {count}.")
+        if not isinstance(count, int) or isinstance(count, bool) or not 0 <= count <= len(self.messages):
+            raise InvalidInputError(f"There are {len(self.messages)} messages, not {in_words(count)}.")
         return self._prefix_hashes[count].hex()
 
     @cached_property

@@ -32,6 +32,7 @@ from tract.errors.policies import PolicyDeniedError, PolicyNotFoundError
 from tract.errors.removal import CommitCollectedError, ContentErasedError, IrreversibleError
 from tract.errors.storage import (
     BusyError,
+    ConnectionLostError,
     CorruptGraphError,
     CorruptObjectError,
     CorruptRanksError,
@@ -53,6 +54,7 @@ __all__ = [
     "BusyError",
     "ClosedHandleError",
     "CommitCollectedError",
+    "ConnectionLostError",
     "ContentErasedError",
     "ContentTooLargeError",
     "ContextTooLongError",
@@ -108,8 +110,8 @@ __all__ = [
     "StorageError",
     "StoreNotFoundError",
     "StreamBrokenError",
-    "SummaryError",
     "StreamOpenError",
+    "SummaryError",
     "TagNotFoundError",
     "ToolNotFoundError",
     "TractError",
@@ -388,7 +390,7 @@ class ErasedMeanwhileError(RefConflictError):
     def __init__(self, name: str, head: str | None) -> None:
         super().__init__(name, head, head)
         self.message = "Something was erased while this was being made of it; nothing was written."
-        self.hint = "Make the call again: it starts from what is left."
+        self.hint = "Make the call again; a result that waited is made anew, or read with `t.merge_in_progress`."
 
 
 class NothingToUndoError(StateError):

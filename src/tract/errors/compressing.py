@@ -78,7 +78,7 @@ class ProposalStaleError(StateError):
     def __init__(self, number: int, reason: str) -> None:
         super().__init__(
             f"Proposal {number} no longer fits: {reason}.",
-            hint="Drop it with `t.proposals.reject(number)`, and compress again with `t.compress()`.",
+            hint="Drop it with `t.proposals.reject(number)`, and make a new one.",
         )
         self.number = number
         self.reason = reason

@@ -24,6 +24,25 @@ class BusyError(StorageError, TimeoutError):
         self.waited_seconds = waited_seconds
 
 
+class ConnectionLostError(StorageError, ConnectionError):
+    """The connection to the database server broke during an operation; the next call takes a new one.
+
+    Attributes:
+        is_unknown: Whether it broke while the operation was made durable, so that nobody knows if it was; else
+            nothing was kept.
+    """
+
+    code = "connection_lost"
+
+    def __init__(self, location: str, *, is_unknown: bool = False) -> None:
+        kept = "it is unknown whether the operation was kept" if is_unknown else "nothing of the operation was kept"
+        super().__init__(
+            f"The connection to `{location}` broke; {kept}.",
+            hint="Look at `t.log(1)`, then call again if it is not there." if is_unknown else "Make the call again.",
+        )
+        self.is_unknown = is_unknown
+
+
 class DiskFullError(StorageError, OSError):
     """There is no room for the write."""
 

@@ -64,9 +64,10 @@ def cherry_pick(store: Store, commits: Sequence[bytes], terms: Terms) -> CherryP
         AbortedError: The resolver aborted.
         RefConflictError: The branch moved while the call was on its way.
     """
+    seen = store.notice_erasures()
     branch, head = store.head_ref().removeprefix(BRANCH_PREFIX), store.head_hash()
     events, added = _picked(store, commits)
-    pick = _CherryPick(store, branch, head, tuple(events.values()), tuple(added))
+    pick = _CherryPick(store, branch, head, tuple(events.values()), tuple(added), seen=seen)
     return carried_out(pick, terms)
 
 
@@ -100,6 +101,7 @@ class _CherryPick(Move[CherryPickResult]):
         store.pause("cherry-pick")
         args = plan.noted(commits=[event.hash.hex() for event in self.events])
         with store.operation("cherry-pick", args) as operation:
+            operation.require_nothing_erased(self.seen)
             operation.require_tip(self.head)
             check_budget(store, chain.sizes)
             mapping = plan.copies.mapping(chain.write(operation))

@@ -153,8 +153,7 @@ def compress(store: Store, options: CompressOptions) -> CompressResult | Proposa
     if head is None:
         raise nothing()
     tip = store.tip(head)
-    store.notice_erasures()
-    seen = store.erasures
+    seen = store.notice_erasures()
     plan = planned(store, tip, options)
     if not options.dry_run:
         tokens = sum(group.tokens for group in plan.groups)
@@ -283,10 +282,12 @@ def _summarizers(options: CompressOptions, count: int) -> list[Summarizer]:
             f"There {'is 1 group' if count == 1 else f'are {count} groups'} to cover, for {len(texts)} texts.",
             hint="Give a text for each, or name the commits of one: `t.compress(commits, content=text)`.",
         )
-    return [_saying(text) for text in texts]
+    return [saying(text) for text in texts]
 
 
-def _saying(text: str) -> Summarizer:
+def saying(text: str) -> Summarizer:
+    """Return a summarizer that says *text*, which the caller wrote."""
+
     def manual(_: SummaryRequest) -> Summary:
         return Summary(text, MANUAL)
 
@@ -357,7 +358,7 @@ def _chain(store: Store, parent: Tip, commits: Sequence[NewCommit]) -> Chain:
 
 def _commit(store: Store, draft: _Draft) -> NewCommit:
     """Return the compress commit of *draft*, encoded and counted."""
-    fields = {"text": draft.text, **({"sensitive": True} if _is_sensitive(store, draft.group) else {})}
+    fields = {"text": draft.text, **({"sensitive": True} if is_sensitive(store, draft.group.entries) else {})}
     ready = prepare(store, store.types.parse(SummaryContent.content_type, fields))
     return NewCommit(
         "compress",
@@ -377,10 +378,10 @@ def _note(draft: _Draft) -> bytes | None:
     return encode_note(message=None, metadata={"summary": {**told, **draft.said}}, reply_to=None)
 
 
-def _is_sensitive(store: Store, group: Group) -> bool:
-    """Tell whether a content covered is sensitive: then what tells of it is."""
+def is_sensitive(store: Store, entries: Sequence[Entry]) -> bool:
+    """Tell whether a content among *entries* is sensitive: then what tells of it is."""
     with store.reading() as database:
-        contents = (entry.shown.content for entry in group.entries)
+        contents = (entry.shown.content for entry in entries)
         return any(b'"sensitive":true' in (read_blob(database, one) or b"") for one in contents if one is not None)
 
 
@@ -414,7 +415,7 @@ def _payload(drafts: Sequence[_Draft], kept: tuple[str, ...]) -> dict[str, Any]:
             "summarizer": draft.summarizer,
             "said": dict(draft.said),
             "tokens": draft.group.tokens,
-            "digest": _digest(draft.text),
+            "digest": digest_of(draft.text),
         }
         for draft in drafts
     ]
@@ -463,11 +464,12 @@ def _carry_out(store: Store, proposal: Proposal) -> CompressResult:
 
 
 def _told(group: Mapping[str, Any], text: str) -> dict[str, Any]:
-    is_edited = _digest(text) != group["digest"]
+    is_edited = digest_of(text) != group["digest"]
     return {**group["said"], **({"is_edited": True} if is_edited else {})}
 
 
-def _digest(text: str) -> str:
+def digest_of(text: str) -> str:
+    """Return what tells whether a draft was edited."""
     # Text with a lone surrogate is refused when it is kept, in words of its own.
     return blob_hash(text.encode("utf-8", "surrogatepass")).hex()
 

@@ -8,12 +8,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from tract.compile.blame import within
+from tract.compile.blame import squashed_into, within
 from tract.compile.compiler import states_of
 from tract.compile.fold import Entry, Event, State
 from tract.compile.text import readable
 from tract.errors import InvalidInputError, InvalidTargetError, shown
-from tract.history.info import commit_info
 from tract.objects.commit import SHORT_HASH
 from tract.objects.message import Message
 from tract.operations.chain import Chain, NewCommit
@@ -96,7 +95,7 @@ class Expansion:
 
 
 def expand(store: Store, commit: bytes) -> Expansion:
-    """Return what *commit* stands for: a summary for what it covers, a merge or squash for what it brought.
+    """Return what *commit* stands for: a summary for what it covers, a merge, squash or collapse for what it brought.
 
     Messages are as the latest edits left them; a commit of another branch is looked at as it was then.
 
@@ -108,7 +107,7 @@ def expand(store: Store, commit: bytes) -> Expansion:
     """
     state, event = _found(store, commit)
     if event.op == "merge":
-        items = _brought_by(state, brought(store, state, event))
+        items = _brought_by(store, state, brought(store, state, event))
         return Expansion(event.hash.hex(), "merge", None, "normal", 0, items)
     place = state.original(event.id)
     entry = None if place is None else state.entry(place)
@@ -118,8 +117,7 @@ def expand(store: Store, commit: bytes) -> Expansion:
             target=commit.hex(),
             hint="Name a summary, a merge or a message; `t.log()` shows them.",
         )
-    squashed = _squashed(store, entry)
-    return _expansion(state, entry) if squashed is None else _of(entry, squashed)
+    return _expansion(store, state, entry)
 
 
 def _found(store: Store, commit: bytes) -> tuple[State, Event]:
@@ -136,13 +134,14 @@ def _found(store: Store, commit: bytes) -> tuple[State, Event]:
     return state, state.head
 
 
-def _expansion(state: State, entry: Entry) -> Expansion:
-    """Return *entry* with what it covers inside, from the bottom up."""
+def _expansion(store: Store, state: State, entry: Entry) -> Expansion:
+    """Return *entry* with what it covers or is the squash of inside, from the bottom up."""
     inside = [entry, *within(state, entry)]
     made: dict[int, Expansion] = {}
     for one in reversed(inside):
         targets = one.placed.targets if one.placed.op == "compress" else ()
-        made[one.placed.id] = _of(one, tuple([made[target] for target in targets if target in made]))
+        items = tuple([made[target] for target in targets if target in made])
+        made[one.placed.id] = _of(one, items or _squashed(store, one) or ())
     return made[entry.placed.id]
 
 
@@ -153,30 +152,20 @@ def _of(entry: Entry, items: tuple[Expansion, ...]) -> Expansion:
     )  # fmt: skip
 
 
-def _brought_by(state: State, events: Sequence[Event]) -> tuple[Expansion, ...]:
+def _brought_by(store: Store, state: State, events: Sequence[Event]) -> tuple[Expansion, ...]:
     """Return the messages among *events* in the order shown, those a summary among them covers inside it."""
     own = {event.id for event in events}
     entries = [entry for entry in state.order if entry.placed.id in own and not entry.is_off]
-    return tuple([_expansion(state, entry) for entry in entries if own.isdisjoint(entry.covers)])
+    return tuple([_expansion(store, state, entry) for entry in entries if own.isdisjoint(entry.covers)])
 
 
 def _squashed(store: Store, entry: Entry) -> tuple[Expansion, ...] | None:
-    """Return what the branch brought that *entry* is the squash of, `None` if it is none."""
-    told = commit_info(store, entry.placed.hash).metadata.get("squashed") if entry.placed.op == "append" else None
-    if not isinstance(told, dict) or not {"head", "commits"} <= told.keys():
+    """Return what the branch or tract brought that *entry* is the squash of, `None` if it is none."""
+    found = squashed_into(store, entry)
+    if found is None:
         return None
-    row = store.one(q.TIP, hash=_bytes(told["head"]))
-    if row is None or not isinstance(told["commits"], list):
-        return None
-    state = states_of(store).get(_bytes(told["head"]))
-    wanted = {str(commit) for commit in told["commits"]}
-    return _brought_by(state, [event for event in state.events if event.hash.hex() in wanted])
-
-
-def _bytes(commit: object) -> bytes:
-    # Metadata is the caller's to write, so it may say anything.
-    text = str(commit)
-    return bytes.fromhex(text) if re.fullmatch(r"[0-9a-f]{64}", text) else b""
+    state, commits = found
+    return _brought_by(store, state, [event for event in state.events if event.hash in commits])
 
 
 # --- compiling with some of it shown -------------------------------------------------------------

@@ -21,7 +21,7 @@ from tract.storage import queries as q
 from tract.storage import sweeping as w
 from tract.storage.database import Database
 from tract.storage.sweeping import Holding
-from tract.storage.writing import note_erasure
+from tract.storage.writing import note_collection, note_erasure
 from tract.store import Store
 
 _MOST_DAYS: Final = 1_000_000
@@ -116,6 +116,8 @@ def gc(store: Store, options: GCOptions, *, dry_run: bool = False) -> GCResult:
         operation.has_values = not plan.is_empty
         if plan.archived:
             note_erasure(database)  # other handles remember contexts that could show them
+        elif plan.blobs:
+            note_collection(database)  # so does one that stands detached where nothing reaches
     with store.lock:
         store.memo.clear()
     if plan.is_empty:

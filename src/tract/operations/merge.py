@@ -89,6 +89,7 @@ def merge(store: Store, other: bytes, name: str, options: MergeOptions) -> Merge
 
     def begun() -> MergeResult:
         result = MergeResult(into=into, name=name, ours=b"", theirs=other, message=options.message)
+        result.seen = store.notice_erasures()
         result.ours = store.head_hash() or b""
         result.delete_branch = options.delete_branch
         return result
@@ -220,6 +221,7 @@ def commit_merge(store: Store, result: MergeResult) -> MergeResult:
     Raises:
         MergeConflictError: A conflict has no resolution.
         RefConflictError: The branch has moved on by more than appends, or HEAD is on another branch.
+        ErasedMeanwhileError: Something was erased since it was made or read.
     """
     _require_result(result)
     if store.head.branch != result.into:
@@ -253,7 +255,7 @@ def _write(store: Store, result: MergeResult) -> MergeResult:
     args = {"name": result.name, "parents": [result.ours.hex(), result.theirs.hex()], **_calls(result)}
     with store.operation("merge", args) as op:
         op.require_tip(result.ours)
-        op.require_nothing_erased()
+        op.require_nothing_erased(result.seen)
         first = tip = op.add(replace(drafts[0], created_at=store.clock()), (cast("Tip", op.tip), theirs))
         for draft in drafts[1:]:
             tip = op.add(replace(draft, created_at=store.clock()), (tip,))
@@ -408,7 +410,7 @@ def save_merge(store: Store, result: MergeResult) -> MergeResult:
     pending_json(result)  # refuses what cannot be kept, before anything is locked
     store.pause("merge-save")
     with store.operation("merge-save", {"name": result.name, **_calls(result)}) as operation:
-        operation.require_nothing_erased()
+        operation.require_nothing_erased(result.seen)
         kept = operation.meta(pending_key(store))
         if not kept and result.is_kept:
             raise NoMergeError
@@ -424,10 +426,12 @@ def save_merge(store: Store, result: MergeResult) -> MergeResult:
 
 def merge_in_progress(store: Store) -> MergeResult | None:
     """Return the merge that waits for decisions, or `None`."""
+    seen = store.notice_erasures()
     row = store.one(q.META, key=pending_key(store))
     if row is None or not row[0]:
         return None
     result = pending_from(store, row[0])
+    result.seen = seen
     _describe(result, plan_merge(store, result.ours, result.theirs))
     return result
 

@@ -101,6 +101,7 @@ class MergeResult:
         concerns: What a reviewer noticed that is no conflict.
         calls: The models that were asked, and what they cost.
         is_kept: Whether it is kept in the store as the merge that waits.
+        seen: What `Store.erasures` was before anything was read; decisions may quote what was erased since.
     """
 
     def __init__(self, *, into: str, name: str, ours: bytes, theirs: bytes, message: str | None) -> None:
@@ -118,6 +119,7 @@ class MergeResult:
         self.concerns: tuple[Concern, ...] = ()
         self.calls: tuple[ModelCall, ...] = ()
         self.is_kept = False
+        self.seen: str | None = None
         self.delete_branch = False
         self.plan: MergePlan | None = None
         self.tokens = 0

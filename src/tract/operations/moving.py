@@ -34,6 +34,7 @@ class Move(ABC, Generic[R]):
         store: The open store.
         branch: The current branch.
         head: Hash of its tip, `None` before the first commit.
+        seen: What `Store.erasures` was before anything was read; decisions may quote what was erased since.
         verb: Name of the method.
     """
 
@@ -42,6 +43,7 @@ class Move(ABC, Generic[R]):
     store: Store
     branch: str
     head: bytes | None
+    seen: str | None = field(default=None, kw_only=True)
 
     @abstractmethod
     def copies(self, choices: Choices) -> Copies:
@@ -285,6 +287,7 @@ def apply_move(store: Store, result: R) -> R:
         MissingTargetError: A commit acts on one that is not there, which nobody has decided on.
         SafetyError: Something would break which nobody has decided on.
         RefConflictError: The branch has moved, or HEAD is on another one.
+        ErasedMeanwhileError: Something was erased since it was planned.
         InvalidInputError: It was done already, or belongs to another handle.
     """
     plan: Plan[R] | None = result.plan

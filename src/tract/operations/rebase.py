@@ -54,10 +54,11 @@ def rebase(store: Store, onto: bytes, terms: Terms) -> RebaseResult:
         AbortedError: The resolver aborted.
         RefConflictError: The branch moved while the call was on its way.
     """
+    seen = store.notice_erasures()
     branch, head, base = store.head_ref().removeprefix(BRANCH_PREFIX), store.head_hash(), store.tip(onto)
     if head is not None and contains(reach_of(store, head), Place(base.lane_id, base.generation)):
         return RebaseResult("up_to_date", onto.hex(), {}, head=head.hex())
-    return carried_out(_Rebase(store, branch, head, onto), terms)
+    return carried_out(_Rebase(store, branch, head, onto, seen=seen), terms)
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,7 @@ class _Rebase(Move[RebaseResult]):
         announce(store, lambda _: sizes)
         store.pause("rebase")
         with store.operation("rebase", plan.noted(onto=self.onto.hex())) as operation:
+            operation.require_nothing_erased(self.seen)
             operation.require_tip(self.head)
             check_budget(store, sizes)
             if operation.tip is not None:

@@ -49,11 +49,12 @@ def reorder(store: Store, commits: Sequence[bytes], terms: Terms, *, message: st
         AbortedError: The resolver aborted.
         RefConflictError: What came in meanwhile would be broken as well.
     """
+    seen = store.notice_erasures()
     branch, head = store.head_ref().removeprefix(BRANCH_PREFIX), store.head_hash()
     if not commits:
         raise InvalidInputError("There is nothing to reorder.", hint="Name the commits in the order they should have.")
     note = encode_note(message=message, metadata=None, reply_to=None)
-    return carried_out(_Reorder(store, branch, head, tuple(commits), note), terms)
+    return carried_out(_Reorder(store, branch, head, tuple(commits), note, seen=seen), terms)
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,7 @@ class _Reorder(Move[ReorderResult]):
         store, copies = self.store, plan.copies
         store.pause("reorder")
         with store.operation("reorder", plan.noted(commits=[commit.hex() for commit in self.commits])) as operation:
+            operation.require_nothing_erased(self.seen)
             # What was decided was decided about the order as it was.
             if operation.tip is None or plan.choices.decisions:
                 operation.require_tip(self.head)

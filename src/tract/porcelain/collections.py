@@ -21,10 +21,11 @@ from tract.operations.branch import Branch, Divergence
 from tract.operations.compress import COMPRESSION
 from tract.operations.proposal import Proposal, ProposalKind, all_proposals, find_proposal
 from tract.operations.tag import Tag
+from tract.sessions.collapse import COLLAPSE
 from tract.sessions.tracts import TractTree, children_of, tract_infos, trees
 from tract.store import Store
 
-KINDS: Final[tuple[ProposalKind, ...]] = (COMPRESSION, ACTION)
+KINDS: Final[tuple[ProposalKind, ...]] = (COMPRESSION, COLLAPSE, ACTION)
 """What can be proposed."""
 
 

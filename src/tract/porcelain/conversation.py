@@ -5,8 +5,8 @@ Bodies only bind arguments; the turn is in `agent.conversation`, the loop in `ag
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, overload
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import Any, cast, overload
 
 from tract.agent.conversation import Asking, ChatResponse, OnConflict, Question, answer, begin
 from tract.agent.drive import adrive, drive
@@ -16,23 +16,20 @@ from tract.agent.run import OnInterrupted, Run, RunResult, Signal, loop
 from tract.agent.running import run_async, run_sync
 from tract.agent.settings import Models
 from tract.agent.streams import AsyncTextStream, TextStream
+from tract.agent.toolkit.desk import Handle
+from tract.agent.toolkit.kit import Offer, ToolFormat, Toolkit, ToolLimits, toolkit
+from tract.agent.toolkit.profiles import Profile
 from tract.agent.tools import F, decorated, offered, runnable
-from tract.compile.compiler import Compiler
 from tract.llm.protocol import LLM
 from tract.objects.config import LLMConfig
 from tract.operations.configure import parse_llm_config
 from tract.operations.reply_cache import ReplyCache
 from tract.porcelain.collections import Tools
-from tract.store import Store
+from tract.porcelain.handle import TractHandle
 
 
-class Conversation:
+class Conversation(TractHandle):
     """What a tract can ask a model; `Tract` adds the rest, and is what users open."""
-
-    _store: Store
-    _compiler: Compiler | None
-    _models: Models
-    _tools: Tools
 
     def chat(
         self,
@@ -239,6 +236,68 @@ class Conversation:
             'Add two numbers.'
         """
         return decorated(self._tools, function, options)
+
+    @overload
+    def as_tools(
+        self,
+        profile: Profile = "self",
+        *,
+        format: None = None,
+        only: Collection[str] | None = None,
+        descriptions: Mapping[str, str] | None = None,
+        prefix: str = "",
+        limits: ToolLimits | None = None,
+    ) -> Toolkit: ...
+    @overload
+    def as_tools(
+        self,
+        profile: Profile = "self",
+        *,
+        format: ToolFormat,
+        only: Collection[str] | None = None,
+        descriptions: Mapping[str, str] | None = None,
+        prefix: str = "",
+        limits: ToolLimits | None = None,
+    ) -> list[dict[str, Any]]: ...
+    def as_tools(
+        self,
+        profile: Profile = "self",
+        *,
+        format: ToolFormat | None = None,  # noqa: A002 - what the providers call it
+        only: Collection[str] | None = None,
+        descriptions: Mapping[str, str] | None = None,
+        prefix: str = "",
+        limits: ToolLimits | None = None,
+    ) -> Toolkit | list[dict[str, Any]]:
+        """Return the verbs of this tract as tools for a model: pass them to `run`, or run a call with `execute`.
+
+        A call gives a compact text, also where something is wrong; it never raises. No tool runs code or reads files.
+
+        Args:
+            profile: What they may do: `read` nothing but look; `self` what an agent may do to its own context, where
+                everything can be taken back; `supervisor` rewrite and reorder it; `admin` remove for good.
+            format: Return definitions alone, as `openai`, `anthropic` or plain `json` takes them.
+            only: The names of those to offer.
+            descriptions: What to tell the model of single tools, instead of their own description.
+            prefix: Put before each name, where another tool has the same.
+            limits: On calls per minute and on the size of results and arguments.
+
+        Raises:
+            InvalidInputError: There is no such profile or format.
+            ToolNotFoundError: The profile has no tool that is named.
+
+        Example:
+            >>> from tract import Tract
+            >>> with Tract.open() as t:
+            ...     kit = t.as_tools()
+            ...     _ = kit.execute("commit", {"text": "The user is called Ann."})
+            ...     print(kit.execute("search", {"query": "ann"}).text[9:])
+            append model 10t | The user is called Ann.
+        """
+        offer = Offer(only, descriptions, prefix, limits)
+        # The tools call methods of `Tract`, of which this class is a part.
+        kit = toolkit(cast("Handle", self), self._store, profile, offer)
+        return kit if format is None else kit.definitions(format)
 
     def configure_operations(self, **operations: LLMConfig | Mapping[str, Any] | None) -> Models:
         """Let `chat`, `merge`, `compress` or `orchestrate` ask another model, or ask otherwise; kept in the store.

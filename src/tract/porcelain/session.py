@@ -10,6 +10,7 @@ from typing import Any, Literal, Self
 
 from tract.agent.settings import Defaults, Models
 from tract.compile.context import CompiledContext
+from tract.errors import InvalidInputError, shown
 from tract.llm.protocol import LLM
 from tract.objects.commit import CommitInfo
 from tract.objects.config import TractConfig
@@ -21,6 +22,7 @@ from tract.porcelain.arguments import build
 from tract.porcelain.opening import Place, open_without_tract
 from tract.porcelain.tract import Tract
 from tract.search.scope import Where
+from tract.sessions.executor import ChildResult, Executor, checked_executor, listed, run_children
 from tract.sessions.opening import tract_names
 from tract.sessions.session import hand_over, new_tract, open_for_session, require_same_store, unfinished
 from tract.sessions.timeline import TimelineEntry, knew, timeline
@@ -219,6 +221,43 @@ class Session:
         lists = {"decisions": decisions, "failed_approaches": failed_approaches, "next_steps": next_steps}
         content = build(SessionContent, {"kind": "handoff", "summary": summary, **lists})
         return hand_over(self._of(source), self._of(target), content)
+
+    # --- running children ------------------------------------------------------------------------------
+
+    def run_children(
+        self,
+        children: str | Tract | Iterable[str | Tract],
+        work: Callable[[Tract], object] | None = None,
+        *,
+        executor: Executor | None = None,
+    ) -> list[ChildResult]:
+        """Run spawned tracts, each by *work*, and return what came of each, in order; a failed one stops no other.
+
+        Args:
+            children: Names of tracts, or handles on them.
+            work: Called with a handle on each; by default its `run()`, which goes on from the last commit.
+            executor: How: `InlineExecutor()` (one after the other, the default), `ThreadExecutor()`,
+                `DurableExecutor(url)`, which runs no finished child again after a crash, or an object with their `run`.
+
+        Raises:
+            TractNotFoundError: There is no such tract.
+            InvalidInputError: One is named twice or was spawned by nobody, or *work* cannot be called.
+            OperationOpenError: A batch is open.
+        """
+        if not (work is None or callable(work)):
+            raise InvalidInputError(f"`work` is called with a handle; {shown(work)} cannot be.")
+        given = [children] if isinstance(children, Tract) else listed(children)
+        handles = {one.name: one for one in given if isinstance(one, Tract)}
+        for handle in handles.values():
+            self._of(handle)
+
+        def run(name: str) -> str | None:
+            child = handles[name] if name in handles else self.get(name)
+            _ = child.run() if work is None else work(child)
+            return child.head
+
+        names = [one.name if isinstance(one, Tract) else one for one in given]
+        return run_children(self._store, names, checked_executor(executor), run)
 
     # --- what happened -----------------------------------------------------------------------------
 

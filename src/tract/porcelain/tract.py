@@ -7,13 +7,12 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from re import Pattern
-from types import TracebackType
-from typing import Any, Literal, Self, overload
+from typing import Any, Literal, overload
 
 from pydantic import BaseModel
 
 from tract.agent.semantic import Deciders, Semantic, Verb, Wish, deciders
-from tract.agent.settings import Defaults, Models
+from tract.agent.settings import Defaults
 from tract.agent.summarizer import summarizer_for
 from tract.agent.tools import offered
 from tract.compile.bisect import BisectResult, ContextTest, bisect
@@ -95,20 +94,16 @@ from tract.porcelain.arguments import (
     resolve_some,
     text_or_parts,
 )
-from tract.porcelain.collections import Branches, Children, Operations, Proposals, Tags, Tools
+from tract.porcelain.collections import Branches, Operations, Proposals, Tags
 from tract.porcelain.conversation import Conversation
-from tract.porcelain.opening import Place, equipped, open_models, open_store
+from tract.porcelain.family import Family
+from tract.porcelain.opening import Place, open_models, open_store
 from tract.porcelain.policies import Policies
 from tract.search.scope import Scope, Where
-from tract.sessions.opening import open_beside
-from tract.sessions.selection import Selection
-from tract.sessions.spawn import SpawnMode, SpawnRequest, spawn
-from tract.sessions.tracts import parent_of
-from tract.store import Store
 from tract.tokens import TokenCounter
 
 
-class Tract(Conversation):
+class Tract(Conversation, Family):
     """One agent's context under version control.
 
     Open one with `Tract.open`; use it as a context manager or call `close`. Threads may share a
@@ -121,15 +116,6 @@ class Tract(Conversation):
         ...     [m.role for m in t.compile().messages]
         ['system', 'user']
     """
-
-    def __init__(
-        self, store: Store, compiler: Compiler | None = None, models: Models | None = None, tools: Tools | None = None
-    ) -> None:
-        self._store = store
-        self._compiler = compiler
-        self._models = Models(store, Defaults()) if models is None else models
-        self._tools = Tools(store) if tools is None else tools
-        self._decider = equipped(store, self._models)
 
     @classmethod
     def open(
@@ -180,22 +166,6 @@ class Tract(Conversation):
         defaults = Defaults(llm=llm, provider=provider, api_key=api_key, model=model, base_url=base_url).checked()
         store = open_store(place, config=config, tokenizer=tokenizer, actor=actor)
         return cls(store, compiler, open_models(store, defaults, operations))
-
-    def close(self) -> None:
-        """Close the handle. Closing twice does nothing."""
-        self._models.close()
-        self._store.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def __repr__(self) -> str:
-        return f"<Tract {self._store.tract!r} {self._store.database.location}>"
 
     # --- writing -----------------------------------------------------------------------------------
 
@@ -954,27 +924,6 @@ class Tract(Conversation):
         wanted = erase_wanted(self._store, commit, text, include_derived=include_derived)
         return erase(self._store, wanted, reason, dry_run=dry_run)
 
-    @property
-    def head(self) -> str | None:
-        """Hash of the commit HEAD stands on, or `None` before the first."""
-        head = self._store.head_hash()
-        return None if head is None else head.hex()
-
-    @property
-    def current_branch(self) -> str | None:
-        """Name of the branch HEAD is on, or `None` when detached."""
-        return self._store.head.branch
-
-    @property
-    def name(self) -> str:
-        """Name of this tract in its store."""
-        return self._store.tract
-
-    @property
-    def config(self) -> TractConfig:
-        """The settings in force."""
-        return self._store.config
-
     # --- branches ----------------------------------------------------------------------------------
 
     def branch(
@@ -1252,63 +1201,6 @@ class Tract(Conversation):
         """The rules that look after this tract: a mapping by name, with `add`, `change`, `pause`, `test` and `log`."""
         return Policies(self._decider)
 
-    # --- other agents ------------------------------------------------------------------------------
-
-    def spawn(
-        self,
-        purpose: str,
-        *,
-        name: str | None = None,
-        mode: SpawnMode = "fork",
-        select: Selection | None = None,
-        at: str | CommitInfo | None = None,
-        budget: int | TokenBudget | None = None,
-        config: TractConfig | Mapping[str, Any] | None = None,
-    ) -> Self:
-        """Start a child tract for another agent in the same store, and return a handle on it.
-
-        The spawn is recorded here by a commit that is not sent. Settings, tokenizer, content types, models and
-        tools are this tract's unless given. The handle shares this one's connection and ends with it; any other
-        thread or process opens the child by its name.
-
-        Args:
-            purpose: What the child is for.
-            name: Its name; `<this tract>/<number>` by default.
-            mode: `fork` gives it the whole history, nothing copied; a tool call that waits for its result is left
-                out. `snapshot` gives it the compiled context as one instruction, `select` only what is selected.
-            select: Commits, a range `a..b`, a predicate of a `CommitInfo`, or a mapping with `commits`, `types`,
-                `tags` and `where`, which all must hold. A tool call comes with its results.
-            at: Start from this commit instead of HEAD.
-            budget: Largest size in tokens of a snapshot; by default half of the child's own budget.
-            config: Settings of the child, or those that differ.
-
-        Raises:
-            TractExistsError: There is a tract of that name.
-            DetachedHeadError: HEAD is on no branch.
-            OperationOpenError: A batch is open.
-            BudgetExceededError: What a snapshot cannot leave out is larger than its budget.
-            InvalidInputError: There is no such mode, or the selection means no message.
-
-        Cost:
-            O(1) for a fork; else that of compiling.
-        """
-        start = None if at is None else self._resolve(at)
-        wanted = SpawnRequest(
-            purpose=purpose, name=name, mode=mode, select=select, at=start, budget=budget, config=config
-        )
-        return self._on(spawn(self._store, wanted))
-
-    @property
-    def parent(self) -> Self | None:
-        """The tract this one was spawned from, on a handle that shares the connection; `None` if nobody spawned it."""
-        name = parent_of(self._store)
-        return None if name is None else self._beside(name)
-
-    @property
-    def children(self) -> Children[Self]:
-        """The tracts spawned from this one: a mapping by name, with `tree`."""
-        return Children(self)
-
     # --- operations --------------------------------------------------------------------------------
 
     def undo(self, n: int = 1, *, operation: int | None = None) -> UndoResult:
@@ -1349,25 +1241,12 @@ class Tract(Conversation):
 
     # --- inside ------------------------------------------------------------------------------------
 
-    def _on(self, store: Store) -> Self:
-        """Return a handle on another tract of the store, with what this one was given."""
-        return type(self)(store, self._compiler, self._models.beside(store), Tools(store, self._tools))
-
-    def _beside(self, name: str) -> Self:
-        return self._on(open_beside(self._store, name))
-
     def _deciders(
         self, verb: Verb, strategy: str, model: str | None, autonomy: AutonomyLevel | str | None, **own: Any
     ) -> Deciders:
         return deciders(
             self._store, self._models, Wish(verb=verb, strategy=strategy, model=model, autonomy=autonomy, **own)
         )
-
-    def _level(self, autonomy: AutonomyLevel | str | None) -> AutonomyLevel | str | None:
-        return self._store.config.autonomy if autonomy is None else autonomy
-
-    def _resolve(self, revision: str | CommitInfo) -> bytes:
-        return resolve(self._store, revision)
 
     def _moment(self, at: str | CommitInfo | None, as_of: datetime | None) -> bytes | None:
         if as_of is None:

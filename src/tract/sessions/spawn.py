@@ -11,13 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeAlias, get_args
 
-from tract.compile.compiler import states_of
-from tract.compile.safety import open_calls
 from tract.errors import InvalidInputError, OperationOpenError, TractExistsError, shown
-from tract.history.ancestry import Place
-from tract.history.lanes import lane_of
-from tract.history.newest import said_last
-from tract.history.walk import runs
 from tract.objects.config import TokenBudget, TractConfig
 from tract.objects.content import SpawnContent
 from tract.objects.hashing import canonical_json
@@ -29,7 +23,7 @@ from tract.operations.prepare import prepare
 from tract.sessions.opening import begin_tract, tract_names, use_settings
 from tract.sessions.selection import Selection, selected
 from tract.sessions.snapshot import snapshot
-from tract.storage import queries as q
+from tract.sessions.whole import whole
 from tract.storage import tracts as t
 from tract.storage.writing import Tip
 from tract.store import Operation, Store
@@ -191,7 +185,7 @@ def _writer(store: Store, child: Store, request: SpawnRequest) -> Write:
 
 def _fork(store: Store, at: bytes | None) -> Write:
     head = store.head_hash() if at is None else at
-    start = None if head is None else _whole(store, head) if at is None else head
+    start = None if head is None else whole(store, head) if at is None else head
     tip = None if start is None else store.tip(start)
 
     def write(beginning: Operation) -> None:
@@ -199,33 +193,3 @@ def _fork(store: Store, at: bytes | None) -> Write:
             beginning.move(BRANCH_PREFIX + beginning.store.config.default_branch, None, tip)
 
     return write
-
-
-def _whole(store: Store, head: bytes) -> bytes | None:
-    """Return *head*, or the commit before the tool calls that wait there: only the parent can answer those."""
-    said = said_last(store, head)
-    if said is None or not (said.content_type == "tool_result" or b'"tool_calls"' in (said.data or b"")):
-        return head  # without folding the history
-    shown_entries = states_of(store).get(head).shown
-    waiting = open_calls(shown_entries)
-    if not waiting:
-        return head
-    ids = {call.id for call in waiting}
-    calling = next(
-        entry.placed
-        for entry in reversed(shown_entries)
-        if entry.shown.message is not None and ids & {call.id for call in entry.shown.message.tool_calls}
-    )
-    return _parent(store, head, Place(calling.lane, calling.generation))
-
-
-def _parent(store: Store, head: bytes, place: Place) -> bytes | None:
-    """Return the first parent of the commit at *place*; *head* itself if that is not in its own line."""
-    tip = store.tip(head)
-    line = runs(tip.lane_id, tip.generation, lambda lane: lane_of(store, lane))
-    if not any(run.lane == place.lane and run.low <= place.generation <= run.high for run in line):
-        return head
-    start, fork_lane, fork_generation = lane_of(store, place.lane)
-    lane, generation = (fork_lane, fork_generation) if place.generation == start else (place.lane, place.generation - 1)
-    row = store.one(q.AT_GENERATION, lane_id=lane, generation=generation) if lane is not None else None
-    return None if row is None else row[0]

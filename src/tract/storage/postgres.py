@@ -6,19 +6,21 @@ each other and every later read in the transaction sees what the previous writer
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Final
 
 from sqlalchemy import create_engine, event, text
 from sqlalchemy.dialects.sqlite.dml import OnConflictDoNothing, OnConflictDoUpdate
-from sqlalchemy.engine import URL, Connection, make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.engine import URL, Connection, Engine, make_url
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.pool import NullPool
 
 from tract.errors import (
     BusyError,
+    ConnectionLostError,
     CorruptStoreError,
     DiskFullError,
     InvalidInputError,
@@ -29,7 +31,7 @@ from tract.errors import (
     shown,
 )
 from tract.storage import schema
-from tract.storage.database import Database
+from tract.storage.database import Database, Result
 
 _SYNCHRONOUS: Final = {"full": "on", "normal": "off", "off": "off"}
 _IDLE: Final = 0  # libpq's PQTRANS_IDLE
@@ -89,6 +91,14 @@ class PostgresDatabase(Database):
         self._begin([_LOCK_INDEX])
 
     def _begin(self, locks: Sequence[tuple[str, tuple[Any, ...]]]) -> None:
+        try:
+            self._begin_once(locks)
+        except ConnectionLostError:
+            # Nothing was written yet, so the same may be begun on another connection.
+            self._reconnect()
+            self._begin_once(locks)
+
+    def _begin_once(self, locks: Sequence[tuple[str, tuple[Any, ...]]]) -> None:
         if self._timeout_set != self.busy_timeout_seconds:
             # In milliseconds; 0 would mean "wait for ever".
             wait = min(max(1, round(self.busy_timeout_seconds * 1000)), _LONGEST_WAIT_MS)
@@ -112,8 +122,51 @@ class PostgresDatabase(Database):
 
     def begin_read(self) -> None:
         """Begin a snapshot that no other commit changes."""
-        self._control("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+        try:
+            self._control(begin)
+        except ConnectionLostError:
+            self._reconnect()
+            self._control(begin)
         self.in_transaction = True
+
+    def commit(self) -> None:
+        """Make the transaction durable.
+
+        Raises:
+            ConnectionLostError: The connection broke meanwhile, so nobody knows whether it is.
+        """
+        try:
+            super().commit()
+        except ConnectionLostError as error:
+            raise ConnectionLostError(self.location, is_unknown=True) from error
+
+    def _again(self, error: Exception, call: Callable[[], Result]) -> Result:
+        """Ask once more on a new connection where the old one broke between two operations: then it only read."""
+        translated = self.translate(error)
+        if not isinstance(translated, ConnectionLostError) or self.in_transaction:
+            raise translated from error
+        self._reconnect()
+        try:
+            return call()
+        except self.driver_errors as second:
+            raise self.translate(second) from second
+
+    def _reconnect(self) -> None:
+        """Take a new connection to the same database.
+
+        Raises:
+            StorageError: The server refused.
+        """
+        self.in_transaction = False
+        with contextlib.suppress(SQLAlchemyError):
+            self.connection.invalidate()
+            self.connection.close()
+        self.connection = _connected(self.engine, self.location)
+        raw = self.connection.connection.driver_connection
+        assert raw is not None
+        self.raw, self._execute = raw, raw.execute
+        self._timeout_set = None
 
     def size(self) -> tuple[int, int]:
         """Return the bytes of our tables with their indexes; what of them is free the server does not say."""
@@ -134,6 +187,8 @@ class PostgresDatabase(Database):
 
     def translate(self, error: BaseException) -> TractError:
         """Return the `TractError` for a psycopg error."""
+        if self.raw.closed and not isinstance(error, TractError):
+            return ConnectionLostError(self.location)
         translated = translate(error, self.location)
         is_timeout = isinstance(translated, BusyError) and getattr(error, "sqlstate", None) == _LOCK_TIMEOUT
         return BusyError(self.busy_timeout_seconds) if is_timeout else translated
@@ -170,15 +225,22 @@ def connect(url: str, *, read_only: bool, durability: str) -> PostgresDatabase:
     engine = create_engine(address, poolclass=NullPool, connect_args={"connect_timeout": _CONNECT_SECONDS, **secrets})
     event.listen(engine, "connect", lambda raw, _: _set_up(raw, read_only=read_only, durability=durability))
     try:
-        connection = engine.connect().execution_options(isolation_level="AUTOCOMMIT")
-    except Exception as error:
+        connection = _connected(engine, location)
+    except StorageError:
         engine.dispose()
+        raise
+    return PostgresDatabase(engine, connection, location=location, read_only=read_only, driver_errors=driver_errors)
+
+
+def _connected(engine: Engine, location: str) -> Connection:
+    try:
+        return engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+    except Exception as error:
         said = str(getattr(error, "orig", None) or error).splitlines() or [type(error).__name__]
         raise StorageError(
             f"Cannot connect to `{location}`: {said[0].rstrip('.')}.",
             hint="Look at the host, the user, the password and the name of the database.",
         ) from error
-    return PostgresDatabase(engine, connection, location=location, read_only=read_only, driver_errors=driver_errors)
 
 
 def _parse(url: str) -> tuple[URL, dict[str, str]]:

@@ -101,6 +101,15 @@ NEWEST_SAID: Final = Query(
     .order_by(s.commits.c.generation.desc())
     .limit(literal_column("1"))
 )
+# Summaries that were appended, as a collapse does; those of compressions cover something.
+SUMMARIES: Final = Query(
+    select(s.commits.c.generation, s.commits.c.hash).where(
+        s.commits.c.lane_id == _p("lane_id"),
+        s.commits.c.generation <= _p("high"),
+        s.commits.c.op == literal_column("'append'"),
+        s.commits.c.content_type == literal_column("'summary'"),
+    )
+)
 AT_TIME: Final = Query(
     select(s.tracts.c.name, s.operations.c.no)
     .select_from(s.operations.join(s.tracts, s.tracts.c.id == s.operations.c.tract_id))

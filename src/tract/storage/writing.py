@@ -6,12 +6,15 @@ Everything here runs inside a transaction somebody else opened and will end.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from tract.objects.commit import CommitHeader, header_hash
 from tract.objects.hashing import blob_hash, config_hash
 from tract.storage import queries as q
 from tract.storage.database import Database
+
+_COLLECTION: Final = 1 << 32
+"""What a collection adds to the setting `erasures`; an erasure adds one."""
 
 
 class Tip(NamedTuple):
@@ -157,7 +160,20 @@ def _blob(database: Database, kind: str, hash_: bytes | None, data: bytes | None
 
 def note_erasure(database: Database) -> None:
     """Let every handle drop what it remembers, because contents are gone, or back."""
-    database.execute(q.COUNT_ERASURE, {})
+    database.execute(q.COUNT_ERASURE, {"step": 1})
+
+
+def note_collection(database: Database) -> None:
+    """Let every handle drop what it remembers, because contents nothing reaches are gone.
+
+    What is being made meanwhile is made of what something reaches, so it goes on.
+    """
+    database.execute(q.COUNT_ERASURE, {"step": _COLLECTION})
+
+
+def erasures_in(noted: str) -> int:
+    """Return how often contents that were in use went or came back, of what the setting `erasures` says."""
+    return int(noted or 0) % _COLLECTION
 
 
 def _config(database: Database, hash_: bytes | None, data: bytes | None) -> int | None:

@@ -2,37 +2,26 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Mapping
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING
 
 import click
 
+from tract.cli._compiled import FORMATS, context_blocks, context_json
 from tract.cli._context import REVISION, App, json_option
-from tract.cli._describe import message_text
 from tract.cli._errors import say
-from tract.cli._render import Block, Body, Heading, Table, print_json
+from tract.cli._render import print_json
 
 if TYPE_CHECKING:
     from tract.compile.context import CompiledContext
     from tract.compile.fit import StrategyName
     from tract.formats.report import Loss, Repair
 
-_FORMATS: Final[Mapping[str, Callable[[CompiledContext], Any]]] = {
-    "openai": lambda context: context.to_openai(),
-    "openai_responses": lambda context: context.to_openai_responses(),
-    "anthropic": lambda context: context.to_anthropic(),
-    "gemini": lambda context: context.to_gemini(),
-    "dicts": lambda context: context.to_dicts(),
-}
-
 
 @click.command()
 @click.option(
     "--format",
     "kind",
-    type=click.Choice(["text", *_FORMATS]),
+    type=click.Choice(["text", *FORMATS]),
     default="text",
     show_default=True,
     help="`dicts` belong to no provider; the others, but for `text`, are ready to send.",
@@ -73,11 +62,11 @@ def command(
     if kind not in {"text", "dicts"}:
         _tell_changes(context, kind)
     if app.is_json:
-        app.emit(_document(context, "dicts" if kind == "text" else kind), [])
+        app.emit(context_json(context, "dicts" if kind == "text" else kind), [])
     elif kind == "text":
-        app.emit({}, _blocks(context), is_paged=True)
+        app.emit({}, context_blocks(context), is_paged=True)
     else:
-        print_json(_FORMATS[kind](context))
+        print_json(FORMATS[kind](context))
 
 
 def _tell_changes(context: CompiledContext, kind: str) -> None:
@@ -91,28 +80,3 @@ def _tell_changes(context: CompiledContext, kind: str) -> None:
 def _tell(verb: str, change: Loss | Repair) -> None:
     place = "" if change.message_index is None else f" in message {change.message_index}"
     say("note", f"{verb} {change.kind}{place}" + (f": {change.detail}" if change.detail else ""))
-
-
-def _document(context: CompiledContext, kind: str) -> dict[str, Any]:
-    value = _FORMATS[kind](context)
-    return {
-        "head": context.head,
-        "format": kind,
-        "token_count": context.token_count,
-        "token_source": context.token_source,
-        "commit_hashes": list(context.commit_hashes),
-        "warnings": list(context.warnings),
-        "left_out": [asdict(one) for one in context.left_out],
-        **(value if isinstance(value, dict) else {"messages": value}),
-    }
-
-
-def _blocks(context: CompiledContext) -> list[Block]:
-    pairs = list(zip(context.commit_hashes, context.messages, strict=True))
-    if not sys.stdout.isatty():
-        return [Table([[hash_[:8], message.role, message_text(message)] for hash_, message in pairs])]
-    blocks: list[Block] = []
-    for hash_, message in pairs:
-        blocks += [Heading([(message.role, "bold"), "  ", (hash_[:8], "yellow")]), Body(message_text(message) + "\n")]
-    total = f"{len(pairs)} messages, {context.token_count:,} tokens ({context.token_source})"
-    return [*blocks, Heading([(total, "dim")])]
