@@ -9,11 +9,13 @@ if TYPE_CHECKING:
     from tract.agent.conversation import ChatResponse
     from tract.agent.events import ToolFinished, ToolStarted, TurnFinished, TurnStarted
     from tract.agent.limits import Price, RunBudget
+    from tract.agent.policies.auto_compress import AutoCompress
     from tract.agent.policies.auto_pin import AutoPin
     from tract.agent.policies.decider import PolicyWarning
     from tract.agent.policies.log import PolicyRecord
     from tract.agent.policies.policy import Policy
     from tract.agent.policies.secret_guard import SecretGuard
+    from tract.agent.policies.tool_rules import ToolRules
     from tract.agent.policies.view import PolicyView
     from tract.agent.run import RunResult
     from tract.agent.streams import AsyncTextStream, TextStream
@@ -101,6 +103,7 @@ _HOME = {
     "AgeStats": "tract.operations.stats",
     "ArtifactContent": "tract.objects.content",
     "AsyncTextStream": "tract.agent.streams",
+    "AutoCompress": "tract.agent.policies.auto_compress",
     "AutoPin": "tract.agent.policies.auto_pin",
     "AutonomyLevel": "tract.objects.decision",
     "BisectResult": "tract.compile.bisect",
@@ -222,6 +225,7 @@ _HOME = {
     "ToolLimits": "tract.agent.toolkit.kit",
     "ToolResultContent": "tract.objects.content",
     "ToolResultPart": "tract.objects.message",
+    "ToolRules": "tract.agent.policies.tool_rules",
     "ToolStarted": "tract.agent.events",
     "Toolkit": "tract.agent.toolkit.kit",
     "Tract": "tract.porcelain.tract",
@@ -241,6 +245,7 @@ __all__ = [
     "AgeStats",
     "ArtifactContent",
     "AsyncTextStream",
+    "AutoCompress",
     "AutoPin",
     "AutonomyLevel",
     "BisectResult",
@@ -362,6 +367,7 @@ __all__ = [
     "ToolLimits",
     "ToolResultContent",
     "ToolResultPart",
+    "ToolRules",
     "ToolStarted",
     "Toolkit",
     "Tract",

@@ -13,7 +13,7 @@ import os
 import threading
 import time
 import weakref
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -33,7 +33,7 @@ from tract.objects.config import TractConfig
 from tract.objects.content import ContentTypes
 from tract.objects.hashing import canonical_json
 from tract.objects.operation import OperationHeader
-from tract.objects.policy import ACTING, Decides
+from tract.objects.policy import ACTING, Decides, note_policies
 from tract.objects.refs import BRANCH_PREFIX, HEAD, Head
 from tract.storage import queries as q
 from tract.storage.database import Database, Query
@@ -478,18 +478,13 @@ class Operation:
     def record(self) -> None:
         """Write the operation, chained to the one before it, and its ref changes."""
         store = self.store
-        self.note_policies(ACTING.get())
+        note_policies(self.args, ACTING.get())
         args = canonical_json(self.args).decode() if self.args else "{}"
         header = OperationHeader(
             self.number, self._previous, store.tract, self.verb, args, store.actor, self.now, self.undoes,
             self.moves.changes(),
         )  # fmt: skip
         write_operation(self._database, store.tract_id, header, self.moves)
-
-    def note_policies(self, names: Sequence[str]) -> None:
-        """Let the log say that policies did this, or changed what was to be done."""
-        if names:
-            self.args["policies"] = sorted({*self.args.get("policies", ()), *names})
 
     # --- refs --------------------------------------------------------------------------------------
 

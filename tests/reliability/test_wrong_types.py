@@ -153,6 +153,7 @@ _COLLECTIONS: dict[str, dict[str, dict[str, Any]]] = {
         "remove": {"name": "auto_pin"},
         "change": {"name": "auto_pin"},
         "scan": {"name": "auto_pin"},
+        "test": {"ref": "HEAD"},
         "on_ask": {"decide": None},
         "pause": {},
         "resume": {},

@@ -260,7 +260,9 @@ def _exchange(run: Run, moment: Moment, *, is_resumed: bool) -> Generator[RunToo
             _commit(run, moment, exchange, Finished(waiting.pop(call.id), failed(call, INTERRUPTED), 0.0))
     for call in tuple(waiting.values()):
         try:
-            permit(run.asking.store, "tool_call", "run", {"name": call.name, "arguments": call.arguments})
+            permit(
+                run.asking.store, "tool_call", "run", {"id": call.id, "name": call.name, "arguments": call.arguments}
+            )
         except PolicyDeniedError as error:
             _commit(run, moment, exchange, Finished(waiting.pop(call.id), failed(call, error.message), 0.0))
     for call in waiting.values():

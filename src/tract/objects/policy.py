@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, Protocol, TypeAlias, get_args
@@ -92,6 +92,12 @@ class Verdict:
             )
         if not isinstance(self.reason, str):
             raise InvalidInputError(f"`reason` is text, not {shown(self.reason)}.")
+
+
+def note_policies(args: dict[str, Any], names: Sequence[str]) -> None:
+    """Let the arguments of an operation say that policies did it, or changed what was to be done."""
+    if names:
+        args["policies"] = sorted({*args.get("policies", ()), *names})
 
 
 class Decides(Protocol):

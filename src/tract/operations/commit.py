@@ -17,7 +17,7 @@ from tract.objects.commit import ORIGINS, PRIORITIES, SHORT_HASH, CommitInfo, fr
 from tract.objects.config import GenerationConfig, encode_config
 from tract.objects.content import ANNOTATION
 from tract.objects.hashing import blob_hash, canonical_json
-from tract.objects.policy import Event
+from tract.objects.policy import Event, note_policies
 from tract.objects.refs import check_label
 from tract.operations.budget import Sizes, announce, check_budget
 from tract.operations.prepare import Prepared, encode_note, encoded
@@ -242,7 +242,7 @@ class Plan:
         if self.remarks.is_derived:
             operation.require_nothing_erased()
         check_budget(self.store, sizes)
-        operation.note_policies(self.remarks.policies)
+        note_policies(operation.args, self.remarks.policies)
         parent, draft = operation.tip, self.draft(targets, sizes)
         return self.info(draft, operation.commit(draft), parent)
 

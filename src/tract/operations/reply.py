@@ -14,6 +14,7 @@ from tract.compile.compiler import states_of
 from tract.compile.safety import answers, open_calls
 from tract.objects.commit import CommitInfo
 from tract.objects.content import ToolResultContent
+from tract.objects.policy import note_policies
 from tract.objects.refs import BRANCH_PREFIX
 from tract.objects.usage import Usage
 from tract.operations.budget import report_budget
@@ -75,7 +76,7 @@ def commit_turn(store: Store, verb: str, turn: Turn) -> CommitInfo:
         operation.require_nothing_erased(turn.erasures)
         tip = _landed(operation, name, turn)
         sizes = after_append(store, tip, ready.tokens)
-        operation.note_policies(remarks.policies)
+        note_policies(operation.args, remarks.policies)
         draft = plan.draft((), sizes)
         written = operation.commit_on(name, tip, draft)
         if turn.usage is not None:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from functools import partial
 from types import TracebackType
 from typing import Self
 
+from tract.agent.policies.decider import Decider
 from tract.agent.settings import Defaults, Models
+from tract.agent.summarizer import configured
 from tract.compile.compiler import Compiler
 from tract.history.revision import resolve
 from tract.objects.commit import CommitInfo
 from tract.objects.config import TractConfig
 from tract.objects.decision import AutonomyLevel
+from tract.operations.room import make_room
 from tract.porcelain.collections import Tools
-from tract.porcelain.opening import equipped
 from tract.sessions.opening import open_beside
 from tract.store import Store
 
@@ -27,7 +30,7 @@ class TractHandle:
         self._compiler = compiler
         self._models = Models(store, Defaults()) if models is None else models
         self._tools = Tools(store) if tools is None else tools
-        self._decider = equipped(store, self._models)
+        self._decider = _equipped(store, self._models)
 
     def close(self) -> None:
         """Close the handle. Closing twice does nothing."""
@@ -80,3 +83,10 @@ class TractHandle:
 
     def _resolve(self, revision: str | CommitInfo) -> bytes:
         return resolve(self._store, revision)
+
+
+def _equipped(store: Store, models: Models) -> Decider:
+    """Let *store* use what the application gave: who makes room and summarizes, and the policies in force."""
+    store.summarizer = configured(models)
+    store.make_room = partial(make_room, store.summarizer)
+    return Decider(store)

@@ -5,17 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
-from tract.agent.policies.decider import Decider
 from tract.agent.settings import Defaults, Models
-from tract.agent.summarizer import configured
 from tract.errors import InvalidInputError
 from tract.objects.config import TractConfig
 from tract.objects.refs import check_label, check_name
 from tract.operations.configure import configure, parse_config, stored_config
-from tract.operations.room import make_room
 from tract.sessions.opening import open_tract
 from tract.storage.opening import open_database
 from tract.store import Store
@@ -63,13 +59,6 @@ def open_store(
         store.close()
         raise
     return store
-
-
-def equipped(store: Store, models: Models) -> Decider:
-    """Let *store* use what the application gave: who makes room and summarizes, and the policies in force."""
-    store.summarizer = configured(models)
-    store.make_room = partial(make_room, store.summarizer)
-    return Decider(store)
 
 
 def open_without_tract(place: Place, *, config: TractConfig, tokenizer: str | TokenCounter | None, actor: str) -> Store:

@@ -11,7 +11,10 @@ from tract.agent.policies.decider import Decider
 from tract.agent.policies.kept import KeptPolicies, change_policies, policy_of, with_rule, without_rule
 from tract.agent.policies.log import PolicyLog, PolicyRecord
 from tract.agent.policies.policy import FunctionPolicy, Policy, built
+from tract.agent.policies.replay import replay
 from tract.errors import InvalidInputError, PolicyNotFoundError, shown
+from tract.history.revision import resolve
+from tract.objects.commit import CommitInfo
 from tract.objects.decision import AutonomyLevel, autonomy_level
 
 
@@ -107,6 +110,15 @@ class Policies(Mapping[str, Policy]):
             InvalidInputError: It looks at single events only.
         """
         return self._decider.scan(self[name])
+
+    def test(self, ref: str | CommitInfo | None = None) -> list[PolicyRecord]:
+        """Return what the policies would have said of each message in the history of *ref* (HEAD by default).
+
+        Nothing is done and nothing is logged; what only allows is left out. Those that are off are asked as well.
+        """
+        store = self._decider.store
+        commit = store.head_hash() if ref is None else resolve(store, ref)
+        return [] if commit is None else replay(store, commit, self.values())
 
     def pause(self) -> None:
         """Ask no policy, on any handle opened from now on, until `resume`."""

@@ -23,6 +23,7 @@ from tract.objects.refs import BRANCH_PREFIX, HEAD
 from tract.operations.budget import announce
 from tract.operations.commit import Plan, Remarks, after_append
 from tract.operations.compress import MANUAL, digest_of, is_sensitive
+from tract.operations.permit import permit
 from tract.operations.prepare import prepare
 from tract.operations.proposal import Proposal, ProposalKind, Proposed, find_proposal, mark, propose
 from tract.operations.summary import (
@@ -156,11 +157,13 @@ def collapse(store: Store, child: str, head: str | None, request: CollapseReques
         BudgetExceededError: The context would be over a budget that rejects.
         RefConflictError: Somebody else collapsed it meanwhile.
         OperationOpenError: A batch is open.
+        PolicyDeniedError: A policy does not let it be collapsed.
     """
     level = request.level()
     branch = store.head_ref().removeprefix(BRANCH_PREFIX)
     if store.is_writing:
         raise OperationOpenError("collapse")
+    permit(store, "collapse", "collapse", {"child": child})
     store.notice_erasures()
     seen = store.erasures
     at = store.head_hash()

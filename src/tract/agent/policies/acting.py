@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from tract.errors import InvalidInputError, ProposalStaleError, RefConflictError, shown
 from tract.objects.decision import AutonomyLevel
-from tract.objects.policy import PolicyAction
+from tract.objects.policy import PolicyAction, note_policies
 from tract.objects.refs import BRANCH_PREFIX
 from tract.operations.branch import create_branch, rename_branch
 from tract.operations.commit import Remarks, annotate
@@ -101,7 +101,7 @@ def _carry_out(store: Store, proposal: Proposal) -> Any:
         raise ProposalStaleError(proposal.number, f"HEAD is not on `{proposal.branch}`")
     with store.batch(), store.operation("proposal-approve") as operation:
         mark(operation, proposal, "approved")
-        operation.note_policies((policy,))
+        note_policies(operation.args, (policy,))
         try:
             return _VERBS[action.verb](store, action)
         except (InvalidInputError, RefConflictError) as error:

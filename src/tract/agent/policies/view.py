@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from tract.compile.compiler import compile_head, size_of, states_of
+from tract.compile.compiler import compile_commit, compile_head, size_of, states_of
 from tract.compile.context import CompiledContext
 from tract.compile.fold import Entry
 from tract.objects.refs import BRANCH_PREFIX
+from tract.storage import proposals as q
+from tract.storage.proposals import ProposalRow
 from tract.store import Store
 
 
@@ -17,10 +19,14 @@ class PolicyView:
     Reading is lazy: what a policy does not look at costs nothing.
     """
 
-    __slots__ = ("__store",)
+    __slots__ = ("__at", "__store")
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, at: bytes | None = None) -> None:
         self.__store = store
+        self.__at = at
+
+    def __head(self) -> bytes | None:
+        return self.__store.head_hash() if self.__at is None else self.__at
 
     def __repr__(self) -> str:
         return f"<PolicyView {self.tract} {self.branch}>"
@@ -38,7 +44,7 @@ class PolicyView:
     @property
     def head(self) -> str | None:
         """Hash HEAD stands on, `None` before the first commit."""
-        head = self.__store.head_hash()
+        head = self.__head()
         return None if head is None else head.hex()
 
     @property
@@ -49,7 +55,7 @@ class PolicyView:
     @property
     def tokens(self) -> int:
         """Size of the compiled context by the tokenizer."""
-        head = self.__store.head_hash()
+        head = self.__head()
         return 0 if head is None else size_of(states_of(self.__store).get(head))
 
     @property
@@ -66,12 +72,12 @@ class PolicyView:
     @property
     def entries(self) -> Sequence[Entry]:
         """Every place in the context, hidden ones too, in order: what stands there and who set its priority."""
-        head = self.__store.head_hash()
+        head = self.__head()
         return () if head is None else tuple(states_of(self.__store).get(head).entries)
 
     def entry(self, commit: str) -> Entry | None:
         """Return the place that *commit*, the full hash of one in HEAD's history, made or changed."""
-        head = self.__store.head_hash()
+        head = self.__head()
         if head is None:
             return None
         state = states_of(self.__store).get(head)
@@ -81,4 +87,10 @@ class PolicyView:
     @property
     def context(self) -> CompiledContext:
         """The messages that are sent next."""
-        return compile_head(self.__store)
+        return compile_head(self.__store) if self.__at is None else compile_commit(self.__store, self.__at)
+
+    @property
+    def open_proposals(self) -> tuple[str, ...]:
+        """The verb of each proposal that waits for a yes."""
+        rows = self.__store.all(q.PROPOSALS, tract_id=self.__store.tract_id)
+        return tuple([row.kind for row in map(ProposalRow._make, rows) if row.state == "open"])
