@@ -70,7 +70,7 @@ class World:
         t = self.rnd.choice(self.handles)
         verb = self.rnd.choices([*WEIGHTS], [*WEIGHTS.values()])[0]
         self._stand_somewhere(t)
-        before, refs, count = seen(t), branches(t), len(t.operations)
+        before, refs, count = seen(t), self._branches(t), len(t.operations)
         with self._meanwhile(t) as others:
             is_done = self.do(verb, t)
         self._stand_somewhere(t)
@@ -79,12 +79,21 @@ class World:
             assert seen(t) == before, f"{verb} was refused, and changed what is shown"
         made = len(t.operations) - count
         if made > 0 and not FOR_GOOD & {verb, *others} and self.rnd.random() < 0.5:
-            after = branches(t)
+            after = self._branches(t)
             t.undo(made)
-            assert branches(t) == refs, f"undo of {verb}"
+            assert self._branches(t) == refs, f"undo of {verb}"
             if self.rnd.random() < 0.7:
                 t.redo(made)
-                assert branches(t) == after, f"redo of {verb}"
+                assert self._branches(t) == after, f"redo of {verb}"
+
+    def _branches(self, t: Tract) -> dict[str, Any]:
+        """Return where each branch and tag is, and what it shows.
+
+        Saying again what was erased or collected brings it back wherever it was, and no undo takes that away.
+        """
+        heads = {branch.name: branch.head for branch in t.branches.values()}
+        shown = {} if self.removed else {name: seen(t, head) for name, head in heads.items() if head is not None}
+        return {"heads": heads, "shown": shown, "tags": [(tag.name, tag.commit) for tag in t.tags.values()]}
 
     def do(self, verb: str, t: Tract) -> bool:
         """Do *verb*; return whether it was not refused."""
@@ -350,17 +359,6 @@ def seen(t: Tract, at: str | None = None) -> tuple[Any, ...]:
     """Return what is compiled."""
     context = t.compile(at=at, verify=True)
     return tuple(context.messages), tuple(context.commit_hashes)
-
-
-def branches(t: Tract) -> dict[str, Any]:
-    """Return where each branch and tag is, and what it shows."""
-    named = [*t.branches.values()]
-    heads = {branch.name: None if branch.head is None else seen(t, branch.head) for branch in named}
-    return {
-        "heads": heads,
-        "at": [branch.head for branch in named],
-        "tags": [(tag.name, tag.commit) for tag in t.tags.values()],
-    }
 
 
 def assert_sendable(context: CompiledContext) -> None:

@@ -58,8 +58,8 @@ _erasures = select(s.meta.c.value).where(s.meta.c.key == literal_column(f"'{ERAS
 # Counted by the database: of two tracts that bring contents back at once, each has to be noticed.
 COUNT_ERASURE: Final = Query(
     text(
-        f"INSERT INTO meta (key, value) VALUES ('{ERASURES}', CAST(CAST(:by AS BIGINT) AS TEXT)) "  # noqa: S608 - a constant
-        "ON CONFLICT (key) DO UPDATE SET value = CAST(CAST(meta.value AS BIGINT) + CAST(:by AS BIGINT) AS TEXT)"
+        f"INSERT INTO meta (key, value) VALUES ('{ERASURES}', CAST(CAST(:step AS BIGINT) AS TEXT)) "  # noqa: S608 - a constant
+        "ON CONFLICT (key) DO UPDATE SET value = CAST(CAST(meta.value AS BIGINT) + CAST(:step AS BIGINT) AS TEXT)"
     )
 )
 # One statement answers "has anything changed since I compiled?": the branch, the recorded usage, what was erased.

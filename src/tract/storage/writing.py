@@ -13,6 +13,9 @@ from tract.objects.hashing import blob_hash, config_hash
 from tract.storage import queries as q
 from tract.storage.database import Database
 
+_COLLECTION: Final = 1 << 32
+"""What a collection adds to the setting `erasures`; an erasure adds one."""
+
 
 class Tip(NamedTuple):
     """What a new commit needs to know of its parent."""
@@ -155,14 +158,9 @@ def _blob(database: Database, kind: str, hash_: bytes | None, data: bytes | None
     return blob
 
 
-# Collections count below, erasures above: one number, so that the database can count either in one statement. So
-# many collections would look like an erasure, which refuses a write once and loses nothing.
-_ONE_ERASURE: Final[int] = 1 << 20
-
-
 def note_erasure(database: Database) -> None:
     """Let every handle drop what it remembers, because contents are gone, or back."""
-    database.execute(q.COUNT_ERASURE, {"by": _ONE_ERASURE})
+    database.execute(q.COUNT_ERASURE, {"step": 1})
 
 
 def note_collection(database: Database) -> None:
@@ -170,12 +168,12 @@ def note_collection(database: Database) -> None:
 
     What is being made meanwhile is made of what something reaches, so it goes on.
     """
-    database.execute(q.COUNT_ERASURE, {"by": 1})
+    database.execute(q.COUNT_ERASURE, {"step": _COLLECTION})
 
 
 def erasures_in(noted: str) -> int:
-    """Return how often contents that were in use went, of what the setting `erasures` says."""
-    return int(noted or 0) // _ONE_ERASURE
+    """Return how often contents that were in use went or came back, of what the setting `erasures` says."""
+    return int(noted or 0) % _COLLECTION
 
 
 def _config(database: Database, hash_: bytes | None, data: bytes | None) -> int | None:
