@@ -16,6 +16,7 @@ _CALLS: dict[str, dict[str, Any]] = {
     "create_tract": {"name": "new"},
     "get": {"name": "one"},
     "handoff": {"source": "one", "target": "two", "summary": "Half done."},
+    "run_children": {"children": ["child"], "work": repr},
     "search": {"query": "hello"},
     "timeline": {},
 }
@@ -43,7 +44,7 @@ def test_wrong_values_are_refused_by_name(tmp_path: Path, method: str, argument:
     for number, value in enumerate(_VALUES):
         with Session.open(tmp_path / f"{number}.db", durability="off") as session:
             session.create_tract("one").user("Hello.")
-            session.create_tract("two")
+            session.create_tract("two").spawn("work", name="child")
             error = _refusal(partial(getattr(session, method), **{**_CALLS[method], argument: value}))
             if error is not None:
                 found.append(f"{_shown(value)}: {error!r:.80}")

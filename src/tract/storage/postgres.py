@@ -39,6 +39,7 @@ _CREATE_LOCK: Final = 0x74726163  # advisory: one process creates or migrates th
 _LONGEST_WAIT_MS: Final = 2**31 - 1
 _CONNECT_SECONDS: Final = 10
 _LOCK_TIMEOUT: Final = "55P03"
+_WAITED_FOR_EACH_OTHER: Final = frozenset({"40P01", "40001"})
 _DRIVERS: Final = frozenset({"postgresql", "postgres", "postgresql+psycopg"})
 _SECRETS: Final = ("password", "sslpassword")
 _INDEX_LOCK: Final = 0x74726164  # advisory: one process writes to the search index, or erases, at a time
@@ -197,8 +198,11 @@ class PostgresDatabase(Database):
 def translate(error: BaseException, location: str) -> TractError:
     """Return the `TractError` for a psycopg error, by its SQLSTATE."""
     state = getattr(error, "sqlstate", None) or ""
-    if state in {_LOCK_TIMEOUT, "40P01", "40001"}:
-        return BusyError(0.0)
+    if state in {_LOCK_TIMEOUT, *_WAITED_FOR_EACH_OTHER}:
+        busy = BusyError(0.0)
+        if state in _WAITED_FOR_EACH_OTHER:
+            busy.hint = "Two operations waited for each other, and the server ended this one: make the call again."
+        return busy
     if state == "53100":
         return DiskFullError("The database server's disk is full.", hint="Free some space and try again.")
     if state == "25006":
