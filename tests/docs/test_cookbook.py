@@ -23,7 +23,7 @@ __all__ = ["provider_server"]
 
 COOKBOOK = source.ROOT / "cookbook"
 SCRIPTS = sorted(COOKBOOK.glob("*.py"))
-NAMES = ["conversation", "models_per_operation", "streaming", "switch_provider", "tools"]
+NAMES = ["conversation", "models_per_operation", "research_team", "streaming", "switch_provider", "tools"]
 
 # Said by the local provider, whatever the format: two tools are called, then one, then it talks.
 TOOL_CALLS = {
@@ -167,6 +167,16 @@ def test_a_conversation_moves_between_two_real_providers(one: str, provider_serv
     here, there = _vendor(provider_server, one), _vendor(provider_server, "anthropic")
     assert asked == [here, here, there, here]
     assert {request.status for request in provider_server.requests} == {200}
+
+
+@pytest.mark.slow
+def test_a_team_works_on_postgresql(postgres_url: str, tmp_path: Path) -> None:
+    """The story of the research team is the same there."""
+    script = COOKBOOK / "research_team.py"
+
+    shown = _run(script, tmp_path, _environment(tmp_path, TEAM_URL=postgres_url))
+
+    assert len(shown.splitlines()) == len(_run(script, tmp_path, _environment(tmp_path)).splitlines())
 
 
 def test_a_notebook_with_a_failing_cell_fails(tmp_path: Path) -> None:
