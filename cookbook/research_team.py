@@ -12,7 +12,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tract import HttpLLM, Session, extractive
+from tract import CollapseResult, HttpLLM, Session, extractive
 from tract.testing import ScriptedLLM
 
 # A file of its own; set TEAM_URL to the URL of an empty PostgreSQL database to run the same story there.
@@ -89,7 +89,11 @@ for name in QUESTIONS:
 # ## Bring it home, and decide
 
 # %%
-homes = [lead.collapse(name, summarizer=extractive) for name in QUESTIONS]
+homes = []
+for name in QUESTIONS:
+    home = lead.collapse(name, summarizer=extractive)
+    assert isinstance(home, CollapseResult)  # and no Proposal: here nobody has to agree first
+    homes.append(home)
 print(lead.chat("Which town do we take?").text, "\n")
 for row in lead.log(graph=True):
     print(row)
