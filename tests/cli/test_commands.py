@@ -282,7 +282,7 @@ def test_names_complete(tmp_path: Path) -> None:
     _store(tmp_path)
 
     assert complete("tract show ma") == ["main"]
-    assert complete("tract co") == ["commit", "compile", "completion", "compress", "config"]
+    assert complete("tract co") == ["collapse", "commit", "compile", "completion", "compress", "config"]
     assert complete("tract config get budget.l") == ["budget.limit_tokens"]
 
 

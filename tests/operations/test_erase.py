@@ -473,23 +473,27 @@ def test_copies_made_before_a_migration_are_named(path: Path) -> None:
 
 # What the columns that may hold text or bytes of a content are to `erase`. A column added later has to be thought of
 # here: searched and emptied, or held fast by a hash and told in the receipt.
-_SEARCHED = {"blobs.data", "operations.args", "usage.raw", "meta.value", "proposals.payload", "replies.data"}
+_SEARCHED = {
+    "blobs.data",
+    "operations.args",
+    "usage.raw",
+    "meta.value",
+    "proposals.payload",
+    "replies.data",
+    "policy_log.reason",
+}
 _TOLD = {
     "blobs.kind", "commits.author", "commits.content_type", "commits.op", "commits.origin", "configs.json",
     "counters.name", "meta.key", "operations.actor", "operations.verb", "ref_changes.name", "ref_changes.new_symbolic",
-    "proposals.kind", "proposals.state",
+    "policy_log.event", "policy_log.mode", "policy_log.outcome", "policy_log.policy", "policy_log.verb",
+    "policy_log.verdict", "proposals.kind", "proposals.state",
     "ref_changes.old_symbolic", "refs.name", "refs.symbolic", "tracts.mode", "tracts.name", "tracts.purpose",
     "usage.model",
 }  # fmt: skip
 _HASHES = {
-    "blobs.hash",
-    "commits.hash",
-    "configs.hash",
-    "operations.args_hash",
-    "operations.hash",
-    "proposals.hash",
-    "replies.key",
-}
+    "blobs.hash", "commits.hash", "configs.hash", "operations.args_hash", "operations.hash",
+    "proposals.hash", "replies.key",
+}  # fmt: skip
 
 
 def test_every_column_that_may_hold_a_text_is_thought_of() -> None:

@@ -282,7 +282,7 @@ def once(write: Callable[[], object]) -> Callable[[str], None]:
 
 
 def _functions() -> Iterator[tuple[str, list[ast.Call]]]:
-    layers = [source.ROOT / "src" / "tract" / name for name in ("operations", "sessions")]
+    layers = [source.ROOT / "src" / "tract" / name for name in ("operations", "sessions", "agent/policies")]
     for path in sorted(path for layer in layers for path in layer.glob("*.py")):
         for function in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(function, ast.FunctionDef):

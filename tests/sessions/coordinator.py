@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from typing import Final
 
-from tract import DurableExecutor, Session, Tract
+from tract import DurableExecutor, Session, Tract, extractive
 from tract.errors import InvalidInputError
 from tract.llm.protocol import Request
 from tract.testing import ScriptedLLM
@@ -67,7 +67,7 @@ def main(store: str, flows: str, notes: Path, stop: str) -> None:
             stop_here()
         for one in results:
             with contextlib.suppress(InvalidInputError):  # it is home already
-                planner.collapse(one.tract)
+                planner.collapse(one.tract, summarizer=extractive)
     sys.stdout.write("done\n")
 
 

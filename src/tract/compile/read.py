@@ -17,7 +17,7 @@ from pydantic_core import from_json
 from tract.compile.fold import Event, State
 from tract.errors import CorruptObjectError
 from tract.history.walk import Lane, Run, runs
-from tract.objects.commit import header_hash
+from tract.objects.commit import is_hash_of
 from tract.objects.content import ANNOTATION, BUILT_IN, to_message
 from tract.objects.hashing import blob_hash
 from tract.objects.message import FilePart, ImagePart, Message, ToolResultPart
@@ -186,12 +186,12 @@ class Reader:
                 target_ids, target_hashes = zip(*targets[id_], strict=True)
             if op == "merge":
                 parents = (*parents, *[other for _, other in database.all(q.PARENTS, commit_id=id_)])
-            if data is not None and (content is None or blob_hash(data) != content):
+            if data is not None and (content is None or type(data) is not bytes or blob_hash(data) != content):
                 raise CorruptObjectError("blob", (content or b"").hex(), "its bytes do not match its hash")
             header = (
                 parents, op, target_hashes, content_type, content, config, note, origin, author, created_at
             )  # fmt: skip
-            if header_hash(header) != hash_ or (data is None and content is not None and erased_at is None):
+            if not is_hash_of(header, hash_) or (data is None and content is not None and erased_at is None):
                 raise CorruptObjectError("commit", hash_.hex(), "it does not match its hash")
             if data is None:
                 message, priority = None, _priority_of_erased(database, content_type, content, erased_at)

@@ -94,6 +94,14 @@ def header_hash(header: CommitHeader | HeaderFields) -> bytes:
     return commit_hash(encode_header(header))
 
 
+def is_hash_of(header: CommitHeader | HeaderFields, hash_: bytes) -> bool:
+    """Tell whether *hash_* names a commit with this header; damaged values may be of any type."""
+    try:
+        return header_hash(header) == hash_
+    except (TypeError, AttributeError):
+        return False
+
+
 def least_trusted(origins: Iterable[str]) -> str:
     """Return the least trusted of *origins*: what tells of several things is trusted no more than any of them."""
     return min(origins, key=TRUST.index, default="developer")

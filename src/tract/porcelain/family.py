@@ -65,7 +65,8 @@ class Family(TractHandle):
         wanted = SpawnRequest(
             purpose=purpose, name=name, mode=mode, select=select, at=start, budget=budget, config=config
         )
-        return self._on(spawn(self._store, wanted))
+        # The child has this tract's rules; reading them again could fail once it is there.
+        return self._on(spawn(self._store, wanted), self._decider.kept)
 
     def collapse(
         self,

@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Self
 
 from tract.agent.policies.decider import Decider
+from tract.agent.policies.kept import KeptPolicies
 from tract.agent.settings import Defaults, Models
 from tract.agent.summarizer import configured
 from tract.compile.compiler import Compiler
@@ -24,13 +25,19 @@ class TractHandle:
     """An open tract: its store, its models and its tools."""
 
     def __init__(
-        self, store: Store, compiler: Compiler | None = None, models: Models | None = None, tools: Tools | None = None
+        self,
+        store: Store,
+        compiler: Compiler | None = None,
+        models: Models | None = None,
+        tools: Tools | None = None,
+        *,
+        policies: KeptPolicies | None = None,
     ) -> None:
         self._store = store
         self._compiler = compiler
         self._models = Models(store, Defaults()) if models is None else models
         self._tools = Tools(store) if tools is None else tools
-        self._decider = _equipped(store, self._models)
+        self._decider = _equipped(store, self._models, policies)
 
     def close(self) -> None:
         """Close the handle. Closing twice does nothing."""
@@ -71,9 +78,11 @@ class TractHandle:
 
     # --- inside ------------------------------------------------------------------------------------
 
-    def _on(self, store: Store) -> Self:
+    def _on(self, store: Store, policies: KeptPolicies | None = None) -> Self:
         """Return a handle on another tract of the store, with what this one was given."""
-        return type(self)(store, self._compiler, self._models.beside(store), Tools(store, self._tools))
+        return type(self)(
+            store, self._compiler, self._models.beside(store), Tools(store, self._tools), policies=policies
+        )
 
     def _beside(self, name: str) -> Self:
         return self._on(open_beside(self._store, name))
@@ -85,8 +94,8 @@ class TractHandle:
         return resolve(self._store, revision)
 
 
-def _equipped(store: Store, models: Models) -> Decider:
+def _equipped(store: Store, models: Models, policies: KeptPolicies | None) -> Decider:
     """Let *store* use what the application gave: who makes room and summarizes, and the policies in force."""
     store.summarizer = configured(models)
     store.make_room = partial(make_room, store.summarizer)
-    return Decider(store)
+    return Decider(store, policies)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tract.errors import CorruptObjectError
-from tract.objects.commit import CommitHeader, header_hash
+from tract.objects.commit import CommitHeader, is_hash_of
 from tract.objects.hashing import blob_hash
 from tract.storage import queries as q
 from tract.storage.database import Database
@@ -17,7 +17,7 @@ def verify(row: CommitRow, parents: tuple[bytes, ...], targets: tuple[bytes, ...
         CorruptObjectError: The content or the header is not what was committed.
     """
     if row.data is not None:
-        if row.content is None or blob_hash(row.data) != row.content:
+        if row.content is None or not isinstance(row.data, bytes) or blob_hash(row.data) != row.content:
             raise CorruptObjectError("blob", (row.content or b"").hex(), "its bytes do not match its hash")
     elif row.content is not None and row.erased_at is None:
         raise CorruptObjectError("commit", row.hash.hex(), "its content is missing")
@@ -33,7 +33,7 @@ def verify(row: CommitRow, parents: tuple[bytes, ...], targets: tuple[bytes, ...
         row.author,
         row.created_at,
     )
-    if header_hash(header) != row.hash:
+    if not is_hash_of(header, row.hash):
         raise CorruptObjectError("commit", row.hash.hex(), "its header does not match its hash")
 
 
@@ -59,5 +59,5 @@ def verify_blob(hash_: bytes, data: bytes | None, erased_at: int | None) -> None
     if data is None:
         if erased_at is None:
             raise CorruptObjectError("blob", hash_.hex(), "it is missing")
-    elif blob_hash(data) != hash_:
+    elif not isinstance(data, bytes) or blob_hash(data) != hash_:
         raise CorruptObjectError("blob", hash_.hex(), "its bytes do not match its hash")

@@ -50,7 +50,7 @@ class Decider:
         asks: Called with an event and a verdict `ask`; tells whether it may go on.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, kept: KeptPolicies | None = None) -> None:
         # The store keeps this; strong both ways, a handle that is dropped would stay open.
         self._store = ref(store)
         self.journal = Journal()
@@ -59,7 +59,7 @@ class Decider:
         self.asks: Any = None
         self._rested: dict[str, int] = {}
         self._rules: tuple[Policy, ...] = ()
-        self.read()
+        self.use(read_policies(store) if kept is None else kept)
 
     @property
     def store(self) -> Store:
