@@ -57,7 +57,7 @@ class _Story:
         elif step == "look":
             self.look()
         elif step == "tools":
-            function: dict[str, Any] = {**LOOK, "name": f"more{number}"}
+            function: dict[str, Any] = {**LOOK, "name": f"more{len(self.tools)}"}
             self.tools = [*self.tools, {"type": "function", "function": function}]
         elif len(self.t.compile().messages):
             with contextlib.suppress(TractError):  # a change that is refused changes nothing
