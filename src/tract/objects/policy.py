@@ -118,3 +118,11 @@ class Decides(Protocol):
     def done(self, verb: str, number: int, written: frozenset[int], args: Mapping[str, Any]) -> None:
         """Let policies see an operation that was done, and the row ids of the commits it wrote; raises nothing."""
         ...
+
+    def keep_log(self) -> None:
+        """Write what policies said in the transaction of the operation that is being recorded."""
+        ...
+
+    def settle_log(self, *, is_kept: bool) -> None:
+        """Hear whether what was written is kept, or went with its operation; raises nothing."""
+        ...

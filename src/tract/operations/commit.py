@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar, cast
+from typing import Any, Final, TypeVar, cast
 
 from pydantic import BaseModel
 
@@ -23,7 +24,9 @@ from tract.operations.budget import Sizes, announce, check_budget
 from tract.operations.prepare import Prepared, encode_note, encoded
 from tract.storage import queries as q
 from tract.storage.writing import Draft, Tip
-from tract.store import Operation, Store
+from tract.store import Operation, RulesChangedError, Store
+
+_TRIES: Final = 100
 
 C = TypeVar("C", bound=BaseModel | None)
 
@@ -57,6 +60,7 @@ def permitted(store: Store, verb: str, content: C, remarks: Remarks) -> tuple[C,
     Raises:
         PolicyDeniedError: A policy does not let them be.
     """
+    store.policies_now()
     content, remarks, _ = _permitted(store, verb, (content, remarks))
     return content, remarks
 
@@ -64,6 +68,7 @@ def permitted(store: Store, verb: str, content: C, remarks: Remarks) -> tuple[C,
 def _permitted(
     store: Store, verb: str, said: tuple[C, Remarks], reason: str | None = None
 ) -> tuple[C, Remarks, str | None]:
+    """Ask the policies this handle knows; whether they are in force is for the caller to find out."""
     content, remarks = said
     if store.policies is None:
         return content, remarks, reason
@@ -83,17 +88,26 @@ def append(store: Store, content: BaseModel, remarks: Remarks) -> CommitInfo:
         BudgetExceededError: The context would be over a budget that rejects.
         PolicyDeniedError: A policy does not let it be committed.
     """
+    # Most commits find the rules as they were: the gate tells, which saves a statement for each.
+    for _ in range(_TRIES):
+        asked, told, _ = _permitted(store, "commit", (content, remarks))
+        with suppress(RulesChangedError):
+            return append_permitted(store, asked, told, is_checked=False)
     return append_permitted(store, *permitted(store, "commit", content, remarks))
 
 
-def append_permitted(store: Store, content: BaseModel, remarks: Remarks) -> CommitInfo:
-    """As `append`, of what policies have seen."""
+def append_permitted(store: Store, content: BaseModel, remarks: Remarks, *, is_checked: bool = True) -> CommitInfo:
+    """As `append`, of what policies have seen.
+
+    Raises:
+        RulesChangedError: With *is_checked* false: others than those asked are in force.
+    """
     ready = encoded(store, content)
     shown = 0 if ready.priority == "skip" else ready.tokens
     plan = _on_branch(store, "append", ready, remarks)
     announce(store, lambda tip: after_append(store, tip, shown), may_compress=True)
     store.pause("commit")
-    with store.operation("commit") as operation:
+    with store.operation("commit", asked=not is_checked) as operation:
         return plan.write(operation, (), after_append(store, operation.tip, shown))
 
 
@@ -149,6 +163,7 @@ def annotate(
         raise InvalidInputError("There is nothing to annotate.", hint="Name at least one commit.")
     if reason is not None and not isinstance(reason, str):
         raise InvalidInputError(f"`reason` is text, not `{type(reason).__name__}`.")
+    store.policies_now()
     _, remarks, reason = _permitted(store, verb, (None, remarks), reason)
     fields = {"priority": priority, **({"reason": reason} if reason is not None else {})}
     ready = _annotation(fields)

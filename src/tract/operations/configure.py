@@ -200,7 +200,7 @@ def configure_operations(store: Store, operations: Mapping[str, LLMConfig | None
 
 def policies_key(store: Store) -> str:
     """Return where the policies of this tract are kept."""
-    return f"policies:{store.tract}"
+    return q.POLICIES + store.tract
 
 
 def config_key(store: Store) -> str:

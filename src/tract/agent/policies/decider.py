@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
-from datetime import UTC, datetime
 from itertools import takewhile
 from typing import Any, Final
 from weakref import ref
@@ -23,6 +22,7 @@ from tract.objects.policy import ACTING, Event, PolicyAction, Verdict
 from tract.operations.budget import caller_level
 from tract.operations.configure import policies_key
 from tract.operations.proposal import Proposal
+from tract.storage.policy_log import PolicyRow
 from tract.store import Store
 
 _DEEPEST: Final = 4
@@ -59,7 +59,10 @@ class Decider:
         self.asks: Any = None
         self._rested: dict[str, int] = {}
         self._rules: tuple[Policy, ...] = ()
+        self._watched: frozenset[str] = frozenset()
         self.use(read_policies(store) if kept is None else kept)
+        mine = ref(self)
+        store.reread = lambda: _reread(mine)
 
     @property
     def store(self) -> Store:
@@ -77,6 +80,7 @@ class Decider:
         self.kept = kept
         rules = [rule for rule in self.rules().values() if rule.mode != "off"]
         self._rules = () if kept.is_paused else tuple(sorted(rules, key=lambda rule: (-rule.priority, rule.name)))
+        self._watched = frozenset(name for rule in self._rules for name in rule.watched)
         self.store.policies = self if self._rules else None
 
     def rules(self) -> dict[str, Policy]:
@@ -97,26 +101,37 @@ class Decider:
 
     def after(self, event: Event) -> None:
         """Let policies see what was done; what goes wrong is a warning."""
-        if len(ACTING.get()) >= _DEEPEST:
+        if event.name not in self._watched or len(ACTING.get()) >= _DEEPEST:
             return
         for rule in self._asked(event):
             self._after(rule, event)
-        if not self.store.is_writing:
-            self._flush()
 
     def done(self, verb: str, number: int, written: frozenset[int], args: Mapping[str, Any]) -> None:
         """Let policies see the operation *number*."""
         if policies_key(self.store) in args.get("settings", {}) and verb != "policies":
-            self._reread()  # such as undo
+            self.reread()  # such as undo
         what = _AFTER.get(verb)
-        if what is None or self.store.policies is None:
-            return
+        if what is None or self._watched.isdisjoint((f"after_{what}", "after_generate")):
+            return  # finding what was written is not free
         commits, is_reply = self._written(written)
         event = Event(f"after_{what}", verb, commits=commits, operation=number)
         self.after(event)
         if is_reply and verb in _ASKING:
             usage = args["usages"][-1]["usage"] if args.get("usages") else None
             self.after(replace(event, name="after_generate", args={"usage": usage}))
+
+    def keep_log(self) -> None:
+        """Write what policies said with the operation that is being recorded."""
+        self.journal.write(self.store)
+
+    def settle_log(self, *, is_kept: bool) -> None:
+        """Forget what was written, or let it wait again where the operation was dropped."""
+        self.journal.settle(is_kept=is_kept)
+
+    def close(self) -> None:
+        """Write what waits for the next write, as there will be none; a handle that cannot write keeps it to itself."""
+        with suppress(TractError):
+            self.journal.flush(self.store)
 
     # --- one policy ------------------------------------------------------------------------------
 
@@ -250,10 +265,9 @@ class Decider:
         *,
         verdict: str | None = None,
     ) -> None:
-        kind = decision.kind if isinstance(decision, Verdict) else "action"
-        at = datetime.fromtimestamp(self.store.clock() / 1_000_000, UTC)
-        told = (event.name, event.verb, rule.name, verdict or kind, rule.mode, outcome, decision.reason)
-        self.journal.add(PolicyRecord(at, *told, event.operation))
+        said = verdict or (decision.kind if isinstance(decision, Verdict) else "action")
+        told = (event.name, event.verb, rule.name, said, rule.mode, outcome, decision.reason, event.operation)
+        self.journal.add(PolicyRow(0, self.store.clock(), *told))
 
     def _flush(self) -> None:
         try:
@@ -261,7 +275,8 @@ class Decider:
         except TractError as error:
             _warn(f"What policies said is not in the log yet: {error.message}")
 
-    def _reread(self) -> None:
+    def reread(self) -> None:
+        """Take what the store keeps now; what cannot be read is a warning, and what was in force stays so."""
         try:
             self.read()
         except TractError as error:
@@ -273,6 +288,13 @@ class Decider:
         events = () if head is None or not written else states_of(self.store).get(head).events
         found = list(takewhile(lambda one: one.id in written, reversed(events)))
         return tuple([one.hash.hex() for one in reversed(found)]), bool(found) and found[0].origin == "model"
+
+
+def _reread(decider: ref[Decider]) -> None:
+    """Let *decider*, if its handle is still there, take the policies in force; it warns where it cannot."""
+    found = decider()
+    if found is not None:
+        found.reread()
 
 
 @contextmanager

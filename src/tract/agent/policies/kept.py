@@ -58,8 +58,11 @@ def read_policies(store: Store) -> KeptPolicies:
     Raises:
         CorruptStoreError: They cannot be read.
     """
-    row = store.one(q.META, key=policies_key(store))
-    return _parsed(store, "" if row is None else row[0])
+    row = store.one(q.KEPT_POLICIES, rules=q.RULES + store.tract, policies=policies_key(store))
+    assert row is not None
+    # Also of what cannot be read: it is read once, not with each write.
+    store.rules = row[0] or ""
+    return _parsed(store, row[1] or "")
 
 
 def _parsed(store: Store, text: str) -> KeptPolicies:
@@ -86,9 +89,12 @@ def change_policies(store: Store, change: Callable[[KeptPolicies], KeptPolicies]
         key = policies_key(store)
         before = operation.meta(key)
         now = change(_parsed(store, before))
-        if now.text() != before:
+        is_other = now.text() != before
+        if is_other:
             operation.set_meta(key, now.text())
-        return now
+    if is_other:
+        store.rules = str(operation.number)
+    return now
 
 
 def with_rule(rule: Policy) -> Callable[[KeptPolicies], KeptPolicies]:
