@@ -73,7 +73,10 @@ def _permitted(
     if store.policies is None:
         return content, remarks, reason
     args: dict[str, Any] = {"message": remarks.message, "metadata": remarks.metadata, "author": remarks.author}
-    event = store.policies.before(Event("before_commit", verb, content, {**args, "reason": reason}))
+    asked = Event("before_commit", verb, content, {**args, "reason": reason})
+    event = store.policies.before(asked)
+    if event is asked:
+        return content, remarks, reason
     args = {name: event.args[name] for name in args}
     return cast("C", event.content), replace(remarks, **args, policies=event.policies), event.args["reason"]
 

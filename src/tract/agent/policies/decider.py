@@ -95,8 +95,9 @@ class Decider:
         Raises:
             PolicyDeniedError: It may not.
         """
-        for rule in self._asked(event):
-            event = self._before(rule, event)
+        if event.name in self._watched:
+            for rule in self._asked(event):
+                event = self._before(rule, event)
         return event
 
     def after(self, event: Event) -> None:
