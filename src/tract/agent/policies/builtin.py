@@ -8,10 +8,11 @@ from typing import Final
 
 from tract.agent.policies.auto_compress import AutoCompress
 from tract.agent.policies.auto_pin import AutoPin
+from tract.agent.policies.budget_guard import BudgetGuard
 from tract.agent.policies.policy import Policy
 from tract.agent.policies.secret_guard import SecretGuard
 from tract.agent.policies.tool_rules import ToolRules
 
 KINDS: Final[Mapping[str, type[Policy]]] = MappingProxyType(
-    {one.kind: one for one in (AutoCompress, AutoPin, SecretGuard, ToolRules)}
+    {one.kind: one for one in (AutoCompress, AutoPin, BudgetGuard, SecretGuard, ToolRules)}
 )

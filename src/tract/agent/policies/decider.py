@@ -14,6 +14,7 @@ from tract.agent.policies.acting import carry_out
 from tract.agent.policies.kept import KeptPolicies, read_policies
 from tract.agent.policies.log import Journal, PolicyRecord
 from tract.agent.policies.policy import Decision, Policy
+from tract.agent.policies.spending import Ledger
 from tract.agent.policies.view import PolicyView
 from tract.compile.compiler import states_of
 from tract.errors import InvalidInputError, PolicyDeniedError, TractError, shown
@@ -54,6 +55,7 @@ class Decider:
         # The store keeps this; strong both ways, a handle that is dropped would stay open.
         self._store = ref(store)
         self.journal = Journal()
+        self._ledger = Ledger()
         self.kept = KeptPolicies()
         self.own: dict[str, Policy] = {}
         self.asks: Any = None
@@ -201,7 +203,7 @@ class Decider:
             InvalidInputError: It says nothing that could be.
         """
         with _acting(rule.name):
-            decision: Decision = rule.evaluate(event, PolicyView(self.store))
+            decision: Decision = rule.evaluate(event, PolicyView(self.store, spending=self._ledger))
         if decision is None:
             return _PASSED
         if not isinstance(decision, (Verdict, PolicyAction)):
