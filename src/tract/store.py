@@ -199,12 +199,10 @@ class Store:
             self.notice_rules(None if row is None else row[0])
         return self.policies
 
-    def notice_rules(self, found: str | None) -> bool:
-        """Read the policies again if others than this handle knows are in force, and tell whether that was so."""
-        is_other = self.reread is not None and (found or "") != self.rules
-        if is_other and self.reread is not None:
+    def notice_rules(self, found: str | None) -> None:
+        """Read the policies again if others than this handle knows are in force."""
+        if self.reread is not None and (found or "") != self.rules:
             self.reread()
-        return is_other
 
     # --- reading ---------------------------------------------------------------------------------
 
@@ -330,14 +328,14 @@ class Store:
         *,
         undoes: int | None = None,
         alone: bool = False,
-        asked: bool = False,
+        rules: str | None = None,
     ) -> Generator[Operation, None, None]:
         """Hold the write gate for one public write: the handle's lock and the database's write lock.
 
         Leaving normally commits; leaving with any exception, `KeyboardInterrupt` included, keeps
         nothing. Inside `batch()` the write joins the batch's operation. With *alone* no tract is written
-        to meanwhile, and there is no joining. With *asked* the policies that were asked without looking whether they
-        are still in force have to be, or it ends with `RulesChangedError`, and they are to be asked again.
+        to meanwhile, and there is no joining. With *rules*, which is what `rules` was before the policies were asked,
+        those have to be in force, or it ends with `RulesChangedError`, and others are to be asked.
 
         A generator, because nothing else is safe from Ctrl-C: an interrupt may come as the first
         thing in any `__exit__` written in Python, and a dropped generator still runs its `finally`.
@@ -352,11 +350,11 @@ class Store:
                 raise OperationOpenError(verb)
             else:
                 done = Operation(self, verb, args or {}, undoes=undoes)
-                yield from self._whole(done, alone=alone, asked=asked)
+                yield from self._whole(done, alone=alone, rules=rules)
         if done is not None and self.policies is not None:
             self.policies.done(verb, done.number, frozenset(done.written), done.args)
 
-    def _whole(self, operation: Operation, *, alone: bool, asked: bool) -> Generator[Operation, None, None]:
+    def _whole(self, operation: Operation, *, alone: bool, rules: str | None) -> Generator[Operation, None, None]:
         before = (self.head, self.previous_head, self.tract_id)
         is_done = False
         try:
@@ -364,8 +362,8 @@ class Store:
                 self.database.begin_alone()
             else:
                 self.database.begin_write(None if self.tract_id == NO_TRACT else self.tract_id)
-            are_other_rules = operation.read_gate()
-            if asked and are_other_rules:
+            operation.read_gate()
+            if rules is not None and rules != self.rules:
                 raise RulesChangedError
             self._open = operation
             yield operation
@@ -475,12 +473,8 @@ class Operation:
 
     # --- beginning and ending ----------------------------------------------------------------------
 
-    def read_gate(self) -> bool:
-        """Read the last operation and the tip of the current branch, under the write lock.
-
-        Returns:
-            Whether other policies are in force than this handle knew.
-        """
+    def read_gate(self) -> None:
+        """Read the last operation, the tip of the current branch and what counts the rules, under the write lock."""
         store, branch = self.store, self.store.head.branch
         if store.tract_id == NO_TRACT:
             store.tract_id = add_tract(self._database, store.tract, store.counter.name, store.clock())
@@ -495,7 +489,7 @@ class Operation:
         # Operation times never go back, so "where was this branch at that time" has one answer.
         self.now = max(store.clock(), created_at or 0)
         self.tip = Tip(*tip) if tip[0] is not None else None
-        return store.notice_rules(rules)
+        store.notice_rules(rules)
 
     def finish(self) -> None:
         """Record what was done and make it durable; drop the transaction if nothing was."""

@@ -91,26 +91,31 @@ def append(store: Store, content: BaseModel, remarks: Remarks) -> CommitInfo:
         BudgetExceededError: The context would be over a budget that rejects.
         PolicyDeniedError: A policy does not let it be committed.
     """
-    # Most commits find the rules as they were: the gate tells, which saves a statement for each.
     for _ in range(_TRIES):
+        # Where no rules are known the gate tells whether there are some by now, which saves a statement.
+        if store.policies is not None:
+            store.policies_now()
+        rules = store.rules
         asked, told, _ = _permitted(store, "commit", (content, remarks))
         with suppress(RulesChangedError):
-            return append_permitted(store, asked, told, is_checked=False)
+            return append_permitted(store, asked, told, rules=rules)
     return append_permitted(store, *permitted(store, "commit", content, remarks))
 
 
-def append_permitted(store: Store, content: BaseModel, remarks: Remarks, *, is_checked: bool = True) -> CommitInfo:
+def append_permitted(
+    store: Store, content: BaseModel, remarks: Remarks, *, rules: str | None = None
+) -> CommitInfo:
     """As `append`, of what policies have seen.
 
     Raises:
-        RulesChangedError: With *is_checked* false: others than those asked are in force.
+        RulesChangedError: Others are in force than when `Store.rules` was *rules*.
     """
     ready = encoded(store, content)
     shown = 0 if ready.priority == "skip" else ready.tokens
     plan = _on_branch(store, "append", ready, remarks)
     announce(store, lambda tip: after_append(store, tip, shown), may_compress=True)
     store.pause("commit")
-    with store.operation("commit", asked=not is_checked) as operation:
+    with store.operation("commit", rules=rules) as operation:
         return plan.write(operation, (), after_append(store, operation.tip, shown))
 
 

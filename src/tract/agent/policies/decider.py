@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from itertools import takewhile
@@ -11,7 +11,7 @@ from typing import Any, Final
 from weakref import ref
 
 from tract.agent.policies.acting import carry_out
-from tract.agent.policies.kept import KeptPolicies, read_policies
+from tract.agent.policies.kept import KeptPolicies, change_policies, kept_policies, read_policies
 from tract.agent.policies.log import Journal, PolicyRecord
 from tract.agent.policies.policy import Decision, Policy
 from tract.agent.policies.spending import Ledger
@@ -28,6 +28,9 @@ from tract.store import Store
 
 _DEEPEST: Final = 4
 """How many policies may act on behalf of each other; further ones are not asked after what was done."""
+
+_UNREAD: Final = "unread"
+"""What `Store.rules` is until the policies that were handed over are read."""
 
 _ASKING: Final = ("chat", "generate", "run")
 _AFTER: Final[Mapping[str, str]] = {
@@ -62,7 +65,11 @@ class Decider:
         self._rested: dict[str, int] = {}
         self._rules: tuple[Policy, ...] = ()
         self._watched: frozenset[str] = frozenset()
-        self.use(read_policies(store) if kept is None else kept)
+        if kept is None:
+            self.read()
+        else:
+            self.use(kept)
+            store.rules = _UNREAD
         mine = ref(self)
         store.reread = lambda: _reread(mine)
 
@@ -75,7 +82,24 @@ class Decider:
 
     def read(self) -> None:
         """Take what the store keeps now."""
-        self.use(read_policies(self.store))
+        store = self.store
+        rules, text = kept_policies(store)
+        try:
+            self.use(read_policies(store, text))
+        finally:
+            # Last, for other threads; and also for what cannot be read, which is not read again with each write.
+            store.rules = rules
+
+    def change(self, change: Callable[[KeptPolicies], KeptPolicies]) -> None:
+        """Keep what *change* makes of the policies kept, and put it in force.
+
+        Raises:
+            ReadOnlyError: The handle only reads.
+        """
+        kept, rules = change_policies(self.store, change)
+        self.use(kept)
+        if rules is not None:
+            self.store.rules = rules
 
     def use(self, kept: KeptPolicies) -> None:
         """Put *kept* in force, and let the store ask only if anything is."""

@@ -10,7 +10,7 @@ from tract.agent.policies.log import PolicyRecord
 from tract.agent.policies.policy import Policy
 from tract.agent.policies.spending import Call, Spent, estimated, is_question, total
 from tract.agent.policies.view import PolicyView
-from tract.compile.compiler import size_of, states_of
+from tract.compile.compiler import compile_commit, size_of, states_of
 from tract.compile.fold import Entry, State
 from tract.history.info import content_of
 from tract.objects.policy import Event, Verdict
@@ -28,7 +28,7 @@ def replay(store: Store, commit: bytes, rules: Iterable[Policy]) -> list[PolicyR
     allows is left out. Nothing is done and nothing is logged.
 
     Cost:
-        O(messages) for each rule.
+        O(messages) for each rule; where one asks what a model is sent, O(messages) for each reply.
     """
     rules = tuple(rules)
     watched = frozenset(name for rule in rules for name in rule.watched)
@@ -89,7 +89,7 @@ def _question(store: Store, state: State, entry: Entry, tally: _Tally) -> _Step:
     """Return the event of the call whose reply *entry* is."""
     at = state.position(entry.placed.id)
     before = state.events[at - 1].hash if at else None
-    size = 0 if before is None else size_of(states_of(store).get(before))
+    size = 0 if before is None else compile_commit(store, before).token_count
     args: dict[str, Any] = {"model": _settings(store, entry).get("model"), "tokens": size}
     return _Step(Event("before_generate", "run", args=args), PolicyView(store, before, tally))
 
