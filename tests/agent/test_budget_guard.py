@@ -38,7 +38,7 @@ def test_a_call_that_does_not_fit_is_not_made(open_tract: Callable[..., Tract], 
     t.policies.add("budget_guard", **LIMITS[limit])
     before = len(t.operations)
 
-    with pytest.raises(PolicyDeniedError, match="`budget_guard` denied this: This (turn|session)") as caught:
+    with pytest.raises(PolicyDeniedError, match=r"`budget_guard` denied this: This (turn|session)") as caught:
         t.chat("Which tea?")
 
     assert (llm.calls, len(t.operations) - before, caught.value.event) == (0, 1, "before_generate")
@@ -85,7 +85,7 @@ def test_a_turn_begins_with_what_the_user_says(open_tract: Callable[..., Tract])
         t.chat(question)
         with pytest.raises(PolicyDeniedError, match="This turn"):
             _again(t)
-    with pytest.raises(PolicyDeniedError, match=r"This session has used 3,300 tokens and [\d,]+ are to be sent, of 3,500"):
+    with pytest.raises(PolicyDeniedError, match=r"This session has used 3,300 tokens and [\d,]+ are"):
         t.chat("d? " * 100)
 
     assert llm.calls == 3

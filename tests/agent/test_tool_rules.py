@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tract import PolicyWarning, ToolCall, ToolRules, Tract
+from tract import Event, PolicyWarning, ToolCall, ToolRules, Tract, Verdict
 from tract.agent.policies.json_schema import problems
 from tract.errors import InvalidInputError
 from tract.testing import ScriptedLLM
@@ -115,7 +115,12 @@ def test_denials_come_before_questions(open_tract: Callable[..., Tract]) -> None
     """Nobody is asked about a call that is denied anyway."""
     t = open_tract()
     asked: list[str] = []
-    t.policies.on_ask(lambda event, _verdict: not asked.append(event.name))
+
+    def decide(event: Event, _: Verdict) -> bool:
+        asked.append(event.name)
+        return True
+
+    t.policies.on_ask(decide)
     t.policies.add("tool_rules", arguments={"pay": SCHEMA}, effects={"pay": "write"}, on_effect={"write": "ask"})
 
     assert _run(t, _pay(amount=101))[0] == []

@@ -102,9 +102,7 @@ def append(store: Store, content: BaseModel, remarks: Remarks) -> CommitInfo:
     return append_permitted(store, *permitted(store, "commit", content, remarks))
 
 
-def append_permitted(
-    store: Store, content: BaseModel, remarks: Remarks, *, rules: str | None = None
-) -> CommitInfo:
+def append_permitted(store: Store, content: BaseModel, remarks: Remarks, *, rules: str | None = None) -> CommitInfo:
     """As `append`, of what policies have seen.
 
     Raises:

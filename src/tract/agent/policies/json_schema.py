@@ -48,7 +48,7 @@ def refuse_schema(name: str, schema: Mapping[str, Any] | bool) -> None:  # noqa:
 
 
 def problems(schema: Mapping[str, Any] | bool, value: object) -> list[str]:  # noqa: FBT001 - a schema may be `True`
-    """Return what is wrong with *value* by *schema*: the first few problems, each by its place and the rule it breaks."""
+    """Return what is wrong with *value* by *schema*: the first few, each by its place and the rule it breaks."""
     found: list[str] = []
     for error in _checker(canonical_json(schema).decode()).iter_errors(value):
         place = ".".join(str(step) for step in error.absolute_path) or "all of it"

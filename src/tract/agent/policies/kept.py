@@ -76,9 +76,7 @@ def read_policies(store: Store, text: str) -> KeptPolicies:
         raise CorruptStoreError(f"The policies of `{store.tract}` cannot be read.") from error
 
 
-def change_policies(
-    store: Store, change: Callable[[KeptPolicies], KeptPolicies]
-) -> tuple[KeptPolicies, str | None]:
+def change_policies(store: Store, change: Callable[[KeptPolicies], KeptPolicies]) -> tuple[KeptPolicies, str | None]:
     """Keep what *change* makes of the policies kept, in one operation; nothing is written if that is the same.
 
     Returns:

@@ -10,7 +10,7 @@ reply was refused, is not known here.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple, Protocol
 
@@ -63,7 +63,7 @@ class Call(NamedTuple):
 
     model: str
     usage: Usage
-    count: int = 1
+    number: int = 1
 
 
 def total(calls: Iterable[Call]) -> Spent:
@@ -95,14 +95,14 @@ class _Sums:
 
     def add(self, call: Call, sign: int = 1) -> None:
         """Add what *call* cost, or with a *sign* of -1 take it out again."""
-        self._calls += sign * call.count
+        self._calls += sign * call.number
         sums = self._by_model.setdefault(call.model, [0, 0, 0, 0])
         for at, name in enumerate(_COUNTS):
             sums[at] += sign * getattr(call.usage, name)
 
     def spent(self) -> Spent:
         """Return the sums as they are now."""
-        return Spent(self._calls, {model: Usage(*sums) for model, sums in self._by_model.items() if any(sums)})
+        return Spent(self._calls, {model: _counted(sums) for model, sums in self._by_model.items() if any(sums)})
 
 
 class Ledger:
@@ -172,7 +172,10 @@ def _told(row: CallRow) -> Iterator[tuple[str, Call]]:
     args, config = json.loads(row.args), json.loads(row.config) if row.config else {}
     noted = [one for one in args.get("usages", ()) if isinstance(one.get("usage"), dict)]
     for one in noted:
-        yield str(one["commit"]), Call(str(one["usage"].get("model") or config.get("model") or ""), _usage(one["usage"]))
+        yield (
+            str(one["commit"]),
+            Call(str(one["usage"].get("model") or config.get("model") or ""), _usage(one["usage"])),
+        )
     if row.hash is not None and not noted and row.verb in ASKING and row.origin == "model":
         yield row.hash.hex(), Call(str(config.get("model") or ""), estimated(row.tokens, row.context_tokens))
     for at, one in enumerate(args.get("calls", ())):
@@ -188,16 +191,18 @@ def _summarized(store: Store, row: CallRow) -> Iterator[tuple[str, Call]]:
     if calls:
         used = [_usage(one) for one in calls]
         sums = [sum(getattr(usage, name) for usage in used) for name in _COUNTS]
-        yield row.hash.hex(), Call(str(calls[0].get("model") or ""), Usage(*sums), len(used))
+        yield row.hash.hex(), Call(str(calls[0].get("model") or ""), _counted(sums), len(used))
 
 
 def _usage(fields: Mapping[str, Any]) -> Usage:
-    return Usage(*[max(0, int(fields.get(name) or 0)) for name in _COUNTS])
+    return _counted([max(0, int(fields.get(name) or 0)) for name in _COUNTS])
+
+
+def _counted(counts: Sequence[int]) -> Usage:
+    return Usage(**dict(zip(_COUNTS, counts, strict=True)))  # type: ignore[arg-type]  # no model among them
 
 
 def estimated(tokens: int | None, context_tokens: int | None) -> Usage:
-    """Return the usage of a call whose provider said nothing, by the tokenizer: the context, and the reply behind it."""
+    """Return what a call cost whose provider said nothing, by the tokenizer: the context, and the reply behind it."""
     received = tokens or 0
     return Usage(max(0, (context_tokens or 0) - received), received)
-
-

@@ -32,7 +32,7 @@ class ToolRules(Policy):
         arguments: JSON schemas of the arguments, by name of the tool; every one that fits the name holds.
         effects: What tools do, in words of your own, by name: such as `{"search*": "read", "pay": "write"}`. Of several
             names that fit, the longest counts; a tool of none is `undeclared`.
-        on_effect: What to say of calls by their effect: `allow`, `warn`, `ask` or `deny`; `allow` where nothing is said.
+        on_effect: What to say of calls by effect: `allow`, `warn`, `ask` or `deny`; `allow` where nothing is said.
     """
 
     kind: ClassVar[str] = "tool_rules"
