@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from benchmarks.statements import recorded_statements
 from tract import PolicyWarning, Tract, Verdict
-from tract.errors import InvalidInputError, PolicyDeniedError
+from tract.errors import InvalidInputError, PolicyDeniedError, RevisionNotFoundError
 from tract.testing import ScriptedLLM
 
 Open = Callable[..., Tract]
@@ -229,7 +229,7 @@ def test_what_is_said_of_a_write_that_failed_is_kept_once(open_tract: Open) -> N
     t = open_tract()
     t.policies.add("secret_guard")
     t.user("tea")
-    with pytest.raises(InvalidInputError):
+    with pytest.raises(RevisionNotFoundError):
         _fail(t)
     t.user("milk")
 
@@ -241,7 +241,7 @@ def test_what_is_said_of_a_write_that_failed_is_kept_once(open_tract: Open) -> N
 def _fail(t: Tract) -> None:
     with t.batch():
         t.user("more tea")
-        t.pin([])
+        t.pin("nowhere")
 
 
 def test_closing_writes_what_waits(tmp_path: Path) -> None:
