@@ -42,10 +42,6 @@ from tract.storage.writing import NO_TRACT, Draft, Tip, add_tract, counter_id, e
 from tract.tokens.counter import TokenCounter
 
 
-class RulesChangedError(Exception):
-    """The policies that were asked are not those in force; whoever asked them asks again, so nobody else meets it."""
-
-
 class Store:
     """One open handle on one tract of a store.
 
@@ -62,15 +58,14 @@ class Store:
         memo: What upper layers derived from the store and may keep; emptied when a transaction is rolled back.
         make_room: Called with this and the tokens to win back where the budget says `compress`; nothing is locked.
         summarizer: Gives who summarizes for policies: a model that is configured, or nobody.
-        policies: Asked before and after what this handle does, if any policy is in force; see `policies_now`.
+        policies: Asked before and after what this handle does, if any policy is in force; see `permit`.
         rules: What the store counted as the last change of the policies when this handle read them.
         reread: Reads the policies again, and with them `rules`.
         on_pause: Called with a point's name between reading and swapping; for tests of races.
     """
 
     def __init__(self, database: Database, *, tract: str, config: TractConfig, counter: TokenCounter) -> None:
-        self.database = database
-        self.tract = tract
+        self.database, self.tract = database, tract
         self.config = config
         self.counter = counter
         self.actor = ""
@@ -110,8 +105,7 @@ class Store:
         start = self.one(q.SYMBOLIC_AFTER, tract_id=self.tract_id, name=HEAD, no=number)
         if start is None or start[0] is None:
             raise OperationNotFoundError(number)
-        view.reread = None
-        view.head, view.previous_head = Head(start[0].removeprefix(BRANCH_PREFIX)), None
+        view.head, view.previous_head, view.reread = Head(start[0].removeprefix(BRANCH_PREFIX)), None, None
         return view
 
     def beside(self, tract: str, tract_id: int = NO_TRACT) -> Store:
@@ -191,19 +185,6 @@ class Store:
         self.erasures = found
         return found
 
-    def policies_now(self) -> Decides | None:
-        """Return `policies` as the store keeps them now, whichever handle changed them."""
-        # While the gate is held nobody changes them, and it has looked.
-        if self.reread is not None and not self.is_writing:
-            row = self.one(q.META, key=q.RULES + self.tract)
-            self.notice_rules(None if row is None else row[0])
-        return self.policies
-
-    def notice_rules(self, found: str | None) -> None:
-        """Read the policies again if others than this handle knows are in force."""
-        if self.reread is not None and (found or "") != self.rules:
-            self.reread()
-
     # --- reading ---------------------------------------------------------------------------------
 
     def one(self, query: Query, **parameters: Any) -> tuple[Any, ...] | None:
@@ -265,15 +246,12 @@ class Store:
             return None
         if row[0] is not None and row[2] is None:
             raise CorruptObjectError("ref", name, "the commit it points to is missing")
-        commit: bytes | None = row[2]
-        return commit
+        return row[2]  # type: ignore[no-any-return]  # a hash, or nothing
 
     def refs(self, prefix: str = "") -> dict[str, bytes]:
         """Return the commit hash of every ref whose full name starts with *prefix*, by the rest of its name."""
-        if self.at_operation is not None:
-            rows = self.all(q.REFS_AFTER, tract_id=self.tract_id, no=self.at_operation)
-        else:
-            rows = self.all(q.REFS, tract_id=self.tract_id)
+        at = {} if self.at_operation is None else {"no": self.at_operation}
+        rows = self.all(q.REFS_AFTER if at else q.REFS, tract_id=self.tract_id, **at)
         return {name[len(prefix) :]: hash_ for name, hash_ in rows if name.startswith(prefix)}
 
     def last_operation(self) -> int:
@@ -322,20 +300,13 @@ class Store:
 
     @contextmanager
     def operation(
-        self,
-        verb: str,
-        args: dict[str, Any] | None = None,
-        *,
-        undoes: int | None = None,
-        alone: bool = False,
-        rules: str | None = None,
+        self, verb: str, args: dict[str, Any] | None = None, *, undoes: int | None = None, alone: bool = False
     ) -> Generator[Operation, None, None]:
         """Hold the write gate for one public write: the handle's lock and the database's write lock.
 
         Leaving normally commits; leaving with any exception, `KeyboardInterrupt` included, keeps
         nothing. Inside `batch()` the write joins the batch's operation. With *alone* no tract is written
-        to meanwhile, and there is no joining. With *rules*, which is what `rules` was before the policies were asked,
-        those have to be in force, or it ends with `RulesChangedError`, and others are to be asked.
+        to meanwhile, and there is no joining.
 
         A generator, because nothing else is safe from Ctrl-C: an interrupt may come as the first
         thing in any `__exit__` written in Python, and a dropped generator still runs its `finally`.
@@ -350,11 +321,11 @@ class Store:
                 raise OperationOpenError(verb)
             else:
                 done = Operation(self, verb, args or {}, undoes=undoes)
-                yield from self._whole(done, alone=alone, rules=rules)
+                yield from self._whole(done, alone=alone)
         if done is not None and self.policies is not None:
             self.policies.done(verb, done.number, frozenset(done.written), done.args)
 
-    def _whole(self, operation: Operation, *, alone: bool, rules: str | None) -> Generator[Operation, None, None]:
+    def _whole(self, operation: Operation, *, alone: bool) -> Generator[Operation, None, None]:
         before = (self.head, self.previous_head, self.tract_id)
         is_done = False
         try:
@@ -363,8 +334,6 @@ class Store:
             else:
                 self.database.begin_write(None if self.tract_id == NO_TRACT else self.tract_id)
             operation.read_gate()
-            if rules is not None and rules != self.rules:
-                raise RulesChangedError
             self._open = operation
             yield operation
             operation.finish()
@@ -372,7 +341,7 @@ class Store:
         finally:
             self._open = None
             if self.policies is not None:
-                self.policies.settle_log(is_kept=operation.is_kept)
+                self.policies.settle_log(is_kept=is_done)
             if not is_done:
                 self.head, self.previous_head, self.tract_id = before
                 try:
@@ -453,7 +422,6 @@ class Operation:
         tip: Tip of the current branch.
         joined: How often each verb was part of it, in a batch.
         has_values: Whether it has written a setting or a usage.
-        is_kept: Whether it was written and is durable.
         written: Row ids of the commits it has written.
     """
 
@@ -468,7 +436,7 @@ class Operation:
         self._database = store.database
         self._previous: bytes | None = None
         self.moves = RefMoves()
-        self.has_values = self.is_kept = self._is_outdated = False
+        self.has_values = self._is_outdated = False
         self.written: set[int] = set()
 
     # --- beginning and ending ----------------------------------------------------------------------
@@ -489,7 +457,8 @@ class Operation:
         # Operation times never go back, so "where was this branch at that time" has one answer.
         self.now = max(store.clock(), created_at or 0)
         self.tip = Tip(*tip) if tip[0] is not None else None
-        store.notice_rules(rules)
+        if store.reread is not None and (rules or "") != store.rules:
+            store.reread()
 
     def finish(self) -> None:
         """Record what was done and make it durable; drop the transaction if nothing was."""
@@ -499,7 +468,6 @@ class Operation:
         if is_write:
             self.record()
             self._database.commit()
-            self.is_kept = True
         else:
             self.store.forget()
             self._database.rollback()
@@ -516,18 +484,14 @@ class Operation:
         """Write the operation, chained to the one before it, and its ref changes."""
         store = self.store
         note_policies(self.args, ACTING.get())
-        self.keep_log()
+        if store.policies is not None:
+            store.policies.keep_log()
         args = canonical_json(self.args).decode() if self.args else "{}"
         header = OperationHeader(
             self.number, self._previous, store.tract, self.verb, args, store.actor, self.now, self.undoes,
             self.moves.changes(),
         )  # fmt: skip
         write_operation(self._database, store.tract_id, header, self.moves)
-
-    def keep_log(self) -> None:
-        """Write what policies said and is not in their log yet."""
-        if self.store.policies is not None:
-            self.store.policies.keep_log()
 
     # --- refs --------------------------------------------------------------------------------------
 
@@ -563,13 +527,9 @@ class Operation:
         if new is not None and new.id not in self.written:
             require_kept(self._database, new)
         swap(self._database, (self.store.tract_id, name), old, new)
-        self.moves.add(
-            name,
-            (None, None) if old is None else (old.id, old.hash),
-            (None, None) if new is None else (new.id, new.hash),
-        )
-        branch = self.store.head.branch
-        if branch is not None and name == BRANCH_PREFIX + branch:
+        places = [(None, None) if tip is None else (tip.id, tip.hash) for tip in (old, new)]
+        self.moves.add(name, places[0], places[1])
+        if name == BRANCH_PREFIX + (self.store.head.branch or ""):
             self.tip = new
 
     def point(self, name: str, target: str) -> None:
@@ -603,8 +563,7 @@ class Operation:
         noted[key] = [noted[key][0] if key in noted else self.meta(key), value]
         self._database.execute(q.SET_META, {"key": key, "value": value})
         if key.startswith(q.POLICIES):
-            rules = q.RULES + key.removeprefix(q.POLICIES)
-            self._database.execute(q.SET_META, {"key": rules, "value": str(self.number)})
+            self._database.execute(q.SET_META, {"key": key.replace(q.POLICIES, q.RULES, 1), "value": str(self.number)})
 
     def put(self, query: Query, **values: Any) -> None:
         """Write what is neither object nor ref, such as a usage; what undo needs to know belongs in `args`."""

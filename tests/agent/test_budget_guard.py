@@ -51,7 +51,7 @@ def test_a_call_that_does_not_fit_is_not_made(open_tract: Callable[..., Tract], 
 
 
 def _calls(t: Tract, numbers: range) -> list[ToolCall]:
-    @t.tool
+    @t.tools.add
     def look(number: int) -> str:
         """Look."""
         return f"seen {number}"

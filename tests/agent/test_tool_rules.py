@@ -32,13 +32,13 @@ def _run(t: Tract, *calls: ToolCall) -> tuple[list[str], list[str]]:
     """Let a model make *calls*, one after the other; return which tools ran, and what the model was told."""
     ran: list[str] = []
 
-    @t.tool
+    @t.tools.add
     def pay(amount: int, to: str = "me") -> str:
         """Pay."""
         ran.append(f"pay {amount} {to}")
         return "paid"
 
-    @t.tool
+    @t.tools.add
     def search(query: Any = None) -> str:
         """Search."""
         ran.append(f"search {query}")

@@ -90,3 +90,12 @@ def test_a_figure_has_a_row_for_every_system_it_names(name: str) -> None:
     assert {row.system for row in rows} == set(wanted)
     assert all(row.value > 0 for row in rows)
     assert "kernel" in figure_table(name, rows)
+
+
+def test_the_cost_of_policies_is_measured_against_none() -> None:
+    """One row for each policy, and for none of them."""
+    with Bench(ns=[50], systems={"tract": _BUILT["tract"]}, rounds=1, appends=4) as bench:
+        rows = list(FIGURES["commit-with-policies"](bench))
+
+    assert [row.system for row in rows] == ["none", "secret_guard", "budget_guard", "function"]
+    assert {row.against for row in rows} == {"none"}

@@ -21,10 +21,11 @@ from tract.objects.hashing import blob_hash, canonical_json
 from tract.objects.policy import Event, note_policies
 from tract.objects.refs import check_label
 from tract.operations.budget import Sizes, announce, check_budget
+from tract.operations.permit import RulesChangedError, policies_now
 from tract.operations.prepare import Prepared, encode_note, encoded
 from tract.storage import queries as q
 from tract.storage.writing import Draft, Tip
-from tract.store import Operation, RulesChangedError, Store
+from tract.store import Operation, Store
 
 _TRIES: Final = 100
 
@@ -60,7 +61,7 @@ def permitted(store: Store, verb: str, content: C, remarks: Remarks) -> tuple[C,
     Raises:
         PolicyDeniedError: A policy does not let them be.
     """
-    store.policies_now()
+    policies_now(store)
     content, remarks, _ = _permitted(store, verb, (content, remarks))
     return content, remarks
 
@@ -94,7 +95,7 @@ def append(store: Store, content: BaseModel, remarks: Remarks) -> CommitInfo:
     for _ in range(_TRIES):
         # Where no rules are known the gate tells whether there are some by now, which saves a statement.
         if store.policies is not None:
-            store.policies_now()
+            policies_now(store)
         rules = store.rules
         asked, told, _ = _permitted(store, "commit", (content, remarks))
         with suppress(RulesChangedError):
@@ -113,7 +114,9 @@ def append_permitted(store: Store, content: BaseModel, remarks: Remarks, *, rule
     plan = _on_branch(store, "append", ready, remarks)
     announce(store, lambda tip: after_append(store, tip, shown), may_compress=True)
     store.pause("commit")
-    with store.operation("commit", rules=rules) as operation:
+    with store.operation("commit") as operation:
+        if rules is not None and rules != store.rules:
+            raise RulesChangedError
         return plan.write(operation, (), after_append(store, operation.tip, shown))
 
 
@@ -169,7 +172,7 @@ def annotate(
         raise InvalidInputError("There is nothing to annotate.", hint="Name at least one commit.")
     if reason is not None and not isinstance(reason, str):
         raise InvalidInputError(f"`reason` is text, not `{type(reason).__name__}`.")
-    store.policies_now()
+    policies_now(store)
     _, remarks, reason = _permitted(store, verb, (None, remarks), reason)
     fields = {"priority": priority, **({"reason": reason} if reason is not None else {})}
     ready = _annotation(fields)

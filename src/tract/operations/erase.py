@@ -100,7 +100,8 @@ def erase(store: Store, wanted: Wanted, reason: str, *, dry_run: bool = False) -
     with store.operation("erase", {"reason": reason}, alone=True) as operation:
         # Inside: what is committed or copied meanwhile must not escape.
         database = store.database
-        operation.keep_log()  # what policies said until now is looked through as well
+        if store.policies is not None:
+            store.policies.keep_log()  # what they said until now is looked through as well
         database.overwrite_what_is_dropped()
         erasing = _Erasing(store, database, find(database, wanted))
         erasing.carry_out(operation)

@@ -28,6 +28,7 @@ from tract.objects.content import (
 from tract.objects.hashing import blob_hash, canonical_json
 from tract.objects.message import FilePart, ImagePart, ToolResultPart
 from tract.objects.policy import Event
+from tract.operations.permit import policies_now
 from tract.storage import queries as q
 from tract.store import Store
 from tract.tokens.message import message_tokens
@@ -133,7 +134,7 @@ def prepare(store: Store, content: BaseModel) -> Prepared:
     Raises:
         PolicyDeniedError: A policy does not let it be committed.
     """
-    policies = store.policies_now()
+    policies = policies_now(store)
     if policies is not None:
         content = policies.before(Event("before_commit", "commit", content)).content or content
     return encoded(store, content)
