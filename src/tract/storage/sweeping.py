@@ -333,6 +333,7 @@ _COUNTED: Final = (
     ("branches", s.refs, s.refs.c.name.like("heads/%")),
     ("tags", s.refs, s.refs.c.name.like("tags/%")),
     ("operations", s.operations, None),
+    ("cached_replies", s.replies, None),
 )
 _COUNTS: Final = Query(
     union_all(
@@ -344,12 +345,19 @@ _COUNTS: Final = Query(
         ]
     )
 )
+_REPLY_BYTES: Final = Query(select(func.coalesce(func.sum(func.length(s.replies.c.data)), 0)))
 _TIMES: Final = Query(select(func.min(s.operations.c.created_at), func.max(s.operations.c.created_at)))
 
 
 def counts(database: Database) -> dict[str, int]:
     """Return how many there are of what, by name."""
     return dict(database.all(_COUNTS))
+
+
+def reply_bytes(database: Database) -> int:
+    """Return the bytes of all answers of models that are kept to be used again."""
+    row: Any = database.one(_REPLY_BYTES)
+    return int(row[0])
 
 
 def times(database: Database) -> tuple[int | None, int | None]:
