@@ -15,6 +15,9 @@ from tract.storage.database import Database, Query
 
 _p = q.parameter
 
+_END: Final = 1 << 62
+"""Behind every generation."""
+
 _USERS: Final = Query(
     select(s.commits.c.lane_id, func.min(s.commits.c.generation))
     .where(s.commits.c.blob_id == _p("blob"))
@@ -22,19 +25,22 @@ _USERS: Final = Query(
 )
 _FORGET: Final = Query(
     update(s.commits)
-    .where(s.commits.c.lane_id == _p("of_lane"), s.commits.c.generation >= _p("low"))
+    .where(
+        s.commits.c.lane_id == _p("of_lane"), s.commits.c.generation >= _p("low"), s.commits.c.generation < _p("high")
+    )
     .values(context_tokens=null())
 )
 
 
-def forget_sizes(database: Database, places: Iterable[w.Place]) -> None:
-    """Drop the compiled sizes of the commits at *places* and of all they can be reached from.
+def forget_sizes(database: Database, places: Iterable[w.Place], *, until: Iterable[w.Place] = ()) -> None:
+    """Drop the compiled sizes of the commits at *places* and of all they can be reached from, but also from *until*.
 
     Cost:
         O(lanes, and commits concerned).
     """
+    ends = _ahead(database, until)
     for lane, low in _ahead(database, places).items():
-        database.execute(_FORGET, {"of_lane": lane, "low": low})
+        database.execute(_FORGET, {"of_lane": lane, "low": low, "high": ends.get(lane, _END)})
 
 
 def forget_sizes_with(database: Database, blob: int) -> None:

@@ -304,7 +304,9 @@ def named_in(data: bytes) -> frozenset[bytes]:
 _DROP: Final = Query(
     update(s.blobs).where(s.blobs.c.id == _p("of_id")).values(data=null(), erased_at=_p("at", s.blobs.c.erased_at))
 )
-_COLLECT: Final = Query(update(s.commits).where(s.commits.c.id == _p("of_id")).values(collected_at=_p("at")))
+_COLLECT: Final = Query(
+    update(s.commits).where(s.commits.c.id == _p("of_id")).values(collected_at=_p("at"), context_tokens=null())
+)
 _DROP_RAW: Final = Query(update(s.usage).where(s.usage.c.commit_id == _p("of_id")).values(raw=literal_column("'{}'")))
 
 
@@ -315,7 +317,7 @@ def drop(database: Database, blobs: Iterable[int], at: int) -> None:
 
 
 def collect(database: Database, commits: Iterable[int], at: int) -> None:
-    """Note that *commits* were collected, and drop what providers said of their usage."""
+    """Note that *commits* were collected; drop what providers said of their usage, and sizes that counted what went."""
     for commit in commits:
         database.execute(_COLLECT, {"of_id": commit, "at": at})
         database.execute(_DROP_RAW, {"of_id": commit})
