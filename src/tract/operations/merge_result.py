@@ -21,6 +21,7 @@ from tract.objects.content import to_message
 from tract.objects.decision import Action, ModelCall, Resolution
 from tract.objects.hashing import canonical_json
 from tract.objects.message import Message
+from tract.operations.choices import one_of
 from tract.operations.merge_plan import Choice, ClashKey, MergePlan, NewContent, additions, require_action
 from tract.operations.prepare import as_content, prepare, text_replaced
 from tract.operations.review import Concern
@@ -145,9 +146,7 @@ class MergeResult:
         Raises:
             InvalidInputError: No conflict of this merge, or an action that does not resolve it.
         """
-        one = self.conflicts[conflict] if isinstance(conflict, int) else conflict
-        if one not in self.conflicts:
-            raise InvalidInputError("This conflict is not one of the merge.", hint="Take it from `result.conflicts`.")
+        one = one_of(self.conflicts, conflict, "conflict")
         made = resolution if isinstance(resolution, Resolution) else Resolution(resolution, content)
         if made.action == "use" and made.content is None:
             raise InvalidInputError("`use` needs the content to use.", hint="Pass it as `content`.")
