@@ -534,6 +534,13 @@ def test_wrong_wishes_are_refused(open_tract: Open, arguments: dict[str, Any]) -
     assert len(t.operations) == 2
 
 
+@pytest.mark.parametrize("reason", ["", "x" * 501])
+def test_how_long_a_reason_may_be_is_said(open_tract: Open, reason: str) -> None:
+    """Whether it is too short or too long."""
+    with pytest.raises(InvalidInputError, match="`reason` is a text of 1 to 500 characters"):
+        open_tract().erase(text="some text", reason=reason)
+
+
 def test_not_inside_a_batch(open_tract: Open) -> None:
     """Other writes of the batch could not be taken back together with it."""
     t = open_tract()

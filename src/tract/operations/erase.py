@@ -114,20 +114,18 @@ def _check(wanted: Wanted, reason: str) -> None:
         raise InvalidInputError(
             "Name what to erase: either commits or a text.", hint="Write `t.erase(commit, reason=...)`."
         )
-    _require_text(reason, "reason", range(1, _REASON_LENGTH + 1))
+    _require_text(reason, range(1, _REASON_LENGTH + 1), f"`reason` is a text of 1 to {_REASON_LENGTH} characters")
     if wanted.text is not None:
-        _require_text(wanted.text, "text", range(_SHORTEST_TEXT, 1 << 30))
+        said = f"`text` is a text of at least {_SHORTEST_TEXT} characters"
+        _require_text(wanted.text, range(_SHORTEST_TEXT, 1 << 30), said, hint="A short text would match too much.")
         if any(form in reason for form in written_forms(wanted.text)):
             raise InvalidInputError("The reason would keep the text.", hint="Say why without quoting it.")
 
 
-def _require_text(value: object, name: str, lengths: range) -> None:
+def _require_text(value: object, lengths: range, said: str, *, hint: str | None = None) -> None:
     is_text = isinstance(value, str) and bool(value.strip())
     if not is_text or len(value) not in lengths:  # type: ignore[arg-type]  # a text by now
-        raise InvalidInputError(
-            f"`{name}` is a text of at least {lengths.start} characters, not {shown(value)}.",
-            hint="A short text would match too much.",
-        )
+        raise InvalidInputError(f"{said}, not {shown(value)}.", hint=hint)
     canonical_json(value)  # refuses half of a surrogate pair
 
 
