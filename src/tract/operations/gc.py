@@ -94,12 +94,11 @@ def gc(store: Store, options: GCOptions, *, dry_run: bool = False) -> GCResult:
     _check(options)
     if store.is_writing:
         raise OperationOpenError("gc")
-    before = store.database.size()[0]
     folds = _Folds(store)
     # Folds histories before anything is locked, and spares the lock if there is nothing to do.
     with store.reading() as database:
-        sweep = _Sweep(store, database, folds, options)
-        plan = sweep.plan(_now(store, database))
+        before = database.size()[0]
+        plan = _Sweep(store, database, folds, options).plan(_now(store, database))
     if dry_run or plan.is_empty:
         return plan.result(before, is_dry_run=dry_run)
     args = {"keep_days": options.keep_days, "keep_pinned": options.keep_pinned, "archived_days": options.archived_days}
