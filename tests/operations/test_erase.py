@@ -19,6 +19,7 @@ from tract import EraseResult, FilePart, Proposal, Resolution, SummaryRequest, T
 from tract.errors import (
     ContentErasedError,
     ErasedMeanwhileError,
+    InvalidInputError,
     IrreversibleError,
     OperationOpenError,
     ProposalNotFoundError,
