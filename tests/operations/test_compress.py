@@ -428,6 +428,17 @@ def test_a_summary_of_something_sensitive_is_sensitive() -> None:
         assert (hidden.sensitive, plain.sensitive) == (True, False)
 
 
+def test_the_result_says_what_was_written() -> None:
+    """Also where a policy changed it: what was taken out of the summary is not in the result."""
+    with Tract.open() as t:
+        said(t, 3)
+        t.policies.add("secret_guard", on_found="redact")
+        (summary,) = done(t.compress(content="with AKIA" + "IOSFODNN7EXAMPLE")).summaries
+        assert f"[summary] {summary.text}" == t.compile().messages[0].text
+        assert "IOSFODNN7" not in summary.text
+        assert summary.tokens_after == t.get("HEAD").tokens
+
+
 def test_a_summary_can_be_edited_pinned_and_skipped_like_any_message() -> None:
     """Text replaces its text; pinned it stays out of the next compression."""
     with Tract.open() as t:
