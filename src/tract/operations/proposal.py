@@ -16,7 +16,7 @@ from tract.errors import CorruptObjectError, InvalidInputError, ProposalDecidedE
 from tract.objects.commit import SHORT_HASH, from_microseconds
 from tract.objects.content import SummaryContent
 from tract.objects.hashing import blob_hash, canonical_json
-from tract.objects.policy import Event
+from tract.operations.prepare import allowed
 from tract.storage import proposals as q
 from tract.storage.proposals import ProposalRow
 from tract.storage.writing import Tip
@@ -183,8 +183,8 @@ def _permitted(store: Store, payload: Mapping[str, Any], drafts: Sequence[str], 
     if store.policies is None or not sources_of(payload):
         return list(drafts)
     contents = [store.types.parse(SummaryContent.content_type, {"text": text}) for text in drafts]
-    asked = [store.policies.before(Event("before_commit", verb, content)).content for content in contents]
-    return [one.text if isinstance(one, SummaryContent) else text for one, text in zip(asked, drafts, strict=True)]
+    kept = [allowed(store, content, verb) for content in contents]
+    return [one.text if isinstance(one, SummaryContent) else text for one, text in zip(kept, drafts, strict=True)]
 
 
 def find_proposal(store: Store, number: int, kinds: Sequence[ProposalKind]) -> Proposal:
