@@ -21,7 +21,6 @@ from tract import EraseResult, FilePart, Proposal, Resolution, SummaryRequest, T
 from tract.errors import (
     ContentErasedError,
     ErasedMeanwhileError,
-    InvalidInputError,
     IrreversibleError,
     OperationOpenError,
     ProposalNotFoundError,
@@ -535,13 +534,6 @@ def test_wrong_wishes_are_refused(open_tract: Open, arguments: dict[str, Any]) -
         t.erase(**{"reason": "a test", **arguments})
 
     assert len(t.operations) == 2
-
-
-@pytest.mark.parametrize("reason", ["", "x" * 501])
-def test_how_long_a_reason_may_be_is_said(open_tract: Open, reason: str) -> None:
-    """Whether it is too short or too long."""
-    with pytest.raises(InvalidInputError, match="`reason` is a text of 1 to 500 characters"):
-        open_tract().erase(text="some text", reason=reason)
 
 
 def test_not_inside_a_batch(open_tract: Open) -> None:

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from tests.operations.histories import violations
 from tract import FilePart, TextPart, Tract
+from tract.errors import InvalidInputError
 
 Open = Callable[..., Tract]
 
@@ -255,3 +258,10 @@ def test_a_copy_of_what_was_erased_counts_once_it_was_said_again(open_tract: Ope
     t.switch("side")
 
     assert t.compile(verify=True).token_count == before + tokens
+
+
+@pytest.mark.parametrize("reason", ["", "x" * 501])
+def test_how_long_a_reason_may_be_is_said(open_tract: Open, reason: str) -> None:
+    """Whether it is too short or too long."""
+    with pytest.raises(InvalidInputError, match="`reason` is a text of 1 to 500 characters"):
+        open_tract().erase(text="some text", reason=reason)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -195,10 +196,11 @@ def test_what_a_policy_keeps_out_of_commits_is_in_no_draft(tmp_path: Path, on_fo
         m = said(t, 4)
         t.policies.add("secret_guard", on_found=on_found)
         clean = proposed(t, end=m[1])
-        for write in (
+        writes: list[Callable[[], object]] = [
             lambda: t.compress(m[2:], content=f"with {key}", autonomy="collaborative"),
             lambda: clean.edit(f"with {key}"),
-        ):
+        ]
+        for write in writes:
             if on_found == "reject":
                 with pytest.raises(PolicyDeniedError):
                     write()
