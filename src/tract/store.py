@@ -423,13 +423,12 @@ class Operation:
         joined: How often each verb was part of it, in a batch.
         has_values: Whether it has written a setting or a usage.
         written: Row ids of the commits it has written.
+        restored: Row ids of the contents and files that were gone and that these say again.
     """
 
     def __init__(self, store: Store, verb: str, args: dict[str, Any], *, undoes: int | None = None) -> None:
         self.store = store
-        self.verb = verb
-        self.args = args
-        self.undoes = undoes
+        self.verb, self.args, self.undoes = verb, args, undoes
         self.number = self.now = 0
         self.tip: Tip | None = None
         self.joined: dict[str, int] = {}
@@ -437,7 +436,7 @@ class Operation:
         self._previous: bytes | None = None
         self.moves = RefMoves()
         self.has_values = self._is_outdated = False
-        self.written: set[int] = set()
+        self.written, self.restored = set[int](), set[int]()
 
     # --- beginning and ending ----------------------------------------------------------------------
 
@@ -527,8 +526,7 @@ class Operation:
         if new is not None and new.id not in self.written:
             require_kept(self._database, new)
         swap(self._database, (self.store.tract_id, name), old, new)
-        places = [(None, None) if tip is None else (tip.id, tip.hash) for tip in (old, new)]
-        self.moves.add(name, places[0], places[1])
+        self.moves.add(name, *[(None, None) if tip is None else (tip.id, tip.hash) for tip in (old, new)])
         if name == BRANCH_PREFIX + (self.store.head.branch or ""):
             self.tip = new
 
@@ -595,6 +593,8 @@ class Operation:
                 require_kept(self._database, parent)
         if self.store.counter_id is None:
             self.store.counter_id = counter_id(self._database, self.store.counter.name)
-        written = write_commit(self._database, draft, parents, self.store.counter_id)
+        written = write_commit(self._database, draft, parents, self.store.counter_id, restored=self.restored)
+        if self.restored:
+            self.store.memo.clear()  # contexts that hold what is back were remembered without it
         self.written.add(written.id)
         return written

@@ -134,10 +134,19 @@ def prepare(store: Store, content: BaseModel) -> Prepared:
     Raises:
         PolicyDeniedError: A policy does not let it be committed.
     """
+    return encoded(store, allowed(store, content))
+
+
+def allowed(store: Store, content: BaseModel, verb: str = "commit") -> BaseModel:
+    """Return *content* as the policies in force let it be committed.
+
+    Raises:
+        PolicyDeniedError: A policy does not let it be committed.
+    """
     policies = policies_now(store)
-    if policies is not None:
-        content = policies.before(Event("before_commit", "commit", content)).content or content
-    return encoded(store, content)
+    if policies is None:
+        return content
+    return policies.before(Event("before_commit", verb, content)).content or content
 
 
 def encoded(store: Store, content: BaseModel) -> Prepared:
