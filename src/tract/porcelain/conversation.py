@@ -327,7 +327,7 @@ class Conversation(TractHandle):
             instructions: What its model is told besides.
             profile: What it may do, as for `as_tools`; or a toolkit of this handle, with tools and limits of its own.
             autonomy: `manual` only says what it would do, `collaborative` asks *callback* before each call that writes,
-                `autonomous` carries it out; never over `t.policies.ceiling`. Without it, `collaborative` where there is a
+                `autonomous` carries it out; never over `t.policies.ceiling`. If not given, `collaborative` with a
                 callback, else `manual`.
             callback: Gets a `CallRequest`, returns a `CallDecision`; such as `cli_prompt`, `log_and_approve`,
                 `auto_approve` and `reject_all`.

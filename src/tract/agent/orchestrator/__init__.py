@@ -1,1 +1,1 @@
-"""A model that looks after a context: the toolkit in a loop, under a ceiling of autonomy, paused and stopped at will."""
+"""A model that looks after a context: a toolkit in a loop, under a ceiling of autonomy."""

@@ -98,7 +98,7 @@ def _cached(store: Store, visible: Sequence[Entry]) -> float | None:
     return None
 
 
-def told(t: Handle, store: Store, why_now: str, instructions: str | None, level: AutonomyLevel) -> str:
+def told(t: Handle, store: Store, why_now: str, *, instructions: str | None, level: AutonomyLevel) -> str:
     """Return the document an orchestrator's model is sent first."""
     visible = [one for one in PolicyView(store).entries if one.is_visible]
     branch = store.head.branch

@@ -1,4 +1,4 @@
-"""Answers for those who do not want to write a callback: approve all, reject all, approve and log, ask on a terminal."""
+"""Answers a call without a callback of your own: approve all, reject all, approve and log, or ask on a terminal."""
 
 from __future__ import annotations
 

@@ -13,7 +13,8 @@ import queue
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from functools import partial
+from typing import NoReturn, TypeVar
 
 from tract.agent.orchestrator.requests import Callback, CallDecision, CallRequest
 from tract.agent.orchestrator.sitting import Doing, InterruptedStepError, Sitting, Steps, Wanted
@@ -56,21 +57,25 @@ def _came(sitting: Sitting, wanted: Wanted, callback: Callback | None) -> object
 
 def _unless_stopped(course: Course, ask: Callable[[], T]) -> T:
     """Return what *ask* returns, unless it is stopped before; then nobody waits for it."""
-    answers: queue.SimpleQueue[tuple[Any, BaseException | None]] = queue.SimpleQueue()
+    answers: queue.SimpleQueue[Callable[[], T]] = queue.SimpleQueue()
     context = contextvars.copy_context()
 
     def work() -> None:
         try:
-            answers.put((context.run(ask), None))
+            answer = context.run(ask)
         except BaseException as error:  # noqa: BLE001 - raised again where it is waited for
-            answers.put((None, error))
+            answers.put(partial(_raise, error))
+        else:
+            answers.put(lambda: answer)
 
-    with course.waking(lambda: answers.put((None, InterruptedStepError()))):
+    with course.waking(lambda: answers.put(partial(_raise, InterruptedStepError()))):
         threading.Thread(target=work, name="tract-orchestrator", daemon=True).start()
-        answer, error = answers.get()
-    if error is not None and not course.is_stopping:
-        raise error
-    return _used(course, answer)
+        answer = answers.get()
+    return _used(course, answer)()
+
+
+def _raise(error: BaseException) -> NoReturn:
+    raise error
 
 
 def _used(course: Course, answer: T) -> T:

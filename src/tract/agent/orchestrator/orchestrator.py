@@ -1,4 +1,4 @@
-"""Answers who looks after a context: a model with a toolkit, run on demand or by triggers, paused and stopped at will."""
+"""Answers who looks after a context: a model with a toolkit, run on demand or by triggers."""
 
 from __future__ import annotations
 
@@ -173,7 +173,7 @@ class Orchestrator:
 
     @property
     def state(self) -> OrchestratorState:
-        """What it is doing: `idle`, `running`, `waiting` (for somebody), `pausing`, `paused`, `stopping` or `stopped`."""
+        """What it is doing: `idle`, `running`, `waiting` for somebody, `pausing`, `paused`, `stopping`, `stopped`."""
         return self._course.state
 
     @property
@@ -259,7 +259,7 @@ class Orchestrator:
     def _seated(self, why: str, instructions: str | None) -> Sitting:
         site, care = self._site, self._care
         site.decider.read()
-        first = told(site.t, site.store, why, instructions, self.level)
+        first = told(site.t, site.store, why, instructions=instructions, level=self.level)
         return Sitting(
             t=site.t,
             store=site.store,
@@ -278,8 +278,8 @@ class Orchestrator:
 
     def _resumed(self) -> Sitting | None:
         sitting = self._sitting
-        moves = ("release",) if sitting is None and self.state != "pausing" else ("resume",)
-        before, _ = self._course.move(*moves)
+        is_empty = sitting is None and self.state != "pausing"
+        before = self._course.move("release" if is_empty else "resume")
         return None if before == "pausing" else sitting
 
     def _drive(self, sitting: Sitting, steps: Steps) -> OrchestrateResult:
@@ -328,10 +328,10 @@ class Orchestrator:
     # --- running by itself -----------------------------------------------------------------------
 
     def attach(self, triggers: Triggers) -> None:
-        """Run by itself from now on, in the thread that commits or compiles, after what it did; replaces other triggers.
+        """Run by itself from now on, in the thread that commits or compiles, once that is done.
 
-        Never inside a batch, nor while tool calls wait for their results: then the next event counts. What goes wrong
-        is a `PolicyWarning` and in the log of policies, and breaks nothing.
+        Never inside a batch, nor while a question waits for its answer or a tool call for its result: then the next
+        event counts. What goes wrong is a `PolicyWarning` and in the log of policies, and breaks nothing.
 
         Raises:
             InvalidInputError: They are no triggers, or another policy has its name.
@@ -409,6 +409,8 @@ class Orchestrator:
         """Run if there is reason to, and say how that went."""
         if event.operation is None and event.name != "after_compile":
             return None  # a replay, where nothing is done
+        if self._is_turn_open():
+            return None
         begun = self._due(is_compile=event.name == "after_compile")
         if begun is None:
             return None
@@ -417,16 +419,24 @@ class Orchestrator:
 
     def _due(self, *, is_compile: bool) -> tuple[Sitting, Steps] | None:
         """Begin a run if there is reason to, and this is a moment for it."""
-        rule, store = self._rule(), self._site.store
-        if rule is None or rule.mode == "off" or self.state != "idle" or not self._is_free():
+        rule = self._rule()
+        if rule is None or rule.mode == "off" or self.state != "idle":
             return None
-        why = due(self._triggers, self._last, sight_of(store), is_compile=is_compile)
-        if why is None:
+        why = due(self._triggers, self._last, sight_of(self._site.store), is_compile=is_compile)
+        if why is None or not self._is_free():
             return None
         try:
             return self._begin(why, None)
         except OrchestratorStateError:
             return None  # another thread was faster
+
+    def _is_turn_open(self) -> bool:
+        """Whether the last message is a question: what is done now would come between it and its answer."""
+        store = self._site.store
+        head = store.head_hash()
+        shown_entries = () if head is None else states_of(store).get(head).shown
+        last = shown_entries[-1].shown.message if len(shown_entries) else None
+        return last is not None and last.role == "user"
 
     def _is_free(self) -> bool:
         """Whether nobody holds the handle, and no tool call waits for its result."""
@@ -438,7 +448,7 @@ class Orchestrator:
 
 
 def _can_hold(store: Store) -> bool:
-    """Whether another thread could use the handle: what runs now may wait for a model, whose client may read the store."""
+    """Whether another thread could use the handle, as the client of a model may that keeps its answers in the store."""
     found: list[bool] = []
 
     def hold() -> None:

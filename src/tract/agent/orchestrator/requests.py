@@ -174,11 +174,9 @@ def split(kit: Toolkit, arguments: str) -> tuple[dict[str, Any], str, tuple[Alte
 def _alternatives(instead: object) -> tuple[Alternative, ...]:
     """Return the calls in *instead*; what is none is left out."""
     found = instead if isinstance(instead, Sequence) and not isinstance(instead, str) else ()
-    calls = [one for one in found if isinstance(one, Mapping)]
-    pairs = [(one.get("tool"), one.get("arguments", {})) for one in calls]
-    return tuple(
-        [Alternative(tool, arguments) for tool, arguments in pairs if isinstance(tool, str) and isinstance(arguments, dict)]
-    )[:_MOST_ALTERNATIVES]  # fmt: skip
+    pairs = [(one.get("tool"), one.get("arguments", {})) for one in found if isinstance(one, Mapping)]
+    calls = [Alternative(tool, own) for tool, own in pairs if isinstance(tool, str) and isinstance(own, dict)]
+    return tuple(calls[:_MOST_ALTERNATIVES])
 
 
 def chosen(request: CallRequest, decision: object) -> Alternative | None:

@@ -1,8 +1,8 @@
 """Answers how one run of an orchestrator goes: assess, ask the model, make its calls as far as it may, ask again.
 
-The loop is a generator that yields what takes long (a `Request` to the model, a `CallRequest` to a person, a `Doing` of
-a tool) and is sent what came of it; `driving` runs it, sync or async. It writes nothing but through its toolkit, and its
-own messages are committed nowhere.
+The loop is a generator that yields what takes long (a `Request` to the model, a `CallRequest` to a person, a `Doing`
+of a tool) and is sent what came of it; `driving` runs it, sync or async. It writes nothing but through its toolkit,
+and its own messages are committed nowhere.
 """
 
 from __future__ import annotations

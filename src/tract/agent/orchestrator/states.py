@@ -77,39 +77,39 @@ class Course:
         """Whether what is under way is not to be used any more."""
         return self._state == "stopping"
 
-    def move(self, *moves: Move) -> tuple[OrchestratorState, Move]:
-        """Make the first of *moves* that the state allows; return the state before and the move.
+    def move(self, move: Move) -> OrchestratorState:
+        """Make *move*, and return the state before.
 
         Raises:
-            OrchestratorStateError: It allows none.
+            OrchestratorStateError: The state does not allow it.
         """
-        made = self._made(moves)
-        if made is None:
-            raise OrchestratorStateError(self._state, moves[0])
-        return made
+        before = self._made(move)
+        if before is None:
+            raise OrchestratorStateError(self._state, move)
+        return before
 
     def may(self, move: Move) -> bool:
         """Make *move* if the state allows it, and tell whether it did."""
-        return self._made((move,)) is not None
+        return self._made(move) is not None
 
     def leave(self) -> Literal["paused", "stopped"] | None:
         """Leave the run if that was asked for, and say how; it may go on later."""
-        made = self._made(("leave",))
-        if made is None:
+        before = self._made("leave")
+        if before is None:
             return None
-        return "paused" if made[0] == "pausing" else "stopped"
+        return "paused" if before == "pausing" else "stopped"
 
-    def _made(self, moves: tuple[Move, ...]) -> tuple[OrchestratorState, Move] | None:
+    def _made(self, move: Move) -> OrchestratorState | None:
+        """Make *move* and return the state before, or `None` if it does not allow it."""
         with self._lock:
             before = self._state
-            move = next((one for one in moves if (before, one) in TRANSITIONS), None)
-            if move is None:
+            if (before, move) not in TRANSITIONS:
                 return None
             self._state = TRANSITIONS[before, move]
             wakes = tuple(self._wakes) if self._state == "stopping" else ()
         for wake in wakes:
             wake()
-        return before, move
+        return before
 
     @contextmanager
     def waking(self, wake: Callable[[], object]) -> Iterator[None]:
