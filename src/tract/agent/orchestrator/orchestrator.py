@@ -244,8 +244,9 @@ class Orchestrator:
     def _begin(self, why: str, instructions: str | None) -> tuple[Sitting, Steps]:
         if not isinstance(instructions, (str, type(None))):
             raise InvalidInputError(f"`instructions` is text, not {shown(instructions)}.")
-        if self._site.store.is_writing:
-            raise OperationOpenError(VERB)
+        with self._site.store.lock:  # of another thread, the operation is waited for
+            if self._site.store.is_writing:
+                raise OperationOpenError(VERB)
         self._course.move("run")
         try:
             with self._under_way:  # a run that was stopped may not have left yet
@@ -277,10 +278,11 @@ class Orchestrator:
         )
 
     def _resumed(self) -> Sitting | None:
-        sitting = self._sitting
-        is_empty = sitting is None and self.state != "pausing"
-        before = self._course.move("release" if is_empty else "resume")
-        return None if before == "pausing" else sitting
+        if self._course.move("resume") == "pausing":
+            return None  # the pause is taken back, and the run goes on where it is
+        if self._sitting is None:
+            self._course.may("end")
+        return self._sitting
 
     def _drive(self, sitting: Sitting, steps: Steps) -> OrchestrateResult:
         with self._segment(sitting) as ended:

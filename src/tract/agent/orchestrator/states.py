@@ -13,7 +13,7 @@ from typing import Final, Literal, TypeAlias, get_args
 from tract.errors import OrchestratorStateError
 
 OrchestratorState: TypeAlias = Literal["idle", "running", "waiting", "pausing", "paused", "stopping", "stopped"]
-Move: TypeAlias = Literal["run", "resume", "release", "pause", "stop", "ask", "answer", "leave", "end"]
+Move: TypeAlias = Literal["run", "resume", "pause", "stop", "ask", "answer", "leave", "end"]
 
 STATES: Final[tuple[OrchestratorState, ...]] = get_args(OrchestratorState)
 MOVES: Final[tuple[Move, ...]] = get_args(Move)
@@ -39,7 +39,6 @@ TRANSITIONS: Final[Mapping[tuple[OrchestratorState, Move], OrchestratorState]] =
     ("pausing", "leave"): "paused",
     ("pausing", "end"): "paused",
     ("paused", "resume"): "running",
-    ("paused", "release"): "idle",
     ("paused", "pause"): "paused",
     ("paused", "stop"): "stopped",
     ("stopping", "stop"): "stopping",
@@ -49,13 +48,12 @@ TRANSITIONS: Final[Mapping[tuple[OrchestratorState, Move], OrchestratorState]] =
     ("stopping", "end"): "stopped",
     ("stopped", "run"): "running",
     ("stopped", "resume"): "running",
-    ("stopped", "release"): "idle",
     ("stopped", "stop"): "stopped",
 }
 """What each move makes of each state; a move that is not here is refused, and changes nothing.
 
-`run`, `resume`, `pause` and `stop` are methods; `release` is `resume` where nothing was left to go on with. The others
-are the loop's own: it asks a person, has the answer, leaves a run that may go on, or comes to its end.
+`run`, `resume`, `pause` and `stop` are methods. The others are the loop's own: it asks a person, has the answer, leaves
+a run that may go on, or comes to its end; `resume` with nothing left to go on with comes to its end at once.
 """
 
 
