@@ -8,6 +8,7 @@ import json
 import logging
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -140,6 +141,10 @@ DECISIONS: dict[str, tuple[CallDecision, list[tuple[str, str]], str]] = {
 }  # fmt: skip
 
 
+def _says(answer: Any, _: CallRequest) -> Any:
+    return answer
+
+
 @pytest.mark.parametrize("name", DECISIONS)
 def test_what_somebody_decides_is_checked_as_the_models_own_call(t: Tract, file: Path, run: Run, name: str) -> None:
     """Whatever it is, the toolkit does it or refuses it, the model is told, and a refusal changes nothing."""
@@ -162,7 +167,7 @@ def test_a_callback_that_answers_nonsense_is_an_error_and_changes_nothing(t: Tra
     """No decision, an alternative there is not, or an exception: the caller of `run` gets it."""
     before = rows(file)
     for answer in (None, True, "yes", CallDecision.pick(0)):
-        orchestrator = t.orchestrate(llm=model(call("tag", name="x")), callback=lambda _, said=answer: said)
+        orchestrator = t.orchestrate(llm=model(call("tag", name="x")), callback=partial(_says, answer))
         with pytest.raises(InvalidInputError):
             run(orchestrator)
         assert (orchestrator.state, orchestrator.results[-1].state) == ("idle", "failed")

@@ -139,7 +139,7 @@ def test_from_every_state_it_can_be_stopped_and_come_to_rest() -> None:
             course.move("end")
         course.move("resume")
         course.move("end")
-        assert course.state == "idle"
+        assert str(course.state) == "idle"
 
 
 # --- pausing -----------------------------------------------------------------------------------------
@@ -166,7 +166,7 @@ def test_a_pause_finishes_the_step_and_resume_goes_on(t: Tract, start: Any, resu
     second: OrchestrateResult = resume(orchestrator)
     assert (second.state, orchestrator.state, list(t.tags)) == ("finished", "idle", ["one", "two"])
     assert [len(one.steps) for one in orchestrator.results] == [1, 3]
-    assert llm.requests[1].messages[:3] == llm.requests[0].messages + llm.requests[1].messages[2:3]
+    assert llm.requests[1].messages[:3] == (*llm.requests[0].messages, llm.requests[1].messages[2])
 
 
 def test_a_pause_that_is_taken_back_changes_nothing(t: Tract) -> None:

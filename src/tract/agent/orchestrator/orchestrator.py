@@ -436,8 +436,10 @@ class Orchestrator:
         """Whether the last message is a question: what is done now would come between it and its answer."""
         store = self._site.store
         head = store.head_hash()
-        shown_entries = () if head is None else states_of(store).get(head).shown
-        last = shown_entries[-1].shown.message if len(shown_entries) else None
+        if head is None:
+            return False
+        visible = states_of(store).get(head).shown
+        last = visible[-1].shown.message if len(visible) else None
         return last is not None and last.role == "user"
 
     def _is_free(self) -> bool:
