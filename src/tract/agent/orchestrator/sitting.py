@@ -99,6 +99,9 @@ class Sitting:
         meter: Counts what that costs.
         on_step: Called after each step.
         messages: What the model was sent and answered so far.
+        steps: What it did so far.
+        tokens_before: Size of the context when it began.
+        sent_tokens: How much would be sent next.
     """
 
     t: Handle
@@ -116,11 +119,13 @@ class Sitting:
     messages: list[Message]
     steps: list[OrchestratorStep] = field(default_factory=list)
     tokens_before: int = field(init=False)
+    sent_tokens: int = field(init=False)
     _making: list[OrchestratedCall] = field(default_factory=list)
     _text: str = ""
 
     def __post_init__(self) -> None:
         self.tokens_before = self.tokens
+        self.sent_tokens = sum(message_tokens(message, self.store.counter) for message in self.messages)
 
     @property
     def tokens(self) -> int:
@@ -137,11 +142,6 @@ class Sitting:
         if len(self.steps) >= self.max_steps:
             return "max_steps", f"The model was asked {self.max_steps} times."
         return self.meter.exceeded(self.sent_tokens)
-
-    @property
-    def sent_tokens(self) -> int:
-        """How much would be sent next."""
-        return sum(message_tokens(message, self.store.counter) for message in self.messages)
 
     def request(self) -> Request:
         """Return what the model is asked next.
@@ -172,9 +172,9 @@ class Sitting:
         except NotCanonicalError as error:
             raise ModelResponseError(f"The model's answer cannot be used: {error.message}") from error
         message = to_message("dialogue", payload)
-        usage = reply.usage or Usage(self.sent_tokens, message_tokens(message, self.store.counter))
-        self.meter.add(usage, reply.model or self.use.model or "")
-        self.messages.append(message)
+        sent = self.sent_tokens
+        self._say(message)
+        self.meter.add(reply.usage or Usage(sent, self.sent_tokens - sent), reply.model or self.use.model or "")
         self._text, self._making = reply.text, []
         return message.tool_calls
 
@@ -184,7 +184,11 @@ class Sitting:
         """Keep what became of a call, and tell the model."""
         self._making.append(made)
         answer = result.model_copy(update={"call_id": call.id, "name": call.name})
-        self.messages.append(to_message("tool_result", payload_of(answer)))
+        self._say(to_message("tool_result", payload_of(answer)))
+
+    def _say(self, message: Message) -> None:
+        self.messages.append(message)
+        self.sent_tokens += message_tokens(message, self.store.counter)
 
     def close_step(self) -> OrchestratorStep:
         """Keep the step that is done, and log it."""
