@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from tests.agent.orchestrating import SUMMARY, call, compressing, model, outcomes, rows, travel
-from tests.agent.talking import require_valid
+from tests.agent.talking import broken, require_valid
 from tract import (
     CallDecision,
     CallRequest,
@@ -172,11 +172,11 @@ def test_a_callback_that_answers_nonsense_is_an_error_and_changes_nothing(t: Tra
             run(orchestrator)
         assert (orchestrator.state, orchestrator.results[-1].state) == ("idle", "failed")
 
-    def broken(_: CallRequest) -> CallDecision:
+    def failing(_: CallRequest) -> CallDecision:
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        run(t.orchestrate(llm=model(call("tag", name="x")), callback=broken))
+        run(t.orchestrate(llm=model(call("tag", name="x")), callback=failing))
     assert rows(file) == before
 
 
@@ -316,16 +316,7 @@ def test_every_request_is_valid_for_its_provider(t: Tract, form: Any) -> None:
 
     assert len(llm.requests) == 5
     for request in llm.requests:
-        assert RULE_BOOKS[form].violations(_named(llm.prepare(request).body)) == []
-
-
-def _named(body: Any) -> Any:
-    """Return a request with the names of Gemini's SDK, which its rules are told in, in place of those of the wire."""
-    if isinstance(body, dict):
-        wire = {"functionCall": "function_call", "functionResponse": "function_response"}
-        wire |= {"thoughtSignature": "thought_signature", "systemInstruction": "system_instruction"}
-        return {wire.get(name, name): _named(value) for name, value in body.items()}
-    return [_named(one) for one in body] if isinstance(body, list) else body
+        assert broken(llm, request) == []
 
 
 # --- what is on record -------------------------------------------------------------------------------

@@ -10,13 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.agent.orchestrating import model, rows
-from tests.agent.talking import require_valid
+from tests.agent.talking import broken, require_valid
 from tests.agent.test_toolkit_fuzz import INJECTED, RULE, Known, calls, known_of, place
 from tests.strategies import JSON
 from tract import CallDecision, CallRequest, OrchestrateResult, ToolCall, Tract
 from tract.agent.toolkit.profiles import PROFILES, Profile
 from tract.agent.toolkit.table import entries_of
-from tract.formats.validate import RULE_BOOKS
 
 SCARY = "so on " * 17_000
 NAMES = st.one_of(
@@ -86,7 +85,7 @@ def test_a_fuzzed_model_gets_no_further_than_its_profile(data: st.DataObject, pr
             assert t.current_branch == branch
         assert "swordfish" not in json.dumps([message.text for message in result.messages])
         for request in llm.requests:
-            assert RULE_BOOKS["openai"].violations(llm.prepare(request).body) == []
+            assert broken(llm, request) == []
         assert [info.message for info in other.log()] == ["The password of the other agent is swordfish."]
         assert t.fsck() == []
 
