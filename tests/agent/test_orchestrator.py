@@ -359,6 +359,22 @@ def test_the_handle_stands_where_it_stood(t: Tract) -> None:
     assert t.operations[-1].args["policies"] == ["orchestrator"]
 
 
+def test_a_detached_handle_stays_detached(t: Tract) -> None:
+    """Also where a call stood on a branch meanwhile; a branch that was renamed under the handle is followed."""
+    t.checkout("HEAD~1")
+    at = t.head
+    llm = model([call("switch", name="main")], [call("commit", text="A thought.")], "Done.")
+    t.orchestrate(llm=llm, autonomy="autonomous").run()
+    assert (t.current_branch, t.head) == (None, at)
+    assert t.compile("main").messages[-1].text == "A thought."
+
+    t.switch("main")
+    renaming = model([call("branch", name="side"), call("rename_branch", name="main", new="trunk")], "Done.")
+    t.orchestrate(llm=renaming, autonomy="autonomous", profile="supervisor").run()
+    assert sorted(t.branches) == ["side", "trunk"]
+    assert t.current_branch == "side"
+
+
 # --- policies ----------------------------------------------------------------------------------------
 
 

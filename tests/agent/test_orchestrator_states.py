@@ -293,6 +293,50 @@ def test_a_cancelled_task_leaves_an_orchestrator_that_can_run(t: Tract, file: Pa
     assert orchestrator.run().state == "finished"
 
 
+def test_a_cancelled_task_waits_for_the_tool_that_is_at_work(t: Tract) -> None:
+    """It is one operation, and it is there when the task ends: nothing is written behind its back."""
+    t.policies.add(lambda _event, _view: time.sleep(0.5), name="slow", on=("before_compress",))
+    orchestrator = t.orchestrate(llm=model([compressing(), call("tag", name="x")]), autonomy="autonomous")
+
+    async def give_up() -> None:
+        await asyncio.wait_for(orchestrator.arun(), timeout=0.25)
+
+    with pytest.raises(TimeoutError):
+        asyncio.run(give_up())
+    number = len(t.operations)
+    assert t.compile().messages[1].text == f"[summary] {SUMMARY}"
+    time.sleep(0.3)
+    assert (len(t.operations), list(t.tags), orchestrator.state) == (number, [], "idle")
+
+
+def test_a_callback_may_return_something_to_await(t: Tract) -> None:
+    """As a class with an async method does, where the run is async."""
+
+    async def approve() -> CallDecision:
+        return CallDecision.approve()
+
+    orchestrator = t.orchestrate(llm=model([call("tag", name="x")], "Done."), callback=lambda _: approve())
+    assert asyncio.run(orchestrator.arun()).state == "finished"
+    assert list(t.tags) == ["x"]
+
+
+def test_a_client_that_cancels_itself_is_heard(t: Tract) -> None:
+    """Whatever is wrong with it, the run ends."""
+
+    class Cancelling:
+        format, model, provider = "openai", "odd", "odd"
+
+        async def asend(self, _: object) -> Any:
+            raise asyncio.CancelledError
+
+        send = stream = astream = asend
+
+    orchestrator = t.orchestrate(llm=Cancelling())
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(orchestrator.arun())
+    assert orchestrator.state == "idle"
+
+
 @BOTH
 def test_a_stop_while_somebody_thinks_does_not_use_their_yes(t: Tract, file: Path, start: Any, resume: Any) -> None:
     """The call and those behind it are not made; going on, the model is told so."""

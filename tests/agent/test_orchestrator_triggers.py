@@ -154,6 +154,8 @@ def test_not_in_a_batch_not_before_an_answer_and_not_between_a_call_and_its_resu
     t.compile()
     assert len(orchestrator.results) == 1
     t.tool_result("call_1", "sunny")
+    assert len(orchestrator.results) == 1
+    t.assistant("It is sunny.")
     assert len(orchestrator.results) == 2
 
 
@@ -187,6 +189,24 @@ def test_another_commit_while_it_runs_starts_no_second_one(t: Tract) -> None:
     orchestrator = t.orchestrate(llm=model("Fine.", "Fine."), triggers=Triggers(commits=1), on_step=commit)
     turn(t)
     assert len(orchestrator.results) == 1
+
+
+def test_a_question_that_comes_in_while_it_thinks_is_answered_first(t: Tract) -> None:
+    """Its writes are not made any more, whoever called it into being; asked for by somebody, they are."""
+
+    def ask(_: Any) -> Any:
+        t.user("One more thing?")
+        return [call("status"), compressing()]
+
+    orchestrator = t.orchestrate(
+        llm=model(ask, "Later then."), autonomy="autonomous", triggers=Triggers(commits=2)
+    )  # fmt: skip
+    turn(t)
+
+    assert outcomes(orchestrator) == [("status", "looked"), ("compress", "skipped")]
+    assert t.compile().messages[-1].text == "One more thing?"
+    on_demand = t.orchestrate(llm=model([compressing()], "Done."), autonomy="autonomous", name="other")
+    assert [one.outcome for one in on_demand.run().calls] == ["done"]
 
 
 def test_other_policies_see_what_it_does_and_it_does_not(t: Tract) -> None:
@@ -256,7 +276,7 @@ def test_modes_levels_and_pauses_of_policies_hold(t: Tract) -> None:
     assert (len(orchestrator.results), outcomes(orchestrator)) == (2, [("tag", "said")])
     t.policies.pause()
     turn(t)
-    assert len(orchestrator.results) == 2
+    assert (len(orchestrator.results), orchestrator.tick()) == (2, None)
     t.policies.resume()
     orchestrator.pause()
     turn(t)
@@ -289,18 +309,21 @@ def test_attaching_and_detaching(t: Tract) -> None:
 
 
 def test_idleness_is_noticed_by_a_tick(t: Tract) -> None:
-    """Once for each silence; also where a question waits, since nobody seems to be at work. Async as well."""
+    """Once for each silence, and not while a question waits for its answer. Async as well."""
     clock = Clock()
     clock.on(t)
     orchestrator = t.orchestrate(llm=model(*["Fine."] * 3), triggers=Triggers(idle_seconds=300))
     t.user("Are you there?")
+    clock.pass_days(1)
+    assert orchestrator.tick() is None
+    t.assistant("Yes.")
     assert orchestrator.tick() is None
     clock.pass_days(1)
     result = orchestrator.tick()
     assert result is not None
     assert result.why == "nothing was committed for 86400 seconds"
     assert orchestrator.tick() is None
-    t.assistant("Yes.")
+    t.assistant("Still.")
     assert orchestrator.tick() is None
     clock.pass_days(1)
     again = asyncio.run(orchestrator.atick())
@@ -311,15 +334,15 @@ def test_idleness_is_noticed_by_a_tick(t: Tract) -> None:
 def test_a_thread_watches_only_when_asked(t: Tract) -> None:
     """It ends when the orchestrator is detached, or the handle is closed."""
     names = {thread.name for thread in threading.enumerate()}
-    orchestrator = t.orchestrate(llm=model(*["Fine."] * 3), triggers=Triggers(idle_seconds=0))
+    orchestrator = t.orchestrate(llm=model(*["Fine."] * 3), triggers=Triggers(idle_seconds=0.5))
     assert not any("watch" in name for name in names)
-    t.user("Are you there?")
+    turn(t)
     orchestrator.watch(0.01)
     wait_for(lambda: len(orchestrator.results) == 1)
     orchestrator.watch(0.01)
     orchestrator.detach()
     wait_for(lambda: not any("watch" in thread.name for thread in threading.enumerate()))
-    orchestrator.attach(Triggers(idle_seconds=0))
+    orchestrator.attach(Triggers(idle_seconds=0.5))
     orchestrator.watch(0.01)
     t.close()
     wait_for(lambda: not any("watch" in thread.name for thread in threading.enumerate()))
@@ -328,14 +351,14 @@ def test_a_thread_watches_only_when_asked(t: Tract) -> None:
 def test_a_watch_survives_a_model_that_fails(t: Tract) -> None:
     """With a warning each time."""
     orchestrator = t.orchestrate(
-        llm=model(ModelError("down", provider="p"), "Fine."), triggers=Triggers(idle_seconds=0)
+        llm=model(ModelError("down", provider="p"), "Fine."), triggers=Triggers(idle_seconds=0.5)
     )  # fmt: skip
-    t.user("Are you there?")
+    turn(t)
     with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
+        warnings.simplefilter("always", PolicyWarning)
         orchestrator.watch(0.01)
         wait_for(lambda: len(orchestrator.results) == 1)
-        t.user("And now?")
+        turn(t)
         wait_for(lambda: len(orchestrator.results) == 2)
         orchestrator.detach()
         wait_for(lambda: not any("watch" in thread.name for thread in threading.enumerate()))

@@ -150,7 +150,7 @@ async def _aunless_stopped(course: Course, asked: Awaitable[T]) -> T:
         except asyncio.CancelledError:
             task.cancel()
             raise
-    if task.cancelled() or course.is_stopping:
+    if course.is_stopping:
         task.cancelled() or task.exception()  # looked at, so that nobody warns of it
         raise InterruptedStepError
     return task.result()

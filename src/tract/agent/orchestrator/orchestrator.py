@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Final
@@ -37,8 +37,9 @@ from tract.errors import (
 )
 from tract.objects.config import LLMConfig
 from tract.objects.decision import AutonomyLevel, autonomy_level
+from tract.objects.hashing import canonical_json
 from tract.objects.policy import Event, Verdict, acting
-from tract.objects.refs import HEAD, Head
+from tract.objects.refs import Head
 from tract.store import Store
 
 ON_DEMAND: Final = "somebody asked for it"
@@ -102,8 +103,7 @@ class Care:
         Raises:
             InvalidInputError: There is one.
         """
-        if not isinstance(self.instructions, (str, type(None))):
-            raise InvalidInputError(f"`instructions` is text, not {shown(self.instructions)}.")
+        _check_text(self.instructions)
         for name in ("callback", "on_step"):
             if getattr(self, name) is not None and not callable(getattr(self, name)):
                 raise InvalidInputError(f"`{name}` is a function, not {shown(getattr(self, name))}.")
@@ -124,6 +124,12 @@ class Care:
                 hint="Give `t.orchestrate(callback=...)`, such as `cli_prompt`; or be `manual`, which changes nothing.",
             )
         return level
+
+
+def _check_text(instructions: object) -> None:
+    if not isinstance(instructions, (str, type(None))):
+        raise InvalidInputError(f"`instructions` is text, not {shown(instructions)}.")
+    canonical_json(instructions)  # refuses what no request could hold
 
 
 def own_kit(t: Handle, store: Store, profile: object) -> Toolkit:
@@ -242,8 +248,7 @@ class Orchestrator:
         self._course.move("stop")
 
     def _begin(self, why: str, instructions: str | None) -> tuple[Sitting, Steps]:
-        if not isinstance(instructions, (str, type(None))):
-            raise InvalidInputError(f"`instructions` is text, not {shown(instructions)}.")
+        _check_text(instructions)
         with self._site.store.lock:  # of another thread, the operation is waited for
             if self._site.store.is_writing:
                 raise OperationOpenError(VERB)
@@ -274,6 +279,7 @@ class Orchestrator:
             max_steps=care.max_steps,
             meter=Meter(care.budget or RunBudget()),
             on_step=care.on_step,
+            may_write=(lambda: True) if why == ON_DEMAND else lambda: _is_between_turns(site.store),
             messages=opening(prompt(VERB), first),
         )
 
@@ -312,14 +318,13 @@ class Orchestrator:
                     self._sitting = None
                     self._course.may("end")
                 self.results = (*self.results, *results)[-_MOST_RESULTS:]
-                self._put_back(before, [number for result in results for number in result.operations])
+                self._put_back(before, sitting.stands)
                 self._last = sight_of(self._site.store)
 
-    def _put_back(self, before: Head, numbers: Sequence[int]) -> None:
-        """Let the handle stand where it stood, if operations of these *numbers* moved it."""
+    def _put_back(self, before: Head, moved: Head | None) -> None:
+        """Let the handle stand where it stood *before*, if a call has *moved* it and nobody else has since."""
         site = self._site
-        moved = [new for number in numbers for name, _, new in site.t.operations[number].changes if name == HEAD]
-        if not moved or site.store.head == before:
+        if moved is None or site.store.head != moved or moved == before:
             return
         with acting(self.name), suppress(BranchNotFoundError):
             if before.branch is None:
@@ -332,8 +337,8 @@ class Orchestrator:
     def attach(self, triggers: Triggers) -> None:
         """Run by itself from now on, in the thread that commits or compiles, once that is done.
 
-        Never inside a batch, nor while a question waits for its answer or a tool call for its result: then the next
-        event counts. What goes wrong is a `PolicyWarning` and in the log of policies, and breaks nothing.
+        Only between turns, never inside a batch nor while a message waits for its answer or a tool call for its result:
+        then the next event counts. What goes wrong is a `PolicyWarning` and in the log of policies, and breaks nothing.
 
         Raises:
             InvalidInputError: They are no triggers, or another policy has its name.
@@ -411,8 +416,6 @@ class Orchestrator:
         """Run if there is reason to, and say how that went."""
         if event.operation is None and event.name != "after_compile":
             return None  # a replay, where nothing is done
-        if self._is_turn_open():
-            return None
         begun = self._due(is_compile=event.name == "after_compile")
         if begun is None:
             return None
@@ -421,34 +424,32 @@ class Orchestrator:
 
     def _due(self, *, is_compile: bool) -> tuple[Sitting, Steps] | None:
         """Begin a run if there is reason to, and this is a moment for it."""
-        rule = self._rule()
-        if rule is None or rule.mode == "off" or self.state != "idle":
+        if not self._is_listening() or self.state != "idle":
             return None
-        why = due(self._triggers, self._last, sight_of(self._site.store), is_compile=is_compile)
-        if why is None or not self._is_free():
+        store = self._site.store
+        now = sight_of(store)
+        why = due(self._triggers, self._last, now, is_compile=is_compile)
+        if why is None or store.is_writing or not _is_between_turns(store) or not _can_hold(store):
             return None
+        self._last = now  # whatever comes of it, the same is no reason again
         try:
             return self._begin(why, None)
         except OrchestratorStateError:
             return None  # another thread was faster
 
-    def _is_turn_open(self) -> bool:
-        """Whether the last message is a question: what is done now would come between it and its answer."""
-        store = self._site.store
-        head = store.head_hash()
-        if head is None:
-            return False
-        visible = states_of(store).get(head).shown
-        last = visible[-1].shown.message if len(visible) else None
-        return last is not None and last.role == "user"
+    def _is_listening(self) -> bool:
+        rule = self._rule()
+        return rule is not None and rule.mode != "off" and not self._site.decider.kept.is_paused
 
-    def _is_free(self) -> bool:
-        """Whether nobody holds the handle, and no tool call waits for its result."""
-        store = self._site.store
-        if store.is_writing or not _can_hold(store):
-            return False
-        head = store.head_hash()
-        return head is None or not open_calls(states_of(store).get(head).shown)
+
+def _is_between_turns(store: Store) -> bool:
+    """Whether nothing waits for an answer: what is done now comes between no question and its reply."""
+    head = store.head_hash()
+    if head is None:
+        return True
+    visible = states_of(store).get(head).shown
+    last = visible[-1].shown.message if len(visible) else None
+    return last is None or (last.role not in {"user", "tool"} and not open_calls(visible))
 
 
 def _can_hold(store: Store) -> bool:

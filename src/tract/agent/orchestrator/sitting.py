@@ -47,6 +47,7 @@ from tract.objects.decision import AutonomyLevel
 from tract.objects.hashing import canonical_json
 from tract.objects.message import Message, TextPart, ToolCall
 from tract.objects.policy import Event, acting
+from tract.objects.refs import Head
 from tract.objects.usage import Usage
 from tract.operations.permit import permit
 from tract.store import Store
@@ -59,6 +60,7 @@ VERB: Final = "orchestrate"
 
 _SAID: Final = "Noted and reported. Nothing is changed: you may only say what you would do."
 _SKIPPED: Final = "Not done: it was stopped before. Call it again if it is still wanted."
+_NOT_NOW: Final = "Not done: somebody has asked something, and what is done now would come before the answer."
 _TOO_MANY: Final = f"Not done: {MOST_CALLS} calls are made at once. Call it again if it is still wanted."
 
 _OUTCOMES: Final = {"looked": "allowed", "rejected": "denied", "skipped": "resting"}
@@ -98,10 +100,12 @@ class Sitting:
         max_steps: How often the model may be asked.
         meter: Counts what that costs.
         on_step: Called after each step.
+        may_write: Tells whether a call that writes would disturb nobody, now.
         messages: What the model was sent and answered so far.
         steps: What it did so far.
         tokens_before: Size of the context when it began.
         sent_tokens: How much would be sent next.
+        stands: Where a call has moved the handle to, or `None`.
     """
 
     t: Handle
@@ -116,10 +120,12 @@ class Sitting:
     max_steps: int
     meter: Meter
     on_step: Callable[[OrchestratorStep], object] | None
+    may_write: Callable[[], bool]
     messages: list[Message]
     steps: list[OrchestratorStep] = field(default_factory=list)
     tokens_before: int = field(init=False)
     sent_tokens: int = field(init=False)
+    stands: Head | None = None
     _making: list[OrchestratedCall] = field(default_factory=list)
     _text: str = ""
 
@@ -248,8 +254,10 @@ class Sitting:
                 permit(self.store, "tool_call", VERB, named)
             except PolicyDeniedError as error:
                 raise CallDeniedError(error.message) from error
-            before = self.store.last_operation()
+            before, stood = self.store.last_operation(), self.store.head
             result = self.kit.execute(call.name, call.arguments, call_id=call.id)
+            if self.store.head != stood:
+                self.stands = self.store.head
             if policies is not None:
                 policies.after(Event("after_tool_call", VERB, args={"name": call.name, "is_error": result.is_error}))
         return result, self._own(before)
@@ -353,7 +361,9 @@ def _do(
     """Make the call *wanted*, and tell the model what came of it."""
     operations: tuple[int, ...] = ()
     problem = None if outcome == "looked" else _problem(sitting.kit, wanted)
-    if problem is None:
+    if outcome == "done" and not sitting.may_write():
+        result, outcome = failed(call, _NOT_NOW), "skipped"
+    elif problem is None:
         try:
             arguments = canonical_json(dict(wanted.arguments)).decode()
             result, operations = yield Doing(ToolCall(call.id, wanted.tool, arguments))
