@@ -16,7 +16,7 @@ import pytest
 from tests.agent.orchestrating import SUMMARY, call, compressing, model, outcomes, rows, travel
 from tests.agent.talking import require_valid
 from tests.gates import source
-from tract import CallDecision, CallRequest, OrchestrateResult, Orchestrator, OrchestratorStep, Tract
+from tract import CallDecision, CallRequest, OrchestrateResult, Orchestrator, OrchestratorStep, Tract, Triggers
 from tract.agent.orchestrator.states import MOVES, STATES, TRANSITIONS, Course, Move, OrchestratorState
 from tract.errors import ModelError, OrchestratorStateError
 
@@ -398,6 +398,33 @@ def test_after_a_stop_it_can_begin_anew_or_be_let_go(t: Tract) -> None:
     orchestrator.stop()
     with pytest.raises(OrchestratorStateError, match="is stopped cannot pause"):
         orchestrator.pause()
+
+
+def test_at_the_threshold_it_asks_is_stopped_and_goes_on(tmp_path: Path) -> None:
+    """The budget fills up, somebody is asked, stops it in the middle of the step, and later lets it go on."""
+    file = tmp_path / "budget.db"
+    with Tract.open(file, config={"budget": {"limit_tokens": 600}}) as t:
+        slow = Slow(CallDecision.approve())
+        llm = model([call("status"), compressing(why="It is long.")], [compressing()], "Summed up.")
+        orchestrator = t.orchestrate(llm=llm, callback=slow, triggers=Triggers(share=0.8))
+        aside = Aside(lambda: travel(t, days=7))
+        assert slow.is_asked.wait(DEADLINE_SECONDS)
+        asked = rows(file)
+        assert t.status().context_tokens >= 480
+        orchestrator.stop()
+        slow.may_go.set()
+        aside.end()
+
+        assert (orchestrator.state, orchestrator.results[-1].state) == ("stopped", "stopped")
+        assert outcomes(orchestrator) == [("status", "looked"), ("compress", "skipped")]
+        assert not any(one.verb == "compress" for one in t.operations)
+        assert rows(file)["blobs"][: len(asked["blobs"])] == asked["blobs"]
+        result = orchestrator.resume()
+        assert result is not None
+        assert (result.state, result.text, len(result.steps)) == ("finished", "Summed up.", 3)
+        assert result.why == orchestrator.results[0].why
+        assert t.compile().messages[1].text == f"[summary] {SUMMARY}"
+        require_valid(t)
 
 
 def test_two_threads_cannot_run_it_at_once(t: Tract) -> None:

@@ -164,7 +164,7 @@ def test_a_chat_is_never_disturbed(t: Tract) -> None:
     keeper = model(*[[call("commit", text="Seen.")], [compressing()], "Done."] * 4)
     orchestrator = t.orchestrate(llm=keeper, autonomy="autonomous", triggers=Triggers(commits=1))
 
-    @t.tool
+    @t.tools.add
     def weather() -> str:
         """Say the weather."""
         return "sunny"
