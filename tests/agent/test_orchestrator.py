@@ -36,6 +36,7 @@ from tract import (
     reject_all,
 )
 from tract.errors import (
+    ClosedHandleError,
     InvalidInputError,
     ModelError,
     ModelResponseError,
@@ -546,6 +547,14 @@ def test_on_a_handle_that_only_reads(t: Tract, file: Path) -> None:
         orchestrator.run()
         assert [one for _, one in outcomes(orchestrator)] == ["looked", "failed"]
     assert rows(file) == before
+
+
+def test_a_handle_that_is_closed_meanwhile_ends_the_run(t: Tract, run: Run) -> None:
+    """With the error any call gives then; nothing is left running."""
+    orchestrator = t.orchestrate(llm=model([call("status")], "Done."), on_step=lambda _: t.close())
+    with pytest.raises(ClosedHandleError):
+        run(orchestrator)
+    assert orchestrator.state == "idle"
 
 
 def test_its_repr_has_no_content(t: Tract) -> None:

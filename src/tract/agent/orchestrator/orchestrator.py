@@ -166,7 +166,7 @@ class Orchestrator:
         self._site = site
         self._care = care
         self._course = Course()
-        self._under_way = threading.Lock()
+        self._under_way = threading.RLock()
         self._sitting: Sitting | None = None
         self._last = Sight()
         self._watching: threading.Event | None = None
@@ -319,7 +319,8 @@ class Orchestrator:
                     self._course.may("end")
                 self.results = (*self.results, *results)[-_MOST_RESULTS:]
                 self._put_back(before, sitting.stands)
-                self._last = sight_of(self._site.store)
+                with suppress(ClosedHandleError):
+                    self._last = sight_of(self._site.store)
 
     def _put_back(self, before: Head, moved: Head | None) -> None:
         """Let the handle stand where it stood *before*, if a call has *moved* it and nobody else has since."""

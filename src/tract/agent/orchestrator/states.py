@@ -61,7 +61,7 @@ class Course:
     """The state of one orchestrator; every change is one transition of the table, whichever thread makes it."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a signal may stop it in the middle of a move
         self._state: OrchestratorState = "idle"
         self._wakes: list[Callable[[], object]] = []
 
