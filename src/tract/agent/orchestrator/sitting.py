@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from typing import Any, Final, TypeAlias
 
 from tract.agent.conversation import with_ids
@@ -33,7 +32,6 @@ from tract.agent.orchestrator.steps import (
     SittingState,
 )
 from tract.agent.policies.decider import Decider
-from tract.agent.policies.log import PolicyRecord
 from tract.agent.policies.view import PolicyView
 from tract.agent.schemas import ArgumentsError
 from tract.agent.settings import Use
@@ -50,6 +48,7 @@ from tract.objects.policy import Event, acting
 from tract.objects.refs import Head
 from tract.objects.usage import Usage
 from tract.operations.permit import permit
+from tract.storage.policy_log import PolicyRow
 from tract.store import Store
 from tract.tokens.message import message_tokens
 
@@ -228,16 +227,16 @@ class Sitting:
 
     def _log(self, step: OrchestratorStep) -> None:
         """Say in the log of policies what was done, also where nothing was; never what anybody wrote."""
-        at = datetime.fromtimestamp(self.store.clock() / 1_000_000, UTC)
+        at = self.store.clock()
         for call in step.calls:
             tool = call.tool if call.tool in self.kit else "an unknown tool"
             outcome = _OUTCOMES.get(call.outcome, call.outcome)
             kind = "allow" if call.outcome == "looked" else "action"
             told = (VERB, VERB, self.name, kind, "enforce", outcome, f"step {step.number}: {tool}")
-            self.decider.journal.add(PolicyRecord(at, *told, call.operations[0] if call.operations else None))
+            self.decider.journal.add(PolicyRow(0, at, *told, call.operations[0] if call.operations else None))
         if not step.calls:
             told = (VERB, VERB, self.name, "allow", "enforce", "allowed", f"step {step.number}: no call")
-            self.decider.journal.add(PolicyRecord(at, *told))
+            self.decider.journal.add(PolicyRow(0, at, *told, None))
         try:
             self.decider.journal.flush(self.store)
         except TractError:
