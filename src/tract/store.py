@@ -59,6 +59,7 @@ class Store:
         make_room: Called with this and the tokens to win back where the budget says `compress`; nothing is locked.
         summarizer: Gives who summarizes for policies: a model that is configured, or nobody.
         policies: Asked before and after what this handle does, if any policy is in force.
+        on_config: Called when other settings come into force.
         on_pause: Called with a point's name between reading and swapping; for tests of races.
     """
 
@@ -72,6 +73,7 @@ class Store:
         self.clock: Callable[[], int] = lambda: time.time_ns() // 1000
         self.make_room: Callable[[Store, int], None] | None = None
         self.policies: Decides | None = None
+        self.on_config: Callable[[], None] | None = None
         self.summarizer: Callable[[Store], Any] | None = None
         self.on_pause: Callable[[str], None] | None = None
         self.memo: dict[str, Any] = {}
@@ -401,6 +403,8 @@ class Store:
         """Put *config* in force on this handle."""
         self.config = config
         self.database.busy_timeout_seconds = config.busy_timeout_seconds
+        if self.on_config is not None:
+            self.on_config()
 
     def use_counter(self, counter: TokenCounter) -> None:
         """Count with *counter* from now on, and learn under which id its counts are stored."""

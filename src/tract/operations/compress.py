@@ -54,6 +54,22 @@ MANUAL: Final = "manual"
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """Who wants a compression proposed, if not the caller.
+
+    Attributes:
+        action: What the proposal tells of it.
+        replaces: Numbers of proposals it takes the place of, if they are still open.
+    """
+
+    action: Mapping[str, Any] | None = None
+    replaces: tuple[int, ...] = ()
+
+
+NOBODY: Final = Asked()
+
+
+@dataclass(frozen=True, slots=True)
 class CompressOptions:
     """What to compress and how; the arguments of `Tract.compress`, commits as hashes."""
 
@@ -69,6 +85,7 @@ class CompressOptions:
     must_keep: Any = ()
     autonomy: AutonomyLevel | str | None = None
     dry_run: bool = False
+    asked: Asked = NOBODY
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,8 +180,9 @@ def compress(store: Store, options: CompressOptions) -> CompressResult | Proposa
     if options.dry_run:
         return CompressResult(tuple([_group_summary(draft, None) for draft in drafts]), kept, None)
     if level is AutonomyLevel.COLLABORATIVE:
-        payload = {"branch": branch, **_payload(drafts, kept)}
-        proposed = Proposed(COMPRESSION, tip, payload, seen)
+        said = {} if options.asked.action is None else {"action": dict(options.asked.action)}
+        payload = {"branch": branch, **said, **_payload(drafts, kept)}
+        proposed = Proposed(COMPRESSION, tip, payload, seen, options.asked.replaces)
         return propose(store, proposed, holds=lambda now: _is_same_ground(store, now, drafts))
     return _write(store, tip, drafts, kept=kept, seen=seen)
 

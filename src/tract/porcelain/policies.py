@@ -85,7 +85,7 @@ class Policies(Mapping[str, Policy]):
             del self._decider.own[name]
             self._use(self._decider.kept)
         else:
-            self._use(change_policies(self._decider.store, without_rule(name)))
+            self._use(change_policies(self._decider.store, without_rule(rule)))
         return rule
 
     def change(self, name: str, **fields: Any) -> Policy:

@@ -12,6 +12,7 @@ from typing import Any, Final
 from weakref import ref
 
 from tract.agent.policies.acting import carry_out
+from tract.agent.policies.builtin import defaults
 from tract.agent.policies.kept import KeptPolicies, read_policies
 from tract.agent.policies.log import Journal, PolicyRecord
 from tract.agent.policies.policy import Decision, Policy
@@ -58,7 +59,9 @@ class Decider:
         self.own: dict[str, Policy] = {}
         self.asks: Any = None
         self._rested: dict[str, int] = {}
+        self._failed: dict[str, str] = {}
         self._rules: tuple[Policy, ...] = ()
+        store.on_config = self._refresh
         self.use(read_policies(store) if kept is None else kept)
 
     @property
@@ -81,7 +84,12 @@ class Decider:
 
     def rules(self) -> dict[str, Policy]:
         """Return every policy by name, those that are off too; the application's own hide kept ones."""
-        return {**self.kept.rules, **self.own}
+        rules = {**self.kept.rules, **self.own}
+        known = {rule.kind for rule in rules.values()} | rules.keys()
+        return {**{rule.name: rule for rule in defaults(self.store.config) if rule.kind not in known}, **rules}
+
+    def _refresh(self) -> None:
+        self.use(self.kept)
 
     # --- what a store asks -----------------------------------------------------------------------
 
@@ -111,6 +119,9 @@ class Decider:
         what = _AFTER.get(verb)
         if what is None or self.store.policies is None:
             return
+        if not self._concerns(f"after_{what}", verb):
+            self._flush()
+            return
         commits, is_reply = self._written(written)
         event = Event(f"after_{what}", verb, commits=commits, operation=number)
         self.after(event)
@@ -118,11 +129,18 @@ class Decider:
             usage = args["usages"][-1]["usage"] if args.get("usages") else None
             self.after(replace(event, name="after_generate", args={"usage": usage}))
 
+    def _concerns(self, name: str, verb: str) -> bool:
+        """Tell whether any policy is asked about it: what nobody asks for is not read."""
+        names = {name, "after_generate"} if verb in _ASKING else {name}
+        return any(True for one in names for _ in self._asked(Event(one, verb)))
+
     # --- one policy ------------------------------------------------------------------------------
 
     def _asked(self, event: Event) -> Iterator[Policy]:
         acting = ACTING.get()
-        return (rule for rule in self._rules if event.name in rule.watched and rule.name not in acting)
+        view = PolicyView(self.store)
+        rules = [rule for rule in self._rules if event.name in rule.watched and rule.name not in acting]
+        return (rule for rule in rules if _is_due(rule, view))
 
     def _before(self, rule: Policy, event: Event) -> Event:
         """Return *event* as *rule* lets it be done."""
@@ -230,8 +248,11 @@ class Decider:
                 done = carry_out(self.store, action, rule.name, is_proposal=level is AutonomyLevel.COLLABORATIVE)
         except TractError as error:
             self._note(rule, event, replace(action, reason=f"{action}: {error.message}"), "failed")
-            _warn(f"The policy `{rule.name}` could not {action.verb}: {error.message}")
+            if self._failed.get(rule.name) != error.message:  # once, and not with every commit
+                _warn(f"The policy `{rule.name}` could not {action.verb}: {error.message}")
+            self._failed[rule.name] = error.message
             return
+        self._failed.pop(rule.name, None)
         self._rested[rule.name] = self.store.clock()
         self._note(rule, event, action, "proposed" if isinstance(done, Proposal) else "done")
 
@@ -273,6 +294,13 @@ class Decider:
         events = () if head is None or not written else states_of(self.store).get(head).events
         found = list(takewhile(lambda one: one.id in written, reversed(events)))
         return tuple([one.hash.hex() for one in reversed(found)]), bool(found) and found[0].origin == "model"
+
+
+def _is_due(rule: Policy, view: PolicyView) -> bool:
+    try:
+        return rule.is_due(view)
+    except Exception:  # noqa: BLE001 - whatever it could not read it says when it is asked
+        return True
 
 
 @contextmanager

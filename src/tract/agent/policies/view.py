@@ -2,15 +2,41 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 from tract.compile.compiler import compile_commit, compile_head, size_of, states_of
 from tract.compile.context import CompiledContext
 from tract.compile.fold import Entry
 from tract.objects.refs import BRANCH_PREFIX
+from tract.operations.grouping import group_messages
+from tract.operations.summary import LEAST_TOKENS, tokens_of_text
 from tract.storage import proposals as q
 from tract.storage.proposals import ProposalRow
 from tract.store import Store
+
+
+class Asked(NamedTuple):
+    """A proposal, as a policy sees it.
+
+    Attributes:
+        number: What names it.
+        policy: Who made it, `""` if no policy did.
+        verb: What it would do.
+        args: With what, as the policy wanted it.
+        state: `open`, `approved` or `rejected`.
+        branch: The branch it is for.
+        covers: Of a compression, the commits it covers: what placed each message, and what it shows.
+    """
+
+    number: int
+    policy: str
+    verb: str
+    args: Mapping[str, Any]
+    state: str
+    branch: str
+    covers: tuple[tuple[str, str], ...] = ()
 
 
 class PolicyView:
@@ -55,8 +81,12 @@ class PolicyView:
     @property
     def tokens(self) -> int:
         """Size of the compiled context by the tokenizer."""
-        head = self.__head()
-        return 0 if head is None else size_of(states_of(self.__store).get(head))
+        head, store = self.__head(), self.__store
+        tip = None if head is None else store.tip(head)
+        if tip is None:
+            return 0
+        is_known = tip.context_tokens is not None and tip.counter_id == store.counter_id
+        return tip.context_tokens or 0 if is_known else size_of(states_of(store).get(tip.hash))
 
     @property
     def limit_tokens(self) -> int | None:
@@ -90,7 +120,29 @@ class PolicyView:
         return compile_head(self.__store) if self.__at is None else compile_commit(self.__store, self.__at)
 
     @property
-    def open_proposals(self) -> tuple[str, ...]:
-        """The verb of each proposal that waits for a yes."""
+    def proposals(self) -> tuple[Asked, ...]:
+        """Every proposal of the tract, decided ones too, the oldest first."""
         rows = self.__store.all(q.PROPOSALS, tract_id=self.__store.tract_id)
-        return tuple([row.kind for row in map(ProposalRow._make, rows) if row.state == "open"])
+        return tuple([_asked(row) for row in map(ProposalRow._make, rows)])
+
+    def shows(self, place: str, content: str | None = None) -> bool:
+        """Tell whether the message the commit *place* made is in the context, as the commit *content* has it."""
+        entry = self.entry(place)
+        return entry is not None and entry.is_visible and content in {None, entry.shown.hash.hex()}
+
+    def compressible(self, preserve: Sequence[str] = ()) -> bool:
+        """Tell whether there is anything to compress beside what is pinned and the commits *preserve*."""
+        head = self.__head()
+        kept = {entry.placed.id for entry in self.entries if entry.placed.hash.hex() in preserve}
+        least = tokens_of_text("", self.__store.counter) + LEAST_TOKENS
+        state = None if head is None else states_of(self.__store).get(head)
+        return state is not None and bool(
+            group_messages(state, wanted=None, preserved=kept, least_tokens=least).groups
+        )
+
+
+def _asked(row: ProposalRow) -> Asked:
+    payload = json.loads(row.payload)
+    said = payload.get("action") or {"verb": row.kind, "args": {}, "policy": ""}
+    covers = tuple([(place, content) for group in payload.get("groups", ()) for place, content in group["entries"]])
+    return Asked(row.number, said["policy"], said["verb"], said["args"], row.state, payload["branch"], covers)
