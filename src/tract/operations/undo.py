@@ -139,6 +139,18 @@ def _last_done(store: Store, steps: int) -> _Plan:
     raise NothingToUndoError("undo")
 
 
+def taken_back(store: Store, most: int) -> list[OperationInfo]:
+    """Return which of the newest *most* operations were undone and are not in effect, newest first."""
+    undone: dict[int, bool] = {}
+    found: list[OperationInfo] = []
+    for done in itertools.islice(newest_first(store), most):
+        if done.verb in _STEPS:
+            _decide(undone, done)
+        elif undone.get(done.number, False):
+            found.append(done)
+    return found
+
+
 def _is_proposed(done: OperationInfo) -> bool:
     """Tell whether a policy only asked for something: nobody's step, and nothing is as it was without it."""
     return done.verb == "propose" and bool(done.args.get("policies"))

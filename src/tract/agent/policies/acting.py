@@ -74,7 +74,8 @@ def _compress(store: Store, action: PolicyAction, proposes: str | None = None) -
 
 
 def _rename(store: Store, action: PolicyAction) -> Any:
-    return rename_branch(store, action.args["branch"], action.args["name"])
+    at = bytes.fromhex(action.args["at"])
+    return rename_branch(store, action.args["branch"], action.args["name"], at=at)
 
 
 def _branch(store: Store, action: PolicyAction) -> Any:

@@ -6,15 +6,18 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
+from tract.agent.policies.auto_archive import AutoArchive
+from tract.agent.policies.auto_branch import AutoBranch
 from tract.agent.policies.auto_compress import AutoCompress
 from tract.agent.policies.auto_pin import AutoPin
+from tract.agent.policies.auto_rebase import AutoRebase
 from tract.agent.policies.policy import Policy
 from tract.agent.policies.secret_guard import SecretGuard
 from tract.agent.policies.tool_rules import ToolRules
 from tract.objects.config import TractConfig
 
 KINDS: Final[Mapping[str, type[Policy]]] = MappingProxyType(
-    {one.kind: one for one in (AutoCompress, AutoPin, SecretGuard, ToolRules)}
+    {one.kind: one for one in (AutoArchive, AutoBranch, AutoCompress, AutoPin, AutoRebase, SecretGuard, ToolRules)}
 )
 
 

@@ -240,6 +240,8 @@ class Decider:
             self._note(rule, event, action, "resting")
             return
         level = self.reach(rule)
+        if action.args.get("issues"):  # there is something to decide
+            level = min(level, AutonomyLevel.COLLABORATIVE)
         if level is AutonomyLevel.MANUAL or self.store.is_writing:
             self._note(rule, event, action, "said")
             return

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from tract.compile.compiler import compile_commit, compile_head, size_of, states_of
 from tract.compile.context import CompiledContext
 from tract.compile.fold import Entry
+from tract.errors import RevisionNotFoundError
+from tract.history.revision import resolve
+from tract.objects.operation import OperationInfo
 from tract.objects.refs import BRANCH_PREFIX
+from tract.operations.branch import Apart, Touch, apart, touches
 from tract.operations.grouping import group_messages
+from tract.operations.rebase import rebase_issues
 from tract.operations.summary import LEAST_TOKENS, tokens_of_text
+from tract.operations.undo import taken_back
+from tract.sessions.tracts import forked_from
 from tract.storage import proposals as q
 from tract.storage.proposals import ProposalRow
 from tract.store import Store
@@ -37,6 +44,9 @@ class Asked(NamedTuple):
     state: str
     branch: str
     covers: tuple[tuple[str, str], ...] = ()
+
+
+_MOST_OPERATIONS: Final = 500
 
 
 class PolicyView:
@@ -125,6 +135,72 @@ class PolicyView:
         rows = self.__store.all(q.PROPOSALS, tract_id=self.__store.tract_id)
         return tuple([_asked(row) for row in map(ProposalRow._make, rows)])
 
+    def refused(self, policy: str) -> tuple[Asked, ...]:
+        """Return what *policy* wanted and somebody said no to: rejected, or taken back by undo, among the newest."""
+        rejected = [one for one in self.proposals if one.policy == policy and one.state == "rejected"]
+        undone = [one for one in taken_back(self.__store, _MOST_OPERATIONS) if policy in one.args.get("policies", ())]
+        return (*rejected, *[_undone(one, policy) for one in undone])
+
+    @property
+    def default_branch(self) -> str:
+        """The branch a new tract starts on."""
+        return self.__store.config.default_branch
+
+    @property
+    def start(self) -> str | None:
+        """The branch new handles start on."""
+        return self.__store.start()
+
+    @property
+    def touched(self) -> Mapping[str, Touch]:
+        """When each branch was last moved, renamed or switched to."""
+        return touches(self.__store)
+
+    @property
+    def operation(self) -> int:
+        """Number of the last operation."""
+        return self.__store.last_operation()
+
+    @property
+    def parent_tip(self) -> str | None:
+        """Where the tract that forked this one stands: the tip of the branch new handles on it start on."""
+        parent = forked_from(self.__store)
+        return None if parent is None else parent.hex()
+
+    def apart(self, commit: str) -> Apart:
+        """Return how far HEAD and *commit* are apart."""
+        head = self.__head()
+        if head is None:
+            return Apart(0, 0, is_related=False)
+        return apart(self.__store, head, bytes.fromhex(commit))
+
+    def between(self, old: str, new: str) -> int:
+        """Return how many commits *new* has and *old* has not."""
+        return apart(self.__store, bytes.fromhex(new), bytes.fromhex(old)).ahead
+
+    def is_between_turns(self, commit: str | None = None) -> bool:
+        """Tell whether at *commit* (HEAD by default) nothing waits: no question, no call, no result the model has not
+        replied to.
+        """
+        head = self.__head() if commit is None else bytes.fromhex(commit)
+        shown = () if head is None else states_of(self.__store).get(head).shown
+        for entry in reversed(shown):
+            message = entry.shown.message
+            if message is not None and message.role != "system":
+                return message.role == "assistant" and not message.tool_calls
+        return True
+
+    def rebase_issues(self, onto: str) -> tuple[str, ...]:
+        """Return what would have to be decided about a rebase of the current branch onto the commit *onto*."""
+        return tuple([str(issue) for issue in rebase_issues(self.__store, bytes.fromhex(onto))])
+
+    def before(self, commit: str) -> str | None:
+        """Return the commit *commit* was made on, `None` for the first."""
+        try:
+            return resolve(self.__store, f"{commit}~1").hex()
+        except RevisionNotFoundError:
+            return None
+
     def shows(self, place: str, content: str | None = None) -> bool:
         """Tell whether the message the commit *place* made is in the context, as the commit *content* has it."""
         entry = self.entry(place)
@@ -136,9 +212,15 @@ class PolicyView:
         kept = {entry.placed.id for entry in self.entries if entry.placed.hash.hex() in preserve}
         least = tokens_of_text("", self.__store.counter) + LEAST_TOKENS
         state = None if head is None else states_of(self.__store).get(head)
-        return state is not None and bool(
-            group_messages(state, wanted=None, preserved=kept, least_tokens=least).groups
-        )
+        return state is not None and bool(group_messages(state, wanted=None, preserved=kept, least_tokens=least).groups)
+
+
+def _undone(done: OperationInfo, policy: str) -> Asked:
+    moved = next((change for change in done.changes if change[0].startswith(BRANCH_PREFIX)), None)
+    branch = "" if moved is None else moved[0].removeprefix(BRANCH_PREFIX)
+    args = {**done.args, "branch": branch, "at": None if moved is None else moved[2]}
+    covers = tuple([(commit, "") for first, last, _ in done.args.get("groups", ()) for commit in (first, last)])
+    return Asked(0, policy, done.verb, args, "undone", branch, covers)
 
 
 def _asked(row: ProposalRow) -> Asked:
