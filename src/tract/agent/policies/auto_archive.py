@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from fnmatch import fnmatchcase
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 
 from pydantic import Field
 
@@ -48,15 +49,15 @@ class AutoArchive(Policy):
         waiting = [name for name in self._candidates(view) if self._why(touched.get(name), view)]
         if not waiting:
             return None
-        taken = {(one.branch, *_key(one.args)) for one in view.proposals if one.state == "open"}
-        busy = {name for key in taken for name in key[:2]}
+        waits = [one for one in view.proposals if one.state == "open"]
+        busy = {one.args.get("branch", one.branch) for one in waits}
         refused = {_key(one.args) for one in view.refused(self.name)}
         for name in sorted(waiting, key=lambda one: touched[one]):
             if name in busy or (name, touched[name].operation) in refused:
                 continue
             args = {"branch": name, "name": _free(name, branches), "at": branches[name]}
-            args |= {"touched": touched[name].operation}
-            return PolicyAction("rename_branch", args, f"`{name}`: {self._why(touched[name], view)}")
+            told = {**args, "touched": touched[name].operation}
+            return PolicyAction("rename_branch", told, f"`{name}`: {self._why(touched[name], view)}")
         return None
 
     def _candidates(self, view: PolicyView) -> list[str]:
@@ -82,14 +83,12 @@ class AutoArchive(Policy):
         return ""
 
 
-def _key(args: object) -> tuple[object, object]:
-    found = args if isinstance(args, dict) else {}
-    return found.get("branch"), found.get("touched")
+def _key(args: Mapping[str, Any]) -> tuple[Any, Any]:
+    return args.get("branch"), args.get("touched")
 
 
-def _free(name: str, branches: object) -> str:
+def _free(name: str, branches: Mapping[str, str]) -> str:
     """Return the name in the archive, with a number if there is one of that name."""
-    assert hasattr(branches, "__contains__")
     new, number = ARCHIVE + name, 1
     while new in branches:
         number += 1

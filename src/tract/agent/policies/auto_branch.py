@@ -52,9 +52,9 @@ class AutoBranch(Policy):
             return None
         told = _turns(view.entries, _MOST_TURNS)
         first = len(told) - 1 - RECENT  # the turn that has just begun tells whether the next would be a better one
-        return (
-            self._branching(told, first, view) if is_change([one.turn for one in told], first, self.threshold) else None
-        )
+        if not is_change([one.turn for one in told], first, self.threshold):
+            return None
+        return self._branching(told, first, view)
 
     def scan(self, view: PolicyView) -> Decision:
         """Look for the first change of topic in the whole context that nobody has branched at."""

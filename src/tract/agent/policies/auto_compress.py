@@ -34,8 +34,8 @@ class AutoCompress(Policy):
 
     def is_due(self, view: PolicyView) -> bool:
         """Tell whether the context is as full."""
-        limit = view.limit_tokens
-        return bool(limit) and view.tokens >= limit * self.threshold
+        limit = view.limit_tokens or 0
+        return limit > 0 and view.tokens >= limit * self.threshold
 
     def evaluate(self, event: Event, view: PolicyView) -> Decision:  # noqa: ARG002 - whatever was committed
         """Compare the size of the context with its budget."""

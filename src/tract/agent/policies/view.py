@@ -179,9 +179,7 @@ class PolicyView:
         return apart(self.__store, bytes.fromhex(new), bytes.fromhex(old)).ahead
 
     def is_between_turns(self, commit: str | None = None) -> bool:
-        """Tell whether at *commit* (HEAD by default) nothing waits: no question, no call, no result the model has not
-        replied to.
-        """
+        """Tell whether the model has replied to everything at *commit* (HEAD by default), with no call that waits."""
         head = self.__head() if commit is None else bytes.fromhex(commit)
         shown = () if head is None else states_of(self.__store).get(head).shown
         for entry in reversed(shown):
