@@ -24,6 +24,7 @@ from tract.objects.commit import SHORT_HASH, least_trusted
 from tract.objects.content import SummaryContent, to_message
 from tract.objects.decision import AutonomyLevel, autonomy_level
 from tract.objects.hashing import blob_hash
+from tract.objects.policy import note_policies
 from tract.objects.refs import BRANCH_PREFIX
 from tract.operations.chain import Chain, NewCommit
 from tract.operations.grouping import Group, Grouping, group_messages, standing_for
@@ -360,6 +361,7 @@ def _write(
             chain = _chain(store, operation.tip, commits)
         if proposal is not None:
             mark(operation, proposal, "approved")
+            note_policies(operation.args, [one for one in (proposal.payload.get("action", {}).get("policy"),) if one])
         written = chain.write(operation)
         assert operation.tip is not None
         hashes = [tip.hash.hex() for tip in written.values()]

@@ -16,7 +16,8 @@ class AutoCompress(Policy):
     """Proposes a compression of all that is not pinned once the context fills its token budget; without one, nothing.
 
     A question that waits for its reply stays as it is. While a compression waits for a yes no further one is
-    proposed, and after a no none as long as the budget is the same and anything it was about is in the context.
+    proposed; one that can no longer be carried out gives way to the next, unless somebody has edited it. After a no,
+    or an undo, none is proposed as long as the budget is the same and anything it was about is in the context.
 
     Attributes:
         threshold: The part of the budget that has to be full.
@@ -53,7 +54,8 @@ class AutoCompress(Policy):
         if not view.compressible(asked):
             return None
         args: dict[str, Any] = {"limit_tokens": limit, "preserve": asked}
-        args["replaces"] = [one.number for one in here if one.state == "open" and one.policy == self.name]
+        mine = [one for one in here if one.state == "open" and one.policy == self.name]
+        args["replaces"] = [one.number for one in mine if not one.is_edited]
         if self.asks_model is not None:
             args["asks_model"] = self.asks_model
         return PolicyAction("compress", args, f"{view.tokens:,} of {limit:,} tokens are used")

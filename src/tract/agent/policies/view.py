@@ -14,6 +14,7 @@ from tract.history.revision import resolve
 from tract.objects.operation import OperationInfo
 from tract.objects.refs import BRANCH_PREFIX
 from tract.operations.branch import Apart, Touch, apart, touches
+from tract.operations.compress import digest_of
 from tract.operations.grouping import group_messages
 from tract.operations.rebase import rebase_issues
 from tract.operations.summary import LEAST_TOKENS, tokens_of_text
@@ -35,6 +36,7 @@ class Asked(NamedTuple):
         state: `open`, `approved` or `rejected`.
         branch: The branch it is for.
         covers: Of a compression, the commits it covers: what placed each message, and what it shows.
+        is_edited: Whether somebody has changed a draft of it.
     """
 
     number: int
@@ -44,6 +46,7 @@ class Asked(NamedTuple):
     state: str
     branch: str
     covers: tuple[tuple[str, str], ...] = ()
+    is_edited: bool = False
 
 
 _MOST_OPERATIONS: Final = 500
@@ -224,5 +227,9 @@ def _undone(done: OperationInfo, policy: str) -> Asked:
 def _asked(row: ProposalRow) -> Asked:
     payload = json.loads(row.payload)
     said = payload.get("action") or {"verb": row.kind, "args": {}, "policy": ""}
-    covers = tuple([(place, content) for group in payload.get("groups", ()) for place, content in group["entries"]])
-    return Asked(row.number, said["policy"], said["verb"], said["args"], row.state, payload["branch"], covers)
+    groups = payload.get("groups", ())
+    covers = tuple([(place, content) for group in groups for place, content in group["entries"]])
+    is_edited = any(digest_of(text) != group["digest"] for text, group in zip(payload["drafts"], groups, strict=False))
+    return Asked(
+        row.number, said["policy"], said["verb"], said["args"], row.state, payload["branch"], covers, is_edited
+    )
