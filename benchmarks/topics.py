@@ -53,10 +53,11 @@ class Result(NamedTuple):
 def conversations() -> list[Conversation]:
     """Return the 40 real conversations."""
     rows = [json.loads(line) for line in DATA.read_text(encoding="utf-8").splitlines()]
-    return [Conversation(row["task"], _said(row["messages"])) for row in rows]
+    return [Conversation(row["task"], said_in(row["messages"])) for row in rows]
 
 
-def _said(messages: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[str]]]:
+def said_in(messages: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[str]]]:
+    """Return what the user said in each turn, and what was replied."""
     found: list[tuple[str, list[str]]] = []
     for message in messages:
         text = message.get("content") or ""
