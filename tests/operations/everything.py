@@ -6,11 +6,13 @@ import random
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 from tests.formats.build import conversations
 from tests.formats.every import NOTHING_TO_SEND, refused
+from tests.operations.pending import keep_merge
 from tract import CommitInfo, CompiledContext, Request, Resolution, TokenBudget, TokenBudgetWarning, ToolCall, Tract
 from tract.errors import ModelError, TractError
 from tract.testing import ScriptedLLM
@@ -257,7 +259,8 @@ class World:
         if self._chance(0.2):
             t.abort_merge()
         else:
-            self.rnd.choice([t.commit_merge, t.commit_merge, t.save_merge])(result)
+            finish: Any = self.rnd.choice([t.commit_merge, t.commit_merge, partial(keep_merge, t)])
+            finish(result)
 
     def _cherry_pick(self, t: Tract) -> None:
         name = self._other_branch(t)

@@ -219,12 +219,12 @@ def test_a_model_looks_up_what_was_compressed() -> None:
         text = f"The booking code is RH-2041. {LONG * 20} It ends here."
         said = t.user(text)
         t.compress(content="A room was booked.")
-        result = t.run("Which code was it?", tools=[t.lookup_tool()])
+        result = t.run("Which code was it?", tools=[t.tools.lookup()])
 
         assert result.text == "It is RH-2041."
         found, refused = [message.text for message in t.compile().messages if message.role == "tool"]
         assert "RH-2041" in found
         assert said.hash in found
         assert "Look up words" in refused
-        [whole] = t.lookup_tool()("booking code", in_full=True)
+        [whole] = t.tools.lookup()("booking code", in_full=True)
         assert whole["text"] == text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from pydantic import Field
@@ -47,8 +48,10 @@ class AutoCompress(Policy):
         limit = view.limit_tokens
         if not limit or not self.is_due(view):
             return None
-        here = [one for one in view.proposals if one.verb == "compress" and one.branch == view.branch]
-        if any(_stands(one, view, limit) for one in here):
+        known = (*view.proposals, *view.undone(self.name))
+        here = [one for one in known if one.verb == "compress" and one.branch == view.branch]
+        shown = view.shown if here else {}
+        if any(_stands(one, shown, limit) for one in here):
             return None
         asked = _unanswered(view)
         if not view.compressible(asked):
@@ -61,12 +64,12 @@ class AutoCompress(Policy):
         return PolicyAction("compress", args, f"{view.tokens:,} of {limit:,} tokens are used")
 
 
-def _stands(one: Asked, view: PolicyView, limit: int) -> bool:
+def _stands(one: Asked, shown: Mapping[str, str], limit: int) -> bool:
     """Tell whether a proposal can still be approved, or a no still counts."""
     if one.state == "open":
-        return all(view.shows(*shown) for shown in one.covers)
+        return all(shown.get(place) == content for place, content in one.covers)
     is_same_budget = one.args.get("limit_tokens", limit) == limit
-    return one.state == "rejected" and is_same_budget and any(view.shows(place) for place, _ in one.covers)
+    return one.state in {"rejected", "undone"} and is_same_budget and any(place in shown for place, _ in one.covers)
 
 
 def _unanswered(view: PolicyView) -> list[str]:

@@ -141,8 +141,12 @@ class PolicyView:
     def refused(self, policy: str) -> tuple[Asked, ...]:
         """Return what *policy* wanted and somebody said no to: rejected, or taken back by undo, among the newest."""
         rejected = [one for one in self.proposals if one.policy == policy and one.state == "rejected"]
+        return (*rejected, *self.undone(policy))
+
+    def undone(self, policy: str) -> tuple[Asked, ...]:
+        """Return what *policy* did and somebody took back by undo, among the newest operations."""
         undone = [one for one in taken_back(self.__store, _MOST_OPERATIONS) if policy in one.args.get("policies", ())]
-        return (*rejected, *[_undone(one, policy) for one in undone])
+        return tuple([_undone(one, policy) for one in undone])
 
     @property
     def default_branch(self) -> str:
@@ -202,10 +206,10 @@ class PolicyView:
         except RevisionNotFoundError:
             return None
 
-    def shows(self, place: str, content: str | None = None) -> bool:
-        """Tell whether the message the commit *place* made is in the context, as the commit *content* has it."""
-        entry = self.entry(place)
-        return entry is not None and entry.is_visible and content in {None, entry.shown.hash.hex()}
+    @property
+    def shown(self) -> Mapping[str, str]:
+        """For each message of the context the commit that made its place, and the one whose content it shows."""
+        return {one.placed.hash.hex(): one.shown.hash.hex() for one in self.entries if one.is_visible}
 
     def compressible(self, preserve: Sequence[str] = ()) -> bool:
         """Tell whether there is anything to compress beside what is pinned and the commits *preserve*."""
