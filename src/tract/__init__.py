@@ -9,8 +9,11 @@ if TYPE_CHECKING:
     from tract.agent.conversation import ChatResponse
     from tract.agent.events import ToolFinished, ToolStarted, TurnFinished, TurnStarted
     from tract.agent.limits import Price, RunBudget
+    from tract.agent.policies.auto_archive import AutoArchive
+    from tract.agent.policies.auto_branch import AutoBranch
     from tract.agent.policies.auto_compress import AutoCompress
     from tract.agent.policies.auto_pin import AutoPin
+    from tract.agent.policies.auto_rebase import AutoRebase
     from tract.agent.policies.decider import PolicyWarning
     from tract.agent.policies.log import PolicyRecord
     from tract.agent.policies.policy import Policy
@@ -103,8 +106,11 @@ _HOME = {
     "AgeStats": "tract.operations.stats",
     "ArtifactContent": "tract.objects.content",
     "AsyncTextStream": "tract.agent.streams",
+    "AutoArchive": "tract.agent.policies.auto_archive",
+    "AutoBranch": "tract.agent.policies.auto_branch",
     "AutoCompress": "tract.agent.policies.auto_compress",
     "AutoPin": "tract.agent.policies.auto_pin",
+    "AutoRebase": "tract.agent.policies.auto_rebase",
     "AutonomyLevel": "tract.objects.decision",
     "BisectResult": "tract.compile.bisect",
     "BisectStep": "tract.compile.bisect",
@@ -245,8 +251,11 @@ __all__ = [
     "AgeStats",
     "ArtifactContent",
     "AsyncTextStream",
+    "AutoArchive",
+    "AutoBranch",
     "AutoCompress",
     "AutoPin",
+    "AutoRebase",
     "AutonomyLevel",
     "BisectResult",
     "BisectStep",

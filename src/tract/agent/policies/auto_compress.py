@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
 from pydantic import Field
@@ -48,10 +49,9 @@ class AutoCompress(Policy):
         limit = view.limit_tokens
         if not limit or not self.is_due(view):
             return None
-        known = (*view.proposals, *view.undone(self.name))
-        here = [one for one in known if one.verb == "compress" and one.branch == view.branch]
-        shown = view.shown if here else {}
-        if any(_stands(one, shown, limit) for one in here):
+        here = [one for one in view.proposals if one.verb == "compress" and one.branch == view.branch]
+        shown = view.shown
+        if any(_stands(one, shown, limit) for one in itertools.chain(here, self._undone(view))):
             return None
         asked = _unanswered(view)
         if not view.compressible(asked):
@@ -62,6 +62,12 @@ class AutoCompress(Policy):
         if self.asks_model is not None:
             args["asks_model"] = self.asks_model
         return PolicyAction("compress", args, f"{view.tokens:,} of {limit:,} tokens are used")
+
+    def _undone(self, view: PolicyView) -> Iterator[Asked]:
+        # Looked for only where no proposal settles it: the operations have to be read.
+        for one in view.undone(self.name):
+            if one.verb == "compress" and one.branch == view.branch:
+                yield one
 
 
 def _stands(one: Asked, shown: Mapping[str, str], limit: int) -> bool:
