@@ -65,7 +65,7 @@ def _permitted(
     store: Store, verb: str, said: tuple[C, Remarks], reason: str | None = None
 ) -> tuple[C, Remarks, str | None]:
     content, remarks = said
-    if store.policies is None:
+    if store.policies is None or not store.policies.watches("before_commit"):
         return content, remarks, reason
     args: dict[str, Any] = {"message": remarks.message, "metadata": remarks.metadata, "author": remarks.author}
     event = store.policies.before(Event("before_commit", verb, content, {**args, "reason": reason}))

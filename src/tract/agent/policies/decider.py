@@ -24,6 +24,7 @@ from tract.objects.policy import ACTING, Event, PolicyAction, Verdict
 from tract.operations.budget import caller_level
 from tract.operations.configure import policies_key
 from tract.operations.proposal import Proposal
+from tract.storage.writing import Tip
 from tract.store import Store
 
 _DEEPEST: Final = 4
@@ -61,6 +62,7 @@ class Decider:
         self._rested: dict[str, int] = {}
         self._failed: dict[str, str] = {}
         self._rules: tuple[Policy, ...] = ()
+        self._watched: frozenset[str] = frozenset()
         store.on_config = self._refresh
         self.use(read_policies(store) if kept is None else kept)
 
@@ -80,6 +82,7 @@ class Decider:
         self.kept = kept
         rules = [rule for rule in self.rules().values() if rule.mode != "off"]
         self._rules = () if kept.is_paused else tuple(sorted(rules, key=lambda rule: (-rule.priority, rule.name)))
+        self._watched = frozenset(name for rule in self._rules for name in rule.watched)
         self.store.policies = self if self._rules else None
 
     def rules(self) -> dict[str, Policy]:
@@ -92,6 +95,10 @@ class Decider:
         self.use(self.kept)
 
     # --- what a store asks -----------------------------------------------------------------------
+
+    def watches(self, name: str) -> bool:
+        """Tell whether any policy is asked about events of that name."""
+        return name in self._watched
 
     def before(self, event: Event) -> Event:
         """Return *event* as it may be done.
@@ -112,14 +119,16 @@ class Decider:
         if not self.store.is_writing:
             self._flush()
 
-    def done(self, verb: str, number: int, written: frozenset[int], args: Mapping[str, Any]) -> None:
+    def done(
+        self, verb: str, number: int, written: frozenset[int], args: Mapping[str, Any], *, tip: Tip | None
+    ) -> None:
         """Let policies see the operation *number*."""
         if policies_key(self.store) in args.get("settings", {}) and verb != "policies":
             self._reread()  # such as undo
         what = _AFTER.get(verb)
         if what is None or self.store.policies is None:
             return
-        if not self._concerns(f"after_{what}", verb):
+        if not self._concerns(f"after_{what}", verb, tip):
             self._flush()
             return
         commits, is_reply = self._written(written)
@@ -129,18 +138,21 @@ class Decider:
             usage = args["usages"][-1]["usage"] if args.get("usages") else None
             self.after(replace(event, name="after_generate", args={"usage": usage}))
 
-    def _concerns(self, name: str, verb: str) -> bool:
+    def _concerns(self, name: str, verb: str, tip: Tip | None) -> bool:
         """Tell whether any policy is asked about it: what nobody asks for is not read."""
-        names = {name, "after_generate"} if verb in _ASKING else {name}
-        return any(True for one in names for _ in self._asked(Event(one, verb)))
+        names = (name, "after_generate") if verb in _ASKING else (name,)
+        view = PolicyView(self.store, tip=tip)
+        return any(_is_due(rule, view) for one in names for rule in self._watching(one))
 
     # --- one policy ------------------------------------------------------------------------------
 
     def _asked(self, event: Event) -> Iterator[Policy]:
-        acting = ACTING.get()
         view = PolicyView(self.store)
-        rules = [rule for rule in self._rules if event.name in rule.watched and rule.name not in acting]
-        return (rule for rule in rules if _is_due(rule, view))
+        return (rule for rule in self._watching(event.name) if _is_due(rule, view))
+
+    def _watching(self, name: str) -> list[Policy]:
+        acting = ACTING.get() if name in self._watched else ()
+        return [rule for rule in self._rules if name in rule.watched and rule.name not in acting]
 
     def _before(self, rule: Policy, event: Event) -> Event:
         """Return *event* as *rule* lets it be done."""

@@ -22,6 +22,7 @@ from tract.operations.undo import taken_back
 from tract.sessions.tracts import forked_from
 from tract.storage import proposals as q
 from tract.storage.proposals import ProposalRow
+from tract.storage.writing import Tip
 from tract.store import Store
 
 
@@ -58,11 +59,12 @@ class PolicyView:
     Reading is lazy: what a policy does not look at costs nothing.
     """
 
-    __slots__ = ("__at", "__store")
+    __slots__ = ("__at", "__store", "__tip")
 
-    def __init__(self, store: Store, at: bytes | None = None) -> None:
+    def __init__(self, store: Store, at: bytes | None = None, *, tip: Tip | None = None) -> None:
         self.__store = store
         self.__at = at
+        self.__tip = tip
 
     def __head(self) -> bytes | None:
         return self.__store.head_hash() if self.__at is None else self.__at
@@ -94,8 +96,9 @@ class PolicyView:
     @property
     def tokens(self) -> int:
         """Size of the compiled context by the tokenizer."""
-        head, store = self.__head(), self.__store
-        tip = None if head is None else store.tip(head)
+        store, tip = self.__store, self.__tip
+        head = None if tip is not None else self.__head()
+        tip = tip if head is None else store.tip(head)
         if tip is None:
             return 0
         is_known = tip.context_tokens is not None and tip.counter_id == store.counter_id
