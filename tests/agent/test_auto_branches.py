@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.formats.build import conversations
-from tract import Tract
+from tract import PolicyWarning, Tract
 from tract.errors import InvalidInputError, ProposalStaleError, SafetyError
 from tract.objects.refs import Head
 
@@ -168,6 +168,25 @@ def test_a_branch_that_grew_is_not_archived(t: Tract, clock: Clock) -> None:
     with pytest.raises(ProposalStaleError):
         t.proposals.approve(1)
     assert "old" in t.branches
+
+
+def test_a_branch_that_grows_meanwhile_is_not_archived(t: Tract, clock: Clock) -> None:
+    """Somebody commits on it between looking and renaming: it stays, and a warning says why."""
+    _branch(t, "old")
+    t.policies.add("auto_archive")
+    clock.days(40)
+
+    def grow(point: str) -> None:
+        if point == "branch-rename":
+            t._store.on_pause = None
+            t.switch("old")
+            t.user("not so old")
+            t.switch("main")
+
+    t._store.on_pause = grow
+    with pytest.warns(PolicyWarning, match="could not rename branch"):
+        t.user("later")
+    assert set(t.branches) == {"main", "old"}
 
 
 @pytest.mark.parametrize("fields", [{"idle_days": 0}, {"idle_operations": 0}, {"keep": 5}])
@@ -371,3 +390,24 @@ def test_what_was_branched_by_hand_is_not_branched_again() -> None:
         assert said is not None
         assert said.outcome == "done"
         assert len(t.branches) == 2
+
+
+def test_all_of_it_on_either_database(store_url: str) -> None:
+    """What they read of branches, operations and other tracts is read alike on SQLite and PostgreSQL."""
+    with Tract.open(store_url) as t:
+        t.user("start")
+        t.assistant("begin")
+        child = t.spawn("look", name="child")
+        _branch(t, "old")
+        t.policies.add("auto_archive", idle_operations=3)
+        _turns(t, 10)
+        assert set(t.branches) == {"main", "archive/old"}
+        child.policies.add("auto_rebase", behind_commits=10)
+        _turns(child, 1)
+        assert child.operations[-1].args["policies"] == ["auto_rebase"]
+        child.undo()
+        _turns(child, 1)
+        assert child.operations[-1].verb == "commit"
+        t.configure(budget={"limit_tokens": 60, "on_exceed": lambda _tokens, _limit: None})
+        _turns(t, 2)
+        assert [one.kind for one in t.proposals.open] == ["compress"]

@@ -222,6 +222,31 @@ def test_auto_branch_does_what_was_measured() -> None:
     assert made == 10
 
 
+def test_all_of_them_together_override_nothing_a_person_set() -> None:
+    """Every kind acts by itself on ten conversations: what was pinned, skipped, edited and rejected stays as it was."""
+    for messages in conversations()[::4]:
+        with _begun("auto_rebase", messages) as t:
+            t.configure(budget={"limit_tokens": 3_000, "on_exceed": lambda _tokens, _limit: None})
+            pinned, skipped = t.pin(t.user("Keep seat 1A.")), t.skip(t.user("Never mind."))
+            edited = t.edit(t.user("Seat 2B."), "Seat 3C.")
+            t.policies.add("auto_branch", name="asks", threshold=0.4)
+            for kind, fields in EVERY.items():
+                t.policies.add(kind, **fields)
+            for message in messages[1:]:
+                t.commit(message)
+                for one in t.proposals.open:
+                    t.proposals.reject(one.number)
+            rejected = [one.payload["action"]["args"]["at"] for one in t.proposals.values() if one.kind == "policy"]
+            assert len(set(rejected)) == len(rejected)
+            texts = [entry.shown.message.text for entry in t.compile(verify=True).shown if entry.shown.message]
+            assert ("Keep seat 1A." in texts, "Never mind." in texts) == (True, False)
+            assert {pinned.op, skipped.op, edited.op} == {"annotate", "edit"}
+            done = [one for one in t.operations if one.args.get("policies") and one.verb != "propose"]
+            assert len(done) == len(t.policies.log.find(outcome="done"))
+            assert not t.policies.log.find(outcome="failed")
+            assert {one.verb for one in done} >= {"annotate", "rebase"}
+
+
 def test_tool_rules_limit_what_a_model_calls(tmp_path: Path) -> None:
     """A denied tool does not run and the model reads why; of many calls only the first ones do."""
     ran: list[str] = []

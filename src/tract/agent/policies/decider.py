@@ -263,7 +263,7 @@ class Decider:
         except TractError as error:
             self._note(rule, event, replace(action, reason=f"{action}: {error.message}"), "failed")
             if self._failed.get(rule.name) != error.message:  # once, and not with every commit
-                _warn(f"The policy `{rule.name}` could not {action.verb}: {error.message}")
+                _warn(f"The policy `{rule.name}` could not {action.verb.replace('_', ' ')}: {error.message}")
             self._failed[rule.name] = error.message
             return
         self._failed.pop(rule.name, None)
