@@ -14,10 +14,12 @@ if TYPE_CHECKING:
     from tract.agent.policies.auto_compress import AutoCompress
     from tract.agent.policies.auto_pin import AutoPin
     from tract.agent.policies.auto_rebase import AutoRebase
+    from tract.agent.policies.budget_guard import BudgetGuard, SpendLimits
     from tract.agent.policies.decider import PolicyWarning
     from tract.agent.policies.log import PolicyRecord
     from tract.agent.policies.policy import Policy
     from tract.agent.policies.secret_guard import SecretGuard
+    from tract.agent.policies.spending import Spent
     from tract.agent.policies.tool_rules import ToolRules
     from tract.agent.policies.view import PolicyView
     from tract.agent.run import RunResult
@@ -119,6 +121,7 @@ _HOME = {
     "BlameResult": "tract.compile.blame",
     "Branch": "tract.operations.branch",
     "Brought": "tract.operations.review",
+    "BudgetGuard": "tract.agent.policies.budget_guard",
     "Cache": "tract.llm.cached",
     "CachedLLM": "tract.llm.cached",
     "ChatResponse": "tract.agent.conversation",
@@ -208,6 +211,8 @@ _HOME = {
     "SessionContent": "tract.objects.content",
     "SourceMessage": "tract.operations.summary",
     "SpawnContent": "tract.objects.content",
+    "SpendLimits": "tract.agent.policies.budget_guard",
+    "Spent": "tract.agent.policies.spending",
     "Stats": "tract.operations.stats",
     "Status": "tract.history.status",
     "Summarizer": "tract.operations.summary",
@@ -264,6 +269,7 @@ __all__ = [
     "BlameResult",
     "Branch",
     "Brought",
+    "BudgetGuard",
     "Cache",
     "CachedLLM",
     "ChatResponse",
@@ -353,6 +359,8 @@ __all__ = [
     "SessionContent",
     "SourceMessage",
     "SpawnContent",
+    "SpendLimits",
+    "Spent",
     "Stats",
     "Status",
     "Summarizer",

@@ -42,6 +42,10 @@ from tract.storage.writing import NO_TRACT, Draft, Tip, add_tract, counter_id, e
 from tract.tokens.counter import TokenCounter
 
 
+class RulesChangedError(Exception):
+    """The policies that were asked are not those in force; whoever asked them asks again, so nobody else meets it."""
+
+
 class Store:
     """One open handle on one tract of a store.
 
@@ -58,8 +62,9 @@ class Store:
         memo: What upper layers derived from the store and may keep; emptied when a transaction is rolled back.
         make_room: Called with this and the tokens to win back where the budget says `compress`; nothing is locked.
         summarizer: Gives who summarizes for policies: a model that is configured, or nobody.
-        policies: Asked before and after what this handle does, if any policy is in force.
-        on_config: Called when other settings come into force.
+        policies: Asked before and after what this handle does, if any policy is in force; see `policies_now`.
+        rules: What the store counted as the last change of the policies when this handle read them.
+        reread: Reads the policies again, and with them `rules`.
         on_pause: Called with a point's name between reading and swapping; for tests of races.
     """
 
@@ -73,7 +78,8 @@ class Store:
         self.clock: Callable[[], int] = lambda: time.time_ns() // 1000
         self.make_room: Callable[[Store, int], None] | None = None
         self.policies: Decides | None = None
-        self.on_config: Callable[[], None] | None = None
+        self.rules: str | None = None
+        self.reread: Callable[[], None] | None = None
         self.summarizer: Callable[[Store], Any] | None = None
         self.on_pause: Callable[[str], None] | None = None
         self.memo: dict[str, Any] = {}
@@ -104,6 +110,7 @@ class Store:
         start = self.one(q.SYMBOLIC_AFTER, tract_id=self.tract_id, name=HEAD, no=number)
         if start is None or start[0] is None:
             raise OperationNotFoundError(number)
+        view.reread = None
         view.head, view.previous_head = Head(start[0].removeprefix(BRANCH_PREFIX)), None
         return view
 
@@ -113,6 +120,7 @@ class Store:
             other = copy.copy(self)
             other.tract, other.tract_id, other.types, other.memo = tract, tract_id, self.types.copy(), {}
             other.previous_head = other.at_operation = other._open = None  # noqa: SLF001 - one of its own
+            other.policies = other.rules = other.reread = None
             other._is_owner = False  # noqa: SLF001
             self._beside.add(other)
             return other
@@ -182,6 +190,19 @@ class Store:
             self.memo.clear()
         self.erasures = found
         return found
+
+    def policies_now(self) -> Decides | None:
+        """Return `policies` as the store keeps them now, whichever handle changed them."""
+        # While the gate is held nobody changes them, and it has looked.
+        if self.reread is not None and not self.is_writing:
+            row = self.one(q.META, key=q.RULES + self.tract)
+            self.notice_rules(None if row is None else row[0])
+        return self.policies
+
+    def notice_rules(self, found: str | None) -> None:
+        """Read the policies again if others than this handle knows are in force."""
+        if self.reread is not None and (found or "") != self.rules:
+            self.reread()
 
     # --- reading ---------------------------------------------------------------------------------
 
@@ -301,13 +322,20 @@ class Store:
 
     @contextmanager
     def operation(
-        self, verb: str, args: dict[str, Any] | None = None, *, undoes: int | None = None, alone: bool = False
+        self,
+        verb: str,
+        args: dict[str, Any] | None = None,
+        *,
+        undoes: int | None = None,
+        alone: bool = False,
+        rules: str | None = None,
     ) -> Generator[Operation, None, None]:
         """Hold the write gate for one public write: the handle's lock and the database's write lock.
 
         Leaving normally commits; leaving with any exception, `KeyboardInterrupt` included, keeps
         nothing. Inside `batch()` the write joins the batch's operation. With *alone* no tract is written
-        to meanwhile, and there is no joining.
+        to meanwhile, and there is no joining. With *rules*, which is what `rules` was before the policies were asked,
+        those have to be in force, or it ends with `RulesChangedError`, and others are to be asked.
 
         A generator, because nothing else is safe from Ctrl-C: an interrupt may come as the first
         thing in any `__exit__` written in Python, and a dropped generator still runs its `finally`.
@@ -322,11 +350,11 @@ class Store:
                 raise OperationOpenError(verb)
             else:
                 done = Operation(self, verb, args or {}, undoes=undoes)
-                yield from self._whole(done, alone=alone)
+                yield from self._whole(done, alone=alone, rules=rules)
         if done is not None and self.policies is not None:
             self.policies.done(verb, done.number, frozenset(done.written), done.args, tip=done.tip)
 
-    def _whole(self, operation: Operation, *, alone: bool) -> Generator[Operation, None, None]:
+    def _whole(self, operation: Operation, *, alone: bool, rules: str | None) -> Generator[Operation, None, None]:
         before = (self.head, self.previous_head, self.tract_id)
         is_done = False
         try:
@@ -335,12 +363,16 @@ class Store:
             else:
                 self.database.begin_write(None if self.tract_id == NO_TRACT else self.tract_id)
             operation.read_gate()
+            if rules is not None and rules != self.rules:
+                raise RulesChangedError
             self._open = operation
             yield operation
             operation.finish()
             is_done = True
         finally:
             self._open = None
+            if self.policies is not None:
+                self.policies.settle_log(is_kept=operation.is_kept)
             if not is_done:
                 self.head, self.previous_head, self.tract_id = before
                 try:
@@ -403,8 +435,6 @@ class Store:
         """Put *config* in force on this handle."""
         self.config = config
         self.database.busy_timeout_seconds = config.busy_timeout_seconds
-        if self.on_config is not None:
-            self.on_config()
 
     def use_counter(self, counter: TokenCounter) -> None:
         """Count with *counter* from now on, and learn under which id its counts are stored."""
@@ -423,6 +453,7 @@ class Operation:
         tip: Tip of the current branch.
         joined: How often each verb was part of it, in a batch.
         has_values: Whether it has written a setting or a usage.
+        is_kept: Whether it was written and is durable.
         written: Row ids of the commits it has written.
     """
 
@@ -437,20 +468,20 @@ class Operation:
         self._database = store.database
         self._previous: bytes | None = None
         self.moves = RefMoves()
-        self.has_values = self._is_outdated = False
+        self.has_values = self.is_kept = self._is_outdated = False
         self.written: set[int] = set()
 
     # --- beginning and ending ----------------------------------------------------------------------
 
     def read_gate(self) -> None:
-        """Read the last operation and the tip of the current branch, under the write lock."""
+        """Read the last operation, the tip of the current branch and what counts the rules, under the write lock."""
         store, branch = self.store, self.store.head.branch
         if store.tract_id == NO_TRACT:
             store.tract_id = add_tract(self._database, store.tract, store.counter.name, store.clock())
         name = BRANCH_PREFIX + branch if branch is not None else ""
-        row = self._database.one(q.GATE, tract_id=store.tract_id, name=name)
+        row = self._database.one(q.GATE, tract_id=store.tract_id, name=name, rules=q.RULES + store.tract)
         assert row is not None
-        number, self._previous, created_at, *tip, erasures = row
+        number, self._previous, created_at, *tip, erasures, rules = row
         known = store.erasures
         store.notice_erasures(erasures or "")
         self._is_outdated = known is not None and erasures_in(known) != erasures_in(store.erasures or "")
@@ -458,6 +489,7 @@ class Operation:
         # Operation times never go back, so "where was this branch at that time" has one answer.
         self.now = max(store.clock(), created_at or 0)
         self.tip = Tip(*tip) if tip[0] is not None else None
+        store.notice_rules(rules)
 
     def finish(self) -> None:
         """Record what was done and make it durable; drop the transaction if nothing was."""
@@ -467,6 +499,7 @@ class Operation:
         if is_write:
             self.record()
             self._database.commit()
+            self.is_kept = True
         else:
             self.store.forget()
             self._database.rollback()
@@ -483,12 +516,18 @@ class Operation:
         """Write the operation, chained to the one before it, and its ref changes."""
         store = self.store
         note_policies(self.args, ACTING.get())
+        self.keep_log()
         args = canonical_json(self.args).decode() if self.args else "{}"
         header = OperationHeader(
             self.number, self._previous, store.tract, self.verb, args, store.actor, self.now, self.undoes,
             self.moves.changes(),
         )  # fmt: skip
         write_operation(self._database, store.tract_id, header, self.moves)
+
+    def keep_log(self) -> None:
+        """Write what policies said and is not in their log yet."""
+        if self.store.policies is not None:
+            self.store.policies.keep_log()
 
     # --- refs --------------------------------------------------------------------------------------
 
@@ -563,6 +602,9 @@ class Operation:
         # In a batch a key may be set twice; undo goes back to before the first.
         noted[key] = [noted[key][0] if key in noted else self.meta(key), value]
         self._database.execute(q.SET_META, {"key": key, "value": value})
+        if key.startswith(q.POLICIES):
+            rules = q.RULES + key.removeprefix(q.POLICIES)
+            self._database.execute(q.SET_META, {"key": rules, "value": str(self.number)})
 
     def put(self, query: Query, **values: Any) -> None:
         """Write what is neither object nor ref, such as a usage; what undo needs to know belongs in `args`."""

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from benchmarks.topics import Story, measured, said_in
+from tests.agent.replaying import run_again, told_by
 from tests.formats.build import conversations
 from tract import ToolCall, Tract
 from tract.agent.policies.auto_branch import AutoBranch
@@ -290,3 +291,90 @@ def test_a_replay_says_what_would_have_happened() -> None:
         assert sum(one.policy == "auto_pin" for one in told) == users
         assert {one.policy for one in t.policies.test("HEAD~1")} == {"auto_pin"}
         assert (len(t.operations), t.status().head, len(t.policies.log)) == (before, planted.hash, 0)
+
+
+GUARDS: dict[str, dict[str, Any]] = {
+    "budget_guard": {"turn": {"calls": 3}, "session": {"cost": 0.08}, "prices": {"": {"input": 2.5, "output": 10}}},
+    "tool_rules": {
+        "effects": {"*": "read", "book_*": "write", "cancel_*": "write", "update_*": "write", "send_*": "write"},
+        "on_effect": {"write": "deny"},
+        "max_calls": 2,
+        "arguments": {"get_reservation_details": {"properties": {"reservation_id": {"pattern": "^[A-Z0-9]{6}$"}}}},
+    },
+}
+WRITES = ("book_", "cancel_", "update_", "send_")
+
+EFFECTS = {
+    # Of 537 calls of the model 132 are not made, and 71 of 236 tools do not run.
+    ("budget_guard", "shadow"): {"asked": 537, "ran": 236, "wrote": 53, "ended": 0, "said": 171},
+    ("budget_guard", "enforce"): {"asked": 405, "ran": 165, "wrote": 38, "ended": 61, "said": 61},
+    # Of 236 calls of tools 99 do not run, none of the 53 that write does; each run goes to its end.
+    ("tool_rules", "shadow"): {"asked": 537, "ran": 236, "wrote": 53, "ended": 0, "said": 99},
+    ("tool_rules", "enforce"): {"asked": 537, "ran": 137, "wrote": 0, "ended": 0, "said": 99},
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", GUARDS)
+def test_guards_on_real_runs(kind: str) -> None:
+    """Run again with `t.run`: shadow, enforce and a replay say the same of the same history; what they hold back."""
+    found = {mode: dict.fromkeys(EFFECTS[kind, mode], 0) for mode in ("shadow", "enforce")}
+    for messages in conversations():
+        told = {}
+        for mode, counts in found.items():
+            with Tract.open(durability="off") as t:
+                t.policies.add(kind, mode=mode, **GUARDS[kind])
+                run = run_again(t, messages)
+                told[mode] = told_by([*t.policies.log][::-1], kind)
+                wrote = sum(name.startswith(WRITES) for name in run.ran)
+                values = {"asked": run.asked, "ran": len(run.ran), "wrote": wrote, "ended": run.ended}
+                for name, value in {**values, "said": len(told[mode])}.items():
+                    counts[name] += value
+                assert not [one for one in t.operations if one.args.get("policies")]
+                if mode == "shadow" or kind == "tool_rules":
+                    assert told_by(t.policies.test(), kind) == told[mode]
+        # What is said after a turn was ended is said of another history.
+        same = 1 if kind == "budget_guard" else None
+        assert told["enforce"][:same] == told["shadow"][:same]
+    assert found == {mode: EFFECTS[kind, mode] for mode in found}
+
+
+def test_guards_leave_what_a_person_set() -> None:
+    """Pins, skips and edits of a person are as they were, whatever the guards hold back."""
+    for messages in conversations()[:10]:
+        with Tract.open(durability="off") as t:
+            for kind, fields in GUARDS.items():
+                t.policies.add(kind, **fields)
+            t.policies.add("secret_guard", on_found="redact")
+            pinned, skipped, edited = (t.user(f"A person said this: {word}.") for word in ("pin", "skip", "edit"))
+            t.pin(pinned)
+            t.skip(skipped)
+            t.edit(edited, "A person said that.")
+            run_again(t, messages)
+            first = {entry.placed.hash.hex(): entry for entry in t.compile().shown}
+            assert first[pinned.hash].priority == "pinned"
+            assert skipped.hash not in first
+            assert t.compile().messages[1].text == "A person said that."
+
+
+def test_a_secret_is_found_in_shadow_where_it_is_redacted_in_force() -> None:
+    """In the middle of each of the 40 conversations: both say the same, one keeps the text and one does not."""
+    told: dict[str, list[tuple[str, str, str]]] = {}
+    kept = {}
+    for mode in ("enforce", "shadow"):
+        with Tract.open(durability="off") as t:
+            t.policies.add("secret_guard", on_found="redact", mode=mode)
+            for number, messages in enumerate(conversations()):
+                t.branch(f"c{number}", orphan=True)
+                with t.batch():
+                    _commit_all(t, messages[:4])
+                    t.user(f"{messages[1]['content']} {KEY}")
+            told[mode] = told_by([*t.policies.log], "secret_guard")
+            kept[mode] = sum(KEY in (message.text or "") for message in _last_messages(t))
+            assert len(t.policies.log) == sum(len(messages[:4]) + 1 for messages in conversations())
+    assert told["enforce"] == told["shadow"] == [("before_commit", "fix", "It holds an Anthropic key.")] * 40
+    assert kept == {"enforce": 0, "shadow": 40}
+
+
+def _last_messages(t: Tract) -> list[Any]:
+    return [t.compile(f"c{number}").messages[-1] for number in range(40)]

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 LAZY = frozenset({"httpx", "httpx_sse", "tiktoken", "click", "rich", "alembic", "psycopg", "tenacity"})
-LAZY |= frozenset({"dbos", "mcp", "uvicorn", "anyio"})
+LAZY |= frozenset({"dbos", "mcp", "uvicorn", "anyio", "jsonschema", "referencing"})
 NOT_FOR_HELP = frozenset({"sqlalchemy", "httpx", "tiktoken", "alembic", "psycopg", "mcp", "uvicorn"})
 
 _PRINT_LOADED = "import sys; print(*sorted({name.partition('.')[0] for name in sys.modules}))"

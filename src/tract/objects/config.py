@@ -55,6 +55,7 @@ class TractConfig(BaseModel):
         default_branch: Branch a new tract starts on.
         cached_states: How many compiled states a handle keeps.
         autonomy: How far operations go on their own where the call does not say; `None` for what each does by itself.
+        policy_log_limit: How many evaluations of policies are kept; the oldest go first.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -66,6 +67,7 @@ class TractConfig(BaseModel):
     default_branch: str = "main"
     cached_states: int = Field(default=16, ge=1)
     autonomy: AutonomyLevel | None = None
+    policy_log_limit: int = Field(default=10_000, ge=1, lt=2**31)
 
     def persisted(self) -> dict[str, Any]:
         """Return the settings that differ from their defaults, as JSON; functions are left out."""

@@ -125,3 +125,11 @@ class Decides(Protocol):
         *tip* is what is known of the tip of HEAD's branch.
         """
         ...
+
+    def keep_log(self) -> None:
+        """Write what policies said in the transaction of the operation that is being recorded."""
+        ...
+
+    def settle_log(self, *, is_kept: bool) -> None:
+        """Hear whether what was written is kept, or went with its operation; raises nothing."""
+        ...

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar, cast
+from typing import Any, Final, TypeVar, cast
 
 from pydantic import BaseModel
 
@@ -23,7 +24,9 @@ from tract.operations.budget import Sizes, announce, check_budget
 from tract.operations.prepare import Prepared, encode_note, encoded
 from tract.storage import queries as q
 from tract.storage.writing import Draft, Tip
-from tract.store import Operation, Store
+from tract.store import Operation, RulesChangedError, Store
+
+_TRIES: Final = 100
 
 C = TypeVar("C", bound=BaseModel | None)
 
@@ -57,6 +60,7 @@ def permitted(store: Store, verb: str, content: C, remarks: Remarks) -> tuple[C,
     Raises:
         PolicyDeniedError: A policy does not let them be.
     """
+    store.policies_now()
     content, remarks, _ = _permitted(store, verb, (content, remarks))
     return content, remarks
 
@@ -64,11 +68,15 @@ def permitted(store: Store, verb: str, content: C, remarks: Remarks) -> tuple[C,
 def _permitted(
     store: Store, verb: str, said: tuple[C, Remarks], reason: str | None = None
 ) -> tuple[C, Remarks, str | None]:
+    """Ask the policies this handle knows; whether they are in force is for the caller to find out."""
     content, remarks = said
     if store.policies is None or not store.policies.watches("before_commit"):
         return content, remarks, reason
     args: dict[str, Any] = {"message": remarks.message, "metadata": remarks.metadata, "author": remarks.author}
-    event = store.policies.before(Event("before_commit", verb, content, {**args, "reason": reason}))
+    asked = Event("before_commit", verb, content, {**args, "reason": reason})
+    event = store.policies.before(asked)
+    if event is asked:
+        return content, remarks, reason
     args = {name: event.args[name] for name in args}
     return cast("C", event.content), replace(remarks, **args, policies=event.policies), event.args["reason"]
 
@@ -83,17 +91,29 @@ def append(store: Store, content: BaseModel, remarks: Remarks) -> CommitInfo:
         BudgetExceededError: The context would be over a budget that rejects.
         PolicyDeniedError: A policy does not let it be committed.
     """
+    for _ in range(_TRIES):
+        # Where no rules are known the gate tells whether there are some by now, which saves a statement.
+        if store.policies is not None:
+            store.policies_now()
+        rules = store.rules
+        asked, told, _ = _permitted(store, "commit", (content, remarks))
+        with suppress(RulesChangedError):
+            return append_permitted(store, asked, told, rules=rules)
     return append_permitted(store, *permitted(store, "commit", content, remarks))
 
 
-def append_permitted(store: Store, content: BaseModel, remarks: Remarks) -> CommitInfo:
-    """As `append`, of what policies have seen."""
+def append_permitted(store: Store, content: BaseModel, remarks: Remarks, *, rules: str | None = None) -> CommitInfo:
+    """As `append`, of what policies have seen.
+
+    Raises:
+        RulesChangedError: Others are in force than when `Store.rules` was *rules*.
+    """
     ready = encoded(store, content)
     shown = 0 if ready.priority == "skip" else ready.tokens
     plan = _on_branch(store, "append", ready, remarks)
     announce(store, lambda tip: after_append(store, tip, shown), may_compress=True)
     store.pause("commit")
-    with store.operation("commit") as operation:
+    with store.operation("commit", rules=rules) as operation:
         return plan.write(operation, (), after_append(store, operation.tip, shown))
 
 
@@ -149,6 +169,7 @@ def annotate(
         raise InvalidInputError("There is nothing to annotate.", hint="Name at least one commit.")
     if reason is not None and not isinstance(reason, str):
         raise InvalidInputError(f"`reason` is text, not `{type(reason).__name__}`.")
+    store.policies_now()
     _, remarks, reason = _permitted(store, verb, (None, remarks), reason)
     fields = {"priority": priority, **({"reason": reason} if reason is not None else {})}
     ready = _annotation(fields)

@@ -119,6 +119,8 @@ def put_in_force(store: Store, config: TractConfig) -> None:
     store.use_config(config)
     if is_other_counter:
         store.use_counter(counter_for(config.tokenizer))
+    if store.reread is not None:
+        store.reread()  # a budget puts a policy in force
 
 
 def operations_key(store: Store) -> str:
@@ -200,7 +202,7 @@ def configure_operations(store: Store, operations: Mapping[str, LLMConfig | None
 
 def policies_key(store: Store) -> str:
     """Return where the policies of this tract are kept."""
-    return f"policies:{store.tract}"
+    return q.POLICIES + store.tract
 
 
 def config_key(store: Store) -> str:

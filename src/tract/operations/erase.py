@@ -100,6 +100,7 @@ def erase(store: Store, wanted: Wanted, reason: str, *, dry_run: bool = False) -
     with store.operation("erase", {"reason": reason}, alone=True) as operation:
         # Inside: what is committed or copied meanwhile must not escape.
         database = store.database
+        operation.keep_log()  # what policies said until now is looked through as well
         database.overwrite_what_is_dropped()
         erasing = _Erasing(store, database, find(database, wanted))
         erasing.carry_out(operation)
@@ -157,7 +158,7 @@ class _Erasing:
             if commit in {one.id for one in found.commits} or self._tells(raw)
         ]
         self.purposes = [id_ for id_, purpose in e.purposes(database) if self._tells(purpose)]
-        self.reasons = [id_ for id_, reason in e.reasons(database) if self._tells(reason)]
+        self.reasons = [place for place, reason in e.reasons(database) if self._tells(reason)]
         self.proposals = [one for one in e.proposals(database) if self._is_told_by(one)]
         told = [form.encode() for form in self._forms]
         self.replies = sum(any(form in data for form in told) for data in e.replies(database))

@@ -15,5 +15,6 @@ def permit(store: Store, what: str, verb: str, args: Mapping[str, Any]) -> None:
     Raises:
         PolicyDeniedError: A policy does not let it be done.
     """
-    if store.policies is not None:
-        store.policies.before(Event(f"before_{what}", verb, args=args))
+    policies = store.policies_now()
+    if policies is not None:
+        policies.before(Event(f"before_{what}", verb, args=args))

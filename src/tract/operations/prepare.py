@@ -133,8 +133,9 @@ def prepare(store: Store, content: BaseModel) -> Prepared:
     Raises:
         PolicyDeniedError: A policy does not let it be committed.
     """
-    if store.policies is not None:
-        content = store.policies.before(Event("before_commit", "commit", content)).content or content
+    policies = store.policies_now()
+    if policies is not None:
+        content = policies.before(Event("before_commit", "commit", content)).content or content
     return encoded(store, content)
 
 

@@ -41,6 +41,7 @@ class TractHandle:
 
     def close(self) -> None:
         """Close the handle. Closing twice does nothing."""
+        self._decider.close()
         self._models.close()
         self._store.close()
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from tract.agent.policies.builtin import KINDS
 from tract.agent.policies.decider import Decider
-from tract.agent.policies.kept import KeptPolicies, change_policies, policy_of, with_rule, without_rule
+from tract.agent.policies.kept import policy_of, with_rule, without_rule
 from tract.agent.policies.log import PolicyLog, PolicyRecord
 from tract.agent.policies.policy import FunctionPolicy, Policy, built
 from tract.agent.policies.replay import replay
@@ -68,10 +68,10 @@ class Policies(Mapping[str, Policy]):
         rule = _as_policy(policy, fields)
         if type(rule) in KINDS.values():
             self._decider.own.pop(rule.name, None)
-            self._use(change_policies(self._decider.store, with_rule(rule)))
+            self._decider.change(with_rule(rule))
         else:
             self._decider.own[rule.name] = rule
-            self._use(self._decider.kept)
+            self._decider.use(self._decider.kept)
         return rule
 
     def remove(self, name: str) -> Policy:
@@ -83,9 +83,9 @@ class Policies(Mapping[str, Policy]):
         rule = self[name]
         if name in self._decider.own:
             del self._decider.own[name]
-            self._use(self._decider.kept)
+            self._decider.use(self._decider.kept)
         else:
-            self._use(change_policies(self._decider.store, without_rule(rule)))
+            self._decider.change(without_rule(rule))
         return rule
 
     def change(self, name: str, **fields: Any) -> Policy:
@@ -122,11 +122,11 @@ class Policies(Mapping[str, Policy]):
 
     def pause(self) -> None:
         """Ask no policy, on any handle opened from now on, until `resume`."""
-        self._use(change_policies(self._decider.store, lambda kept: replace(kept, is_paused=True)))
+        self._decider.change(lambda kept: replace(kept, is_paused=True))
 
     def resume(self) -> None:
         """Ask the policies again."""
-        self._use(change_policies(self._decider.store, lambda kept: replace(kept, is_paused=False)))
+        self._decider.change(lambda kept: replace(kept, is_paused=False))
 
     @property
     def is_paused(self) -> bool:
@@ -141,7 +141,7 @@ class Policies(Mapping[str, Policy]):
     @ceiling.setter
     def ceiling(self, level: AutonomyLevel | str) -> None:
         limit = autonomy_level(level)
-        self._use(change_policies(self._decider.store, lambda kept: replace(kept, ceiling=limit)))
+        self._decider.change(lambda kept: replace(kept, ceiling=limit))
 
     @property
     def log(self) -> PolicyLog:
@@ -153,9 +153,6 @@ class Policies(Mapping[str, Policy]):
         if decide is not None and not callable(decide):
             raise InvalidInputError(f"`decide` is a function, not {shown(decide)}.")
         self._decider.asks = decide
-
-    def _use(self, kept: KeptPolicies) -> None:
-        self._decider.use(kept)
 
 
 def _as_policy(policy: object, fields: Mapping[str, Any]) -> Policy:

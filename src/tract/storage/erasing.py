@@ -146,21 +146,24 @@ def drop_purposes(database: Database, tracts: Iterable[int]) -> None:
         database.execute(_DROP_PURPOSE, {"of_id": id_})
 
 
-_REASONS: Final = Query(select(s.policy_log.c.id, s.policy_log.c.reason))
+_log = s.policy_log.c
+_REASONS: Final = Query(select(_log.tract_id, _log.no, _log.reason).where(_log.reason != literal_column("''")))
 _DROP_REASON: Final = Query(
-    update(s.policy_log).where(s.policy_log.c.id == _p("of_id")).values(reason=literal_column("''"))
+    update(s.policy_log)
+    .where(_log.tract_id == _p("of_tract"), _log.no == _p("of_no"))
+    .values(reason=literal_column("''"))
 )
 
 
-def reasons(database: Database) -> list[tuple[int, str]]:
-    """Return row id and reason of everything policies said."""
-    return [(id_, reason) for id_, reason in database.all(_REASONS)]
+def reasons(database: Database) -> list[tuple[tuple[int, int], str]]:
+    """Return the place, tract and number, and the reason of everything policies said."""
+    return [((tract, number), reason) for tract, number, reason in database.all(_REASONS)]
 
 
-def drop_reasons(database: Database, rows: Iterable[int]) -> None:
+def drop_reasons(database: Database, places: Iterable[tuple[int, int]]) -> None:
     """Forget why policies said what they said."""
-    for id_ in rows:
-        database.execute(_DROP_REASON, {"of_id": id_})
+    for tract, number in places:
+        database.execute(_DROP_REASON, {"of_tract": tract, "of_no": number})
 
 
 _REPLIES: Final = Query(select(s.replies.c.data))

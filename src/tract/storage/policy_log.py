@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import delete, func, select
 
 from tract.storage import schema as s
 from tract.storage.database import Query
@@ -14,7 +14,7 @@ from tract.storage.queries import parameter as _p
 class PolicyRow(NamedTuple):
     """One evaluation, as stored."""
 
-    id: int
+    no: int
     created_at: int
     event: str
     verb: str
@@ -28,9 +28,11 @@ class PolicyRow(NamedTuple):
 
 _columns = [s.policy_log.c[name] for name in PolicyRow._fields]
 
+_log = s.policy_log.c
+
 EVALUATIONS: Final = Query(
-    select(*_columns).where(s.policy_log.c.tract_id == _p("tract_id")).order_by(s.policy_log.c.id.desc())
+    select(*_columns).where(_log.tract_id == _p("tract_id")).order_by(_log.no.desc()).limit(_p("limit"))
 )
-ADD: Final = Query(
-    s.policy_log.insert().values({column.name: _p(column.name) for column in s.policy_log.c if column.name != "id"})
-)
+LAST: Final = Query(select(func.max(_log.no)).where(_log.tract_id == _p("tract_id")))
+ADD: Final = Query(s.policy_log.insert().values({column.name: _p(column.name) for column in _log}))
+DROP: Final = Query(delete(s.policy_log).where(_log.tract_id == _p("of_tract"), _log.no <= _p("upto")))

@@ -62,6 +62,15 @@ COUNT_ERASURE: Final = Query(
         "ON CONFLICT (key) DO UPDATE SET value = CAST(CAST(meta.value AS BIGINT) + CAST(:step AS BIGINT) AS TEXT)"
     )
 )
+POLICIES: Final = "policies:"
+"""What the settings begin with that keep the policies of a tract; the tract's name follows."""
+RULES: Final = "rules:"
+"""What the settings begin with that change with each change of a tract's policies, so that every handle asks them."""
+
+_rules = select(s.meta.c.value).where(s.meta.c.key == _p("rules")).scalar_subquery()
+_kept_policies = select(s.meta.c.value).where(s.meta.c.key == _p("policies")).scalar_subquery()
+# Both in one statement, so that the number is that of these policies.
+KEPT_POLICIES: Final = Query(select(_rules, _kept_policies))
 # One statement answers "has anything changed since I compiled?": the branch, the recorded usage, what was erased.
 HEAD_CHECK: Final = Query(
     select(*_TIP, select(func.max(s.usage.c.id)).scalar_subquery(), _erasures)
@@ -111,9 +120,10 @@ _tip = (
     .subquery("tip")
 )
 _one = select(literal_column("1").label("one")).subquery("one")
-# The last operation, the tip of the current branch and what was erased, each of which may be missing, in one statement.
+# The last operation, the tip of the current branch, what was erased and which policies are in force, each of which may
+# be missing, in one statement.
 GATE: Final = Query(
-    select(*_last.c, *_tip.c, _erasures).select_from(_one.outerjoin(_last, true()).outerjoin(_tip, true()))
+    select(*_last.c, *_tip.c, _erasures, _rules).select_from(_one.outerjoin(_last, true()).outerjoin(_tip, true()))
 )
 TIP: Final = Query(select(*_TIP).where(s.commits.c.hash == _p("hash")))
 ADD_OPERATION: Final = Query(

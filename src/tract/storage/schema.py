@@ -216,8 +216,9 @@ replies: Final = _table(
 # What policies were asked and said: no part of any history, so that what was denied is known without being there.
 policy_log: Final = _table(
     "policy_log",
-    _id(),
-    Column("tract_id", _Int, ForeignKey("tracts.id"), nullable=False),
+    Column("tract_id", _Int, ForeignKey("tracts.id"), primary_key=True),
+    # Counted for each tract, so that the oldest of one are found without looking at the others'.
+    Column("no", _Int, primary_key=True),
     Column("created_at", _Int, nullable=False),
     Column("event", Text, nullable=False),
     Column("verb", Text, nullable=False),
@@ -227,6 +228,7 @@ policy_log: Final = _table(
     Column("outcome", Text, nullable=False),
     Column("reason", Text, nullable=False),
     Column("operation_no", _Int),
+    rowid=False,
 )
 
 # The index of the full text search. It is derived: dropped and made anew at any time. In no `Table`, because the two

@@ -11,13 +11,17 @@ from tract.agent.policies.auto_branch import AutoBranch
 from tract.agent.policies.auto_compress import AutoCompress
 from tract.agent.policies.auto_pin import AutoPin
 from tract.agent.policies.auto_rebase import AutoRebase
+from tract.agent.policies.budget_guard import BudgetGuard
 from tract.agent.policies.policy import Policy
 from tract.agent.policies.secret_guard import SecretGuard
 from tract.agent.policies.tool_rules import ToolRules
 from tract.objects.config import TractConfig
 
 KINDS: Final[Mapping[str, type[Policy]]] = MappingProxyType(
-    {one.kind: one for one in (AutoArchive, AutoBranch, AutoCompress, AutoPin, AutoRebase, SecretGuard, ToolRules)}
+    {
+        one.kind: one
+        for one in (AutoArchive, AutoBranch, AutoCompress, AutoPin, AutoRebase, BudgetGuard, SecretGuard, ToolRules)
+    }
 )
 
 

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import replace
-from datetime import UTC, datetime
 from itertools import takewhile
 from typing import Any, Final
 from weakref import ref
 
 from tract.agent.policies.acting import carry_out
 from tract.agent.policies.builtin import defaults
-from tract.agent.policies.kept import KeptPolicies, read_policies
+from tract.agent.policies.kept import KeptPolicies, change_policies, kept_policies, read_policies
 from tract.agent.policies.log import Journal, PolicyRecord
 from tract.agent.policies.policy import Decision, Policy
+from tract.agent.policies.spending import Ledger
 from tract.agent.policies.view import PolicyView
 from tract.compile.compiler import states_of
 from tract.errors import InvalidInputError, PolicyDeniedError, TractError, shown
@@ -24,11 +24,15 @@ from tract.objects.policy import ACTING, Event, PolicyAction, Verdict
 from tract.operations.budget import caller_level
 from tract.operations.configure import policies_key
 from tract.operations.proposal import Proposal
+from tract.storage.policy_log import PolicyRow
 from tract.storage.writing import Tip
 from tract.store import Store
 
 _DEEPEST: Final = 4
 """How many policies may act on behalf of each other; further ones are not asked after what was done."""
+
+_UNREAD: Final = "unread"
+"""What `Store.rules` is until the policies that were handed over are read."""
 
 _ASKING: Final = ("chat", "generate", "run")
 _AFTER: Final[Mapping[str, str]] = {
@@ -56,6 +60,7 @@ class Decider:
         # The store keeps this; strong both ways, a handle that is dropped would stay open.
         self._store = ref(store)
         self.journal = Journal()
+        self._ledger = Ledger()
         self.kept = KeptPolicies()
         self.own: dict[str, Policy] = {}
         self.asks: Any = None
@@ -63,8 +68,13 @@ class Decider:
         self._failed: dict[str, str] = {}
         self._rules: tuple[Policy, ...] = ()
         self._watched: frozenset[str] = frozenset()
-        store.on_config = self._refresh
-        self.use(read_policies(store) if kept is None else kept)
+        if kept is None:
+            self.read()
+        else:
+            self.use(kept)
+            store.rules = _UNREAD
+        mine = ref(self)
+        store.reread = lambda: _reread(mine)
 
     @property
     def store(self) -> Store:
@@ -75,7 +85,24 @@ class Decider:
 
     def read(self) -> None:
         """Take what the store keeps now."""
-        self.use(read_policies(self.store))
+        store = self.store
+        rules, text = kept_policies(store)
+        try:
+            self.use(read_policies(store, text))
+        finally:
+            # Last, for other threads; and also for what cannot be read, which is not read again with each write.
+            store.rules = rules
+
+    def change(self, change: Callable[[KeptPolicies], KeptPolicies]) -> None:
+        """Keep what *change* makes of the policies kept, and put it in force.
+
+        Raises:
+            ReadOnlyError: The handle only reads.
+        """
+        kept, rules = change_policies(self.store, change)
+        self.use(kept)
+        if rules is not None:
+            self.store.rules = rules
 
     def use(self, kept: KeptPolicies) -> None:
         """Put *kept* in force, and let the store ask only if anything is."""
@@ -91,9 +118,6 @@ class Decider:
         known = {rule.kind for rule in rules.values()} | rules.keys()
         return {**{rule.name: rule for rule in defaults(self.store.config) if rule.kind not in known}, **rules}
 
-    def _refresh(self) -> None:
-        self.use(self.kept)
-
     # --- what a store asks -----------------------------------------------------------------------
 
     def watches(self, name: str) -> bool:
@@ -106,30 +130,28 @@ class Decider:
         Raises:
             PolicyDeniedError: It may not.
         """
-        for rule in self._asked(event):
-            event = self._before(rule, event)
+        if event.name in self._watched:
+            for rule in self._asked(event):
+                event = self._before(rule, event)
         return event
 
     def after(self, event: Event) -> None:
         """Let policies see what was done; what goes wrong is a warning."""
-        if len(ACTING.get()) >= _DEEPEST:
+        if event.name not in self._watched or len(ACTING.get()) >= _DEEPEST:
             return
         for rule in self._asked(event):
             self._after(rule, event)
-        if not self.store.is_writing:
-            self._flush()
 
     def done(
         self, verb: str, number: int, written: frozenset[int], args: Mapping[str, Any], *, tip: Tip | None
     ) -> None:
         """Let policies see the operation *number*."""
         if policies_key(self.store) in args.get("settings", {}) and verb != "policies":
-            self._reread()  # such as undo
+            self.reread()  # such as undo
         what = _AFTER.get(verb)
-        if what is None or self.store.policies is None:
-            return
+        if what is None or self._watched.isdisjoint((f"after_{what}", "after_generate")):
+            return  # finding what was written is not free
         if not self._concerns(f"after_{what}", verb, tip):
-            self._flush()
             return
         commits, is_reply = self._written(written)
         event = Event(f"after_{what}", verb, commits=commits, operation=number)
@@ -143,6 +165,19 @@ class Decider:
         names = (name, "after_generate") if verb in _ASKING else (name,)
         view = PolicyView(self.store, tip=tip)
         return any(_is_due(rule, view) for one in names for rule in self._watching(one))
+
+    def keep_log(self) -> None:
+        """Write what policies said with the operation that is being recorded."""
+        self.journal.write(self.store)
+
+    def settle_log(self, *, is_kept: bool) -> None:
+        """Forget what was written, or let it wait again where the operation was dropped."""
+        self.journal.settle(is_kept=is_kept)
+
+    def close(self) -> None:
+        """Write what waits for the next write, as there will be none; a handle that cannot write keeps it to itself."""
+        with suppress(TractError):
+            self.journal.flush(self.store)
 
     # --- one policy ------------------------------------------------------------------------------
 
@@ -215,7 +250,7 @@ class Decider:
             InvalidInputError: It says nothing that could be.
         """
         with _acting(rule.name):
-            decision: Decision = rule.evaluate(event, PolicyView(self.store))
+            decision: Decision = rule.evaluate(event, PolicyView(self.store, spending=self._ledger))
         if decision is None:
             return _PASSED
         if not isinstance(decision, (Verdict, PolicyAction)):
@@ -285,10 +320,9 @@ class Decider:
         *,
         verdict: str | None = None,
     ) -> None:
-        kind = decision.kind if isinstance(decision, Verdict) else "action"
-        at = datetime.fromtimestamp(self.store.clock() / 1_000_000, UTC)
-        told = (event.name, event.verb, rule.name, verdict or kind, rule.mode, outcome, decision.reason)
-        self.journal.add(PolicyRecord(at, *told, event.operation))
+        said = verdict or (decision.kind if isinstance(decision, Verdict) else "action")
+        told = (event.name, event.verb, rule.name, said, rule.mode, outcome, decision.reason, event.operation)
+        self.journal.add(PolicyRow(0, self.store.clock(), *told))
 
     def _flush(self) -> None:
         try:
@@ -296,7 +330,8 @@ class Decider:
         except TractError as error:
             _warn(f"What policies said is not in the log yet: {error.message}")
 
-    def _reread(self) -> None:
+    def reread(self) -> None:
+        """Take what the store keeps now; what cannot be read is a warning, and what was in force stays so."""
         try:
             self.read()
         except TractError as error:
@@ -315,6 +350,13 @@ def _is_due(rule: Policy, view: PolicyView) -> bool:
         return rule.is_due(view)
     except Exception:  # noqa: BLE001 - whatever it could not read it says when it is asked
         return True
+
+
+def _reread(decider: ref[Decider]) -> None:
+    """Let *decider*, if its handle is still there, take the policies in force; it warns where it cannot."""
+    found = decider()
+    if found is not None:
+        found.reread()
 
 
 @contextmanager

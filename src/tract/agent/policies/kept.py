@@ -52,17 +52,19 @@ def policy_of(fields: Mapping[str, Any]) -> Policy:
     return built(KINDS[kind], named)
 
 
-def read_policies(store: Store) -> KeptPolicies:
-    """Return the policies kept for *store*'s tract.
+def kept_policies(store: Store) -> tuple[str, str]:
+    """Return what counts the changes of the policies kept for *store*'s tract, and their text."""
+    row = store.one(q.KEPT_POLICIES, rules=q.RULES + store.tract, policies=policies_key(store))
+    assert row is not None
+    return row[0] or "", row[1] or ""
+
+
+def read_policies(store: Store, text: str) -> KeptPolicies:
+    """Return the policies kept as *text*.
 
     Raises:
         CorruptStoreError: They cannot be read.
     """
-    row = store.one(q.META, key=policies_key(store))
-    return _parsed(store, "" if row is None else row[0])
-
-
-def _parsed(store: Store, text: str) -> KeptPolicies:
     if not text:
         return KeptPolicies()
     try:
@@ -74,21 +76,25 @@ def _parsed(store: Store, text: str) -> KeptPolicies:
         raise CorruptStoreError(f"The policies of `{store.tract}` cannot be read.") from error
 
 
-def change_policies(store: Store, change: Callable[[KeptPolicies], KeptPolicies]) -> KeptPolicies:
+def change_policies(store: Store, change: Callable[[KeptPolicies], KeptPolicies]) -> tuple[KeptPolicies, str | None]:
     """Keep what *change* makes of the policies kept, in one operation; nothing is written if that is the same.
+
+    Returns:
+        The policies that are kept now, and what counts this change, or `None` if there was none.
 
     Raises:
         ReadOnlyError: The handle only reads.
     """
-    change(read_policies(store))  # refuses what cannot be before anything is locked
+    change(read_policies(store, kept_policies(store)[1]))  # refuses what cannot be before anything is locked
     store.pause("policies")
     with store.operation("policies") as operation:
         key = policies_key(store)
         before = operation.meta(key)
-        now = change(_parsed(store, before))
-        if now.text() != before:
+        now = change(read_policies(store, before))
+        is_other = now.text() != before
+        if is_other:
             operation.set_meta(key, now.text())
-        return now
+    return now, str(operation.number) if is_other else None
 
 
 def with_rule(rule: Policy) -> Callable[[KeptPolicies], KeptPolicies]:

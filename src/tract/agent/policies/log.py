@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,6 +15,8 @@ from tract.storage.policy_log import PolicyRow
 from tract.store import Store
 
 _MOST_WAITING: Final = 1_000
+_LOTS: Final = 8
+"""In how many lots a full log is dropped: it holds up to an eighth more than its limit, which nobody is shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,41 +50,72 @@ class PolicyRecord:
 class Journal:
     """What policies said on one handle, on its way into the store.
 
-    What waits is written with the next write, at the latest when the log is read; a denial at once.
+    What waits is written with the next write, at the latest when the log is read or the handle closed; a denial at
+    once.
     """
 
     def __init__(self) -> None:
-        self._waiting: list[PolicyRecord] = []
+        # Threads share it: each step below is one of those that cannot be interrupted.
+        self._waiting: deque[PolicyRow] = deque()
+        self._written: list[PolicyRow] = []
 
-    def add(self, record: PolicyRecord) -> None:
-        """Keep *record*; the oldest that wait go where far too many do, as on a handle that only reads."""
-        self._waiting.append(record)
-        self._last = record
-        del self._waiting[:-_MOST_WAITING]
+    def add(self, row: PolicyRow) -> None:
+        """Keep *row*; the oldest that wait go where far too many do, as on a handle that only reads."""
+        self._waiting.append(row)
+        self._last = row
+        if len(self._waiting) > _MOST_WAITING:
+            self._waiting.popleft()
 
     @property
     def last(self) -> PolicyRecord:
         """What was said last."""
-        return self._last
+        return _record(self._last)
 
     @property
     def waiting(self) -> Sequence[PolicyRecord]:
         """What is not in the store yet, the oldest first."""
-        return tuple(self._waiting)
+        return tuple(map(_record, self._waiting.copy()))
 
     def flush(self, store: Store) -> None:
-        """Write what waits, unless *store* only reads or an operation is open, whose fate it would share."""
+        """Write what waits, unless *store* only reads or an operation is open, which will write it."""
         if not self._waiting or store.read_only:
             return
-        with aside(store) as database:
-            if database is None:
-                return
-            records, self._waiting = self._waiting, []
-            for record in records:
-                values = {name: getattr(record, name) for name in ("event", "verb", "policy", "verdict", "mode")}
-                values |= {"outcome": record.outcome, "reason": record.reason, "operation_no": record.operation}
-                at = int(record.at.timestamp() * 1_000_000)
-                database.execute(q.ADD, {**values, "tract_id": store.tract_id, "created_at": at})
+        is_kept = False
+        try:
+            with aside(store) as database:
+                if database is None:
+                    return
+                self.write(store)
+            is_kept = True
+        finally:
+            if not store.is_writing:
+                self.settle(is_kept=is_kept)
+
+    def write(self, store: Store) -> None:
+        """Write what waits in the transaction that is open, and drop the oldest of more than `policy_log_limit`.
+
+        Cost:
+            O(what waits): the oldest go in lots, so that few writes look for them.
+        """
+        if not self._waiting:
+            return
+        database, limit = store.database, store.config.policy_log_limit
+        found = database.one(q.LAST, tract_id=store.tract_id)
+        last = before = 0 if found is None or found[0] is None else found[0]
+        while self._waiting:
+            row = self._waiting.popleft()
+            self._written.append(row)
+            last += 1
+            database.execute(q.ADD, {**row._asdict(), "tract_id": store.tract_id, "no": last})
+        lot = max(1, limit // _LOTS)
+        if last // lot != before // lot:
+            database.execute(q.DROP, {"of_tract": store.tract_id, "upto": last - limit})
+
+    def settle(self, *, is_kept: bool) -> None:
+        """Forget what was written, or let it wait again."""
+        if not is_kept:
+            self._waiting.extendleft(reversed(self._written))
+        self._written = []
 
 
 class PolicyLog:
@@ -93,7 +127,8 @@ class PolicyLog:
 
     def __iter__(self) -> Iterator[PolicyRecord]:
         self._journal.flush(self._store)
-        rows = self._store.all(q.EVALUATIONS, tract_id=self._store.tract_id)
+        limit = self._store.config.policy_log_limit
+        rows = self._store.all(q.EVALUATIONS, tract_id=self._store.tract_id, limit=limit)
         return iter([*reversed(self._journal.waiting), *[_record(PolicyRow(*row)) for row in rows]])
 
     def __len__(self) -> int:

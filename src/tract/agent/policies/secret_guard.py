@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import fields, is_dataclass, replace
 from typing import Any, ClassVar, Final, Literal
 
@@ -25,7 +25,7 @@ SHAPES: Final[Mapping[str, re.Pattern[str]]] = {
         # Real ones have digits and capitals; `sk-learn-and-what-follows` has not.
         "an OpenAI key": _WORD + r"sk-(?!ant-)(?=[\w-]*\d)(?=[\w-]*[A-Z])[A-Za-z0-9_-]{20,}",
         "an AWS access key": _WORD + r"(?:AKIA|ASIA)[0-9A-Z]{16}\b",
-        "an AWS secret key": r"(?i)aws_?secret_?(?:access_?)?key\W{1,5}[A-Za-z0-9/+=]{40}",
+        "an AWS secret key": r"(?ai)aws_?secret_?(?:access_?)?key\W{1,5}[A-Za-z0-9/+=]{40}",
         "a GitHub token": _WORD + r"(?:gh[pousr]_[A-Za-z0-9]{36,}|github_pat_[A-Za-z0-9_]{60,})",
         "a GitLab token": _WORD + r"glpat-[A-Za-z0-9_-]{20,}",
         "a Google key": _WORD + r"AIza[0-9A-Za-z_-]{35}",
@@ -41,6 +41,31 @@ SHAPES: Final[Mapping[str, re.Pattern[str]]] = {
     }.items()
 }
 """Shapes of keys: what each is called, and the text that is one."""
+
+_SIGNS: Final[Mapping[str, tuple[str, ...]]] = {
+    "an Anthropic key": ("sk-ant-",),
+    "an OpenAI key": ("sk-",),
+    "an AWS access key": ("AKIA", "ASIA"),
+    "an AWS secret key": ("aws",),
+    "a GitHub token": ("ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_"),
+    "a GitLab token": ("glpat-",),
+    "a Google key": ("AIza",),
+    "a Slack token": ("xox",),
+    "a Stripe key": ("k_live_", "k_test_"),
+    "a Hugging Face token": ("hf_",),
+    "an npm token": ("npm_",),
+    "a PyPI token": ("pypi-AgEI",),
+    "a SendGrid key": ("SG.",),
+    "a JSON web token": ("eyJ",),
+    "a private key": ("-----BEGIN ",),
+    "a password in a URL": ("://",),
+}
+"""What each shape cannot be without: looking for such a text costs far less than looking for the shape."""
+
+_UNCASED: Final = ("aws",)
+"""Signs that may be written in any case."""
+_CASED: Final = tuple(dict.fromkeys(sign for signs in _SIGNS.values() for sign in signs if sign not in _UNCASED))
+_PLAIN: Final = frozenset({bool, int, float, bytes})
 
 REDACTED: Final = "[redacted]"
 
@@ -65,37 +90,57 @@ class SecretGuard(Policy):
 
     def evaluate(self, event: Event, view: PolicyView) -> Decision:  # noqa: ARG002 - nothing else is looked at
         """Look at every text that would be stored."""
-        shapes = {**SHAPES, **self.patterns}
-        found = sorted({name for text in texts((event.content, event.args)) for name in _found(text, shapes)})
+        every = texts((event.content, event.args))
+        shapes = {**_possible("\0".join(every)), **self.patterns}
+        found = sorted({name for name, shape in shapes.items() if any(map(shape.search, every))})
         if not found:
             return None
         reason = f"It holds {' and '.join(found)}."
         if self.on_found == "redact":
-            clean = tuple(shapes.values())
+            clean = tuple({**SHAPES, **self.patterns}.values())
             return Verdict("fix", reason, _redacted(event.content, clean), _redacted(dict(event.args), clean))
         return Verdict("warn" if self.on_found == "warn" else "deny", reason)
 
 
-def _found(text: str, shapes: Mapping[str, re.Pattern[str]]) -> list[str]:
-    return [name for name, shape in shapes.items() if shape.search(text)]
+def _possible(text: str) -> dict[str, re.Pattern[str]]:
+    """Return the shapes that may be in *text*: those whose signs are."""
+    lower = text.lower()
+    found = {sign for sign in _CASED if sign in text} | {sign for sign in _UNCASED if sign in lower}
+    return {name: SHAPES[name] for name, signs in _SIGNS.items() if not found.isdisjoint(signs)} if found else {}
 
 
-def texts(value: object) -> Iterator[str]:
-    """Yield every text in *value*: keys, fields, parts; bytes are none."""
+def texts(value: object) -> list[str]:
+    """Return every text in *value*, in any order: keys, fields, parts; bytes are none."""
+    found: list[str] = []
+    left: list[Any] = [value]
+    while left:
+        one = left.pop()
+        kind = type(one)
+        # By far the most of what is met; asking for a base class costs as much as all the rest.
+        if kind is str:
+            found.append(one)
+        elif kind is tuple or kind is list:
+            left += one
+        elif kind is dict:
+            left += one
+            left += one.values()
+        elif one is not None and kind not in _PLAIN:
+            left += _children(one)
+    return found
+
+
+def _children(value: object) -> list[Any]:
     if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping):
-        for key, child in value.items():
-            yield from texts(key)
-            yield from texts(child)
-    elif isinstance(value, (list, tuple, set, frozenset)):
-        for child in value:
-            yield from texts(child)
-    elif isinstance(value, BaseModel):
-        yield from texts({**dict(value), **(value.model_extra or {})})
-    elif is_dataclass(value) and not isinstance(value, type):
-        for field in fields(value):
-            yield from texts(getattr(value, field.name))
+        return [str.__str__(value)]
+    if isinstance(value, BaseModel):
+        return [*value.__dict__.values(), value.model_extra]
+    if isinstance(value, Mapping):
+        return [*value, *value.values()]
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return list(value)
+    if is_dataclass(value) and not isinstance(value, type):
+        return [getattr(value, field.name) for field in fields(value)]
+    return []
 
 
 def _redacted(value: Any, shapes: tuple[re.Pattern[str], ...]) -> Any:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
+from tract.agent.policies.spending import Ledger, Spending, Spent
 from tract.compile.compiler import compile_commit, compile_head, size_of, states_of
 from tract.compile.context import CompiledContext
 from tract.compile.fold import Entry
@@ -59,11 +60,14 @@ class PolicyView:
     Reading is lazy: what a policy does not look at costs nothing.
     """
 
-    __slots__ = ("__at", "__store", "__tip")
+    __slots__ = ("__at", "__spending", "__store", "__tip")
 
-    def __init__(self, store: Store, at: bytes | None = None, *, tip: Tip | None = None) -> None:
+    def __init__(
+        self, store: Store, at: bytes | None = None, spending: Spending | None = None, *, tip: Tip | None = None
+    ) -> None:
         self.__store = store
         self.__at = at
+        self.__spending = spending
         self.__tip = tip
 
     def __head(self) -> bytes | None:
@@ -109,6 +113,16 @@ class PolicyView:
         """What the token budget leaves for the context, or `None` without a budget."""
         budget = self.__store.config.budget
         return None if budget is None else budget.usable_tokens
+
+    @property
+    def turn_spent(self) -> Spent:
+        """What the calls of models since the user last said something have cost."""
+        return (self.__spending or Ledger()).turn(self.__store, self.__head())
+
+    @property
+    def session_spent(self) -> Spent:
+        """What the calls of models since the tract began have cost."""
+        return (self.__spending or Ledger()).session(self.__store)
 
     @property
     def now(self) -> int:

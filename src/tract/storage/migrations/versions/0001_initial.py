@@ -211,12 +211,13 @@ def _replies() -> None:
 def _policy_log() -> None:
     _table(
         "policy_log",
-        _int("id"),
         _int("tract_id", _to("tracts.id")),
+        _int("no"),
         _int("created_at"),
         *map(_text, ("event", "verb", "policy", "verdict", "mode", "outcome", "reason")),
         _int("operation_no", null=True),
-        sa.PrimaryKeyConstraint("id"),
+        sa.PrimaryKeyConstraint("tract_id", "no"),
+        rowid=False,
     )
 
 
