@@ -14,8 +14,11 @@ if TYPE_CHECKING:
     from tract.agent.orchestrator.requests import Alternative, CallDecision, CallRequest
     from tract.agent.orchestrator.steps import OrchestratedCall, OrchestrateResult, OrchestratorStep
     from tract.agent.orchestrator.triggers import Triggers
+    from tract.agent.policies.auto_archive import AutoArchive
+    from tract.agent.policies.auto_branch import AutoBranch
     from tract.agent.policies.auto_compress import AutoCompress
     from tract.agent.policies.auto_pin import AutoPin
+    from tract.agent.policies.auto_rebase import AutoRebase
     from tract.agent.policies.budget_guard import BudgetGuard, SpendLimits
     from tract.agent.policies.decider import PolicyWarning
     from tract.agent.policies.log import PolicyRecord
@@ -111,8 +114,11 @@ _HOME = {
     "Alternative": "tract.agent.orchestrator.requests",
     "ArtifactContent": "tract.objects.content",
     "AsyncTextStream": "tract.agent.streams",
+    "AutoArchive": "tract.agent.policies.auto_archive",
+    "AutoBranch": "tract.agent.policies.auto_branch",
     "AutoCompress": "tract.agent.policies.auto_compress",
     "AutoPin": "tract.agent.policies.auto_pin",
+    "AutoRebase": "tract.agent.policies.auto_rebase",
     "AutonomyLevel": "tract.objects.decision",
     "BisectResult": "tract.compile.bisect",
     "BisectStep": "tract.compile.bisect",
@@ -268,8 +274,11 @@ __all__ = [
     "Alternative",
     "ArtifactContent",
     "AsyncTextStream",
+    "AutoArchive",
+    "AutoBranch",
     "AutoCompress",
     "AutoPin",
+    "AutoRebase",
     "AutonomyLevel",
     "BisectResult",
     "BisectStep",

@@ -323,7 +323,7 @@ class Store:
                 done = Operation(self, verb, args or {}, undoes=undoes)
                 yield from self._whole(done, alone=alone)
         if done is not None and self.policies is not None:
-            self.policies.done(verb, done.number, frozenset(done.written), done.args)
+            self.policies.done(verb, done.number, frozenset(done.written), done.args, tip=done.tip)
 
     def _whole(self, operation: Operation, *, alone: bool) -> Generator[Operation, None, None]:
         before = (self.head, self.previous_head, self.tract_id)

@@ -8,9 +8,12 @@ from typing import Any
 
 import pytest
 
+from benchmarks.topics import Story, measured, said_in
 from tests.agent.replaying import run_again, told_by
 from tests.formats.build import conversations
 from tract import ToolCall, Tract
+from tract.agent.policies.auto_branch import AutoBranch
+from tract.agent.policies.topic import turn_of
 from tract.errors import PolicyDeniedError
 from tract.testing import ScriptedLLM
 
@@ -64,28 +67,185 @@ def test_auto_pin_and_auto_compress_go_together() -> None:
     assert (pins, over, compressions) == (80, 0, 53)
 
 
-@pytest.mark.parametrize("kind", ["auto_pin", "secret_guard", "auto_compress"])
+def _begun(kind: str, messages: list[dict[str, Any]]) -> Tract:
+    """Return a tract in which *kind* will find something to do while *messages* are committed."""
+    t = Tract.open(durability="off")
+    t.commit(messages[0])
+    if kind == "auto_archive":
+        t.branch("old")
+        t.switch("main")
+    if kind == "auto_rebase":
+        t.branch("side")
+        t.switch("main")
+        with t.batch():
+            for number in range(10):
+                t.user(f"Question {number}")
+                t.assistant(f"Answer {number}")
+        t.switch("side")
+    if kind == "auto_compress":
+        t.configure(budget={"limit_tokens": 3_000, "on_exceed": lambda _tokens, _limit: None})
+    return t
+
+
+EVERY: dict[str, dict[str, Any]] = {
+    "auto_pin": {"roles": ["user"]},
+    "secret_guard": {},
+    "auto_compress": {"autonomy": "autonomous"},
+    "auto_archive": {"idle_operations": 5},
+    "auto_branch": {"autonomy": "autonomous"},
+    "auto_rebase": {},
+}
+ACTING = frozenset({"auto_compress", "auto_archive", "auto_branch", "auto_rebase"})
+"""What sees something else once it has acted."""
+
+
+@pytest.mark.parametrize("kind", EVERY)
 def test_shadow_and_enforce_agree_on_real_conversations(kind: str) -> None:
     """Until the first one acts, both say the same; in shadow nothing is changed."""
-    every: dict[str, dict[str, Any]] = {
-        "auto_pin": {"roles": ["user"]},
-        "auto_compress": {"autonomy": "autonomous"},
-        "secret_guard": {},
-    }
-    for messages in conversations()[:10]:
+    real = conversations()
+    acted = 0
+    for number in range(0, 40, 4):
+        messages = [*real[number], *real[(number + 20) % 40][1:]] if kind == "auto_branch" else real[number]
         told = []
         for mode in ("enforce", "shadow"):
-            with Tract.open(durability="off") as t:
-                t.configure(budget={"limit_tokens": 3_000, "on_exceed": lambda _tokens, _limit: None})
-                t.policies.add(kind, mode=mode, **every[kind])
-                _commit_all(t, messages)
+            with _begun(kind, messages) as t:
+                t.policies.add(kind, mode=mode, **EVERY[kind])
+                before, refs = len(t.compile().messages), set(t.branches)
+                _commit_all(t, messages[1:])
                 said = [(one.verb, one.verdict) for one in t.policies.log if one.verb == "commit"][::-1]
                 first = next((at for at, one in enumerate(said) if one[1] == "action"), len(said) - 1)
-                told.append(said if kind != "auto_compress" else said[: first + 1])
+                told.append(said if kind not in ACTING else said[: first + 1])
+                acts = [one for one in t.operations if one.args.get("policies")]
                 if mode == "shadow":
-                    assert {one.op for one in t.log(1000)} == {"append"}
-                    assert len(t.compile().messages) == len(messages)
+                    assert ({one.op for one in t.log(1000)}, set(t.branches), acts) == ({"append"}, refs, [])
+                    assert len(t.compile().messages) == before + len(messages) - 1
+                else:
+                    assert len(acts) == len(t.policies.log.find(outcome="done"))
+                    assert {name for one in acts for name in one.args["policies"]} <= {kind}
+                    acted += len(acts)
         assert told[0] == told[1]
+    assert (acted == 0) is (kind == "secret_guard")
+
+
+def test_a_budget_alone_on_real_conversations() -> None:
+    """Who sets a budget and adds nothing gets one proposal where it fills up, and what it is worth in tokens."""
+    proposed = before = after = 0
+    for messages in conversations():
+        with Tract.open(durability="off") as t:
+            t.configure(budget={"limit_tokens": 3_000, "on_exceed": lambda _tokens, _limit: None})
+            _commit_all(t, messages)
+            waits = t.proposals.open
+            assert len(waits) <= 1
+            assert len(t.compile().messages) == len(messages)
+            proposed += len(waits)
+            for one in waits:
+                before += t.status().context_tokens
+                t.proposals.approve(one.number)
+                after += t.status().context_tokens
+                assert t.operations[-1].args["policies"] == ["auto_compress"]
+                t.undo()
+                assert len(t.compile().messages) == len(messages)
+    assert (proposed, before, after) == (29, 123_051, 87_740)
+
+
+def test_auto_archive_on_real_conversations() -> None:
+    """A conversation a day, each on its branch: after 40 days the 10 that were left alone for 30 are put away."""
+    with Tract.open(durability="off") as t:
+        now = [t._store.clock()]
+        t._store.clock = lambda: now[0]
+        t.policies.add("auto_archive")
+        for number, messages in enumerate(conversations()):
+            t.branch(f"c{number}", orphan=True)
+            with t.batch():
+                _commit_all(t, messages)
+            now[0] += 86_400_000_000
+        archived = [name for name in t.branches if name.startswith("archive/")]
+        assert archived == [f"archive/c{number}" for number in range(10)]
+        texts = [message.text for message in t.compile("archive/c0").messages]
+        assert texts == [message["content"] or "" for message in conversations()[0]]
+        t.branches.rename("archive/c0", "c0")
+        t.user("Still there?")
+        assert "c0" in t.branches
+
+
+def test_auto_rebase_on_real_conversations() -> None:
+    """Begun on `main` and gone on with on a branch that fell behind: it is set on the tip between two turns, whole."""
+    rebased = waited = 0
+    for messages in conversations():
+        with Tract.open(durability="off") as t:
+            _commit_all(t, messages[:2])
+            t.branch("side")
+            t.switch("main")
+            with t.batch():
+                for number in range(10):
+                    t.user(f"Question {number}")
+                    t.assistant(f"Answer {number}")
+            t.switch("side")
+            t.pin(t.user("Never sell seat 1A."))
+            t.policies.add("auto_rebase")
+            for message in messages[2:]:
+                t.commit(message)
+                if t.operations[-1].verb == "rebase":
+                    rebased += 1
+                    last = t.compile().messages[-1]
+                    assert (last.role, last.tool_calls) == ("assistant", ())
+            waited += all(done.verb != "rebase" for done in t.operations)
+            assert len(t.compile().messages) == len(messages) + 21
+            assert [one.priority for one in t.compile().shown].count("pinned") == 2  # with the system prompt
+            t.compile(verify=True)
+    assert (rebased, waited) == (40, 0)
+
+
+def test_auto_branch_on_real_conversations() -> None:
+    """Two conversations one after the other, and each alone: the figures of the guide, and those of the default."""
+    found = measured(every=1)
+    guide = (Path(__file__).parents[2] / "docs" / "how-to" / "policies.md").read_text(encoding="utf-8")
+    for threshold, one in found.items():
+        assert f"| {threshold:.2f} | {one.precision:.2f} | {one.recall:.2f} | {one.alarmed} of 40 |" in guide
+    chosen = found[AutoBranch().threshold]
+    assert (chosen.found, chosen.changes, chosen.alarmed) == (984, 1_440, 2)
+
+
+def test_auto_branch_does_what_was_measured() -> None:
+    """The policy in a tract branches where the script that measures finds a change."""
+    real = conversations()
+    made = 0
+    for number in range(0, 40, 4):
+        messages = [*real[number], *real[(number + 20) % 40][1:]]
+        turns = [turn_of(*turn) for turn in said_in(messages)]
+        with Tract.open(durability="off") as t:
+            t.policies.add("auto_branch", autonomy="autonomous")
+            commits = [t.commit(message).hash for message in messages]
+            users = [at for at, message in enumerate(messages) if message["role"] == "user"]
+            expected = [commits[users[first] - 1] for first in Story(turns).found(AutoBranch().threshold)]
+            assert set(expected) == {branch.head for name, branch in t.branches.items() if name != "main"}
+            made += len(expected)
+    assert made == 10
+
+
+def test_all_of_them_together_override_nothing_a_person_set() -> None:
+    """Every kind acts by itself on ten conversations: what was pinned, skipped, edited and rejected stays as it was."""
+    for messages in conversations()[::4]:
+        with _begun("auto_rebase", messages) as t:
+            t.configure(budget={"limit_tokens": 3_000, "on_exceed": lambda _tokens, _limit: None})
+            pinned, skipped = t.pin(t.user("Keep seat 1A.")), t.skip(t.user("Never mind."))
+            edited = t.edit(t.user("Seat 2B."), "Seat 3C.")
+            t.policies.add("auto_branch", name="asks", threshold=0.4)
+            for kind, fields in EVERY.items():
+                t.policies.add(kind, **fields)
+            for message in messages[1:]:
+                t.commit(message)
+                for one in t.proposals.open:
+                    t.proposals.reject(one.number)
+            rejected = [one.payload["action"]["args"]["at"] for one in t.proposals.values() if one.kind == "policy"]
+            assert len(set(rejected)) == len(rejected)
+            texts = [entry.shown.message.text for entry in t.compile(verify=True).shown if entry.shown.message]
+            assert ("Keep seat 1A." in texts, "Never mind." in texts) == (True, False)
+            assert {pinned.op, skipped.op, edited.op} == {"annotate", "edit"}
+            done = [one for one in t.operations if one.args.get("policies") and one.verb != "propose"]
+            assert len(done) == len(t.policies.log.find(outcome="done"))
+            assert not t.policies.log.find(outcome="failed")
+            assert {one.verb for one in done} >= {"annotate", "rebase"}
 
 
 def test_tool_rules_limit_what_a_model_calls(tmp_path: Path) -> None:

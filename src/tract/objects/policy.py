@@ -115,6 +115,10 @@ def note_policies(args: dict[str, Any], names: Sequence[str]) -> None:
 class Decides(Protocol):
     """What a handle asks before and after what it does; there is none where no policy is in force."""
 
+    def watches(self, name: str) -> bool:
+        """Tell whether any policy is asked about events of that name."""
+        ...
+
     def before(self, event: Event) -> Event:
         """Return *event* as it may be done.
 
@@ -127,8 +131,11 @@ class Decides(Protocol):
         """Let policies see what was done; raises nothing."""
         ...
 
-    def done(self, verb: str, number: int, written: frozenset[int], args: Mapping[str, Any]) -> None:
-        """Let policies see an operation that was done, and the row ids of the commits it wrote; raises nothing."""
+    def done(self, verb: str, number: int, written: frozenset[int], args: Mapping[str, Any], *, tip: Any) -> None:
+        """Let policies see an operation that was done, and the row ids of the commits it wrote; raises nothing.
+
+        *tip* is what is known of the tip of HEAD's branch.
+        """
         ...
 
     def keep_log(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from tract.errors import (
     BranchNotFoundError,
@@ -19,6 +20,7 @@ from tract.objects.commit import CommitInfo
 from tract.objects.hashing import canonical_json, parse_json
 from tract.objects.refs import BRANCH_PREFIX, HEAD, TAG_PREFIX, Head, check_name
 from tract.storage import queries as q
+from tract.storage.moves import conflict_at
 from tract.storage.writing import Tip
 from tract.store import Operation, Store
 
@@ -139,18 +141,21 @@ def _others(store: Store, prefix: str, name: str) -> list[bytes]:
     return [hash_ for other, hash_ in store.refs(prefix).items() if prefix == TAG_PREFIX or other != name]
 
 
-def rename_branch(store: Store, name: str, new: str) -> Branch:
+def rename_branch(store: Store, name: str, new: str, *, at: bytes | None = None) -> Branch:
     """Give the branch *name* the name *new*; a handle on it stays on it.
 
     Raises:
         BranchNotFoundError: There is no branch *name*.
         RefExistsError: There is a branch *new*.
+        RefConflictError: It is not at *at*, if that is given.
     """
     branch = find_branch(store, name)
     ref = BRANCH_PREFIX + check_name(new)
     store.pause("branch-rename")
     with store.operation("branch-rename", {"name": name, "new": new}) as operation:
         tip = _tip_of(operation, name)
+        if at is not None and tip.hash != at:
+            raise conflict_at(BRANCH_PREFIX + name, at, tip.hash)
         operation.move(ref, None, tip)
         operation.move(BRANCH_PREFIX + name, tip, None)
         is_start = store.start() == name
@@ -201,6 +206,34 @@ def _description_key(store: Store, name: str) -> str:
     return f"description:{store.tract}:{name}"
 
 
+class Touch(NamedTuple):
+    """When a branch was last moved, renamed or switched to.
+
+    Attributes:
+        operation: Number of that operation.
+        at: Microseconds since 1970, UTC.
+    """
+
+    operation: int
+    at: int
+
+
+def touches(store: Store) -> dict[str, Touch]:
+    """Return when each branch was touched last.
+
+    Cost:
+        O(branches + switches).
+    """
+    moved = store.all(q.MOVED, tract_id=store.tract_id)
+    stood = store.all(q.STOOD_ON, tract_id=store.tract_id, name=HEAD)
+    found: dict[str, Touch] = {}
+    for ref, number, at in [*moved, *stood]:
+        if ref is not None and ref.startswith(BRANCH_PREFIX):
+            name = ref.removeprefix(BRANCH_PREFIX)
+            found[name] = max(found.get(name, Touch(0, 0)), Touch(number, at))
+    return found
+
+
 @dataclass(frozen=True, slots=True)
 class Divergence:
     """How far two commits are apart.
@@ -227,6 +260,31 @@ def divergence(store: Store, left: bytes, right: bytes) -> Divergence:
         return count_missing(these, those, lambda lane: lane_of(store, lane))
 
     return Divergence(missing(ours, theirs), missing(theirs, ours))
+
+
+class Apart(NamedTuple):
+    """How far a branch and another commit are apart.
+
+    Attributes:
+        ahead: Commits only the branch has.
+        behind: Commits only the other has.
+        is_related: Whether they share any.
+    """
+
+    ahead: int
+    behind: int
+    is_related: bool
+
+
+def apart(store: Store, head: bytes, other: bytes) -> Apart:
+    """Return how far *head* and *other* are apart.
+
+    Cost:
+        O(lanes behind both).
+    """
+    found = divergence(store, head, other)
+    is_related = not reach_of(store, head).keys().isdisjoint(reach_of(store, other))
+    return Apart(found.ahead, found.behind, is_related)
 
 
 def start_branch(store: Store, name: str, at: object = None) -> Branch:

@@ -71,7 +71,7 @@ def _permitted(
 ) -> tuple[C, Remarks, str | None]:
     """Ask the policies this handle knows; whether they are in force is for the caller to find out."""
     content, remarks = said
-    if store.policies is None:
+    if store.policies is None or not store.policies.watches("before_commit"):
         return content, remarks, reason
     args: dict[str, Any] = {"message": remarks.message, "metadata": remarks.metadata, "author": remarks.author}
     asked = Event("before_commit", verb, content, {**args, "reason": reason})

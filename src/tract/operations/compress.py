@@ -24,6 +24,7 @@ from tract.objects.commit import SHORT_HASH, least_trusted
 from tract.objects.content import SUMMARY_MARK, SummaryContent, to_message
 from tract.objects.decision import AutonomyLevel, autonomy_level
 from tract.objects.hashing import blob_hash
+from tract.objects.policy import note_policies
 from tract.objects.refs import BRANCH_PREFIX
 from tract.operations.chain import Chain, NewCommit
 from tract.operations.grouping import Group, Grouping, group_messages, standing_for
@@ -54,6 +55,22 @@ MANUAL: Final = "manual"
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """Who wants a compression proposed, if not the caller.
+
+    Attributes:
+        action: What the proposal tells of it.
+        replaces: Numbers of proposals it takes the place of, if they are still open.
+    """
+
+    action: Mapping[str, Any] | None = None
+    replaces: tuple[int, ...] = ()
+
+
+NOBODY: Final = Asked()
+
+
+@dataclass(frozen=True, slots=True)
 class CompressOptions:
     """What to compress and how; the arguments of `Tract.compress`, commits as hashes."""
 
@@ -69,6 +86,7 @@ class CompressOptions:
     must_keep: Any = ()
     autonomy: AutonomyLevel | str | None = None
     dry_run: bool = False
+    asked: Asked = NOBODY
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,8 +181,9 @@ def compress(store: Store, options: CompressOptions) -> CompressResult | Proposa
     if options.dry_run:
         return CompressResult(tuple([_group_summary(draft, None) for draft in drafts]), kept, None)
     if level is AutonomyLevel.COLLABORATIVE:
-        payload = {"branch": branch, **_payload(drafts, kept)}
-        proposed = Proposed(COMPRESSION, tip, payload, seen)
+        said = {} if options.asked.action is None else {"action": dict(options.asked.action)}
+        payload = {"branch": branch, **said, **_payload(drafts, kept)}
+        proposed = Proposed(COMPRESSION, tip, payload, seen, options.asked.replaces)
         return propose(store, proposed, holds=lambda now: _is_same_ground(store, now, drafts))
     return _write(store, tip, drafts, kept=kept, seen=seen)
 
@@ -343,6 +362,7 @@ def _write(
             chain = _chain(store, operation.tip, commits)
         if proposal is not None:
             mark(operation, proposal, "approved")
+            note_policies(operation.args, [one for one in (proposal.payload.get("action", {}).get("policy"),) if one])
         written = chain.write(operation)
         assert operation.tip is not None
         hashes = [tip.hash.hex() for tip in written.values()]

@@ -145,12 +145,14 @@ class Proposed:
         head: The commit it was made on.
         payload: What it needs to be carried out: `branch`, `drafts`, and `groups` with the `entries` they tell of.
         seen: What `Store.erasures` was before what it is made of was read.
+        replaces: Numbers of proposals it takes the place of, if they are still open.
     """
 
     kind: ProposalKind
     head: Tip
     payload: Mapping[str, Any] = field(repr=False)
     seen: str | None = None
+    replaces: tuple[int, ...] = ()
 
 
 def sources_of(payload: Mapping[str, Any]) -> set[str]:
@@ -174,6 +176,8 @@ def propose(store: Store, proposed: Proposed, *, holds: Callable[[bytes], bool])
         tip = operation.tip
         if tip is None or (tip.hash != head.hash and not holds(tip.hash)):
             operation.require_tip(head.hash)
+        for old in proposed.replaces:
+            _withdraw(operation, find_proposal(store, old, [kind]))
         number = (_last(store)[0] or 0) + 1
         _add(operation, number, head, values)
         return find_proposal(store, number, [kind])
@@ -219,6 +223,11 @@ def mark(operation: Operation, proposal: Proposal, state: str) -> None:
     _require_open(proposal.number, "withdrawn" if found is None else found)
     _note(operation, (proposal.number, proposal.revision), "open", state)
     put_state(operation, proposal.number, proposal.revision, state)
+
+
+def _withdraw(operation: Operation, proposal: Proposal) -> None:
+    if proposal.state == "open":
+        mark(operation, proposal, "replaced")
 
 
 def put_state(operation: Operation, number: int, revision: int, state: str) -> None:

@@ -14,9 +14,9 @@ from tract.history.lanes import reach_of
 from tract.history.replies import replies
 from tract.objects.refs import BRANCH_PREFIX, ORIG_HEAD
 from tract.operations.budget import Sizes, announce, check_budget
-from tract.operations.choices import Choices
+from tract.operations.choices import Choices, Issue
 from tract.operations.copying import Copies, copy_commits, duplicates, only_in
-from tract.operations.moving import Move, MoveResult, Plan, Terms, carried_out
+from tract.operations.moving import Move, MoveResult, Plan, Terms, carried_out, planned
 from tract.operations.review import Review, copied_by, visible_in
 from tract.store import Store
 
@@ -59,6 +59,14 @@ def rebase(store: Store, onto: bytes, terms: Terms) -> RebaseResult:
     if head is not None and contains(reach_of(store, head), Place(base.lane_id, base.generation)):
         return RebaseResult("up_to_date", onto.hex(), {}, head=head.hex())
     return carried_out(_Rebase(store, branch, head, onto, seen=seen), terms)
+
+
+def rebase_issues(store: Store, onto: bytes) -> tuple[Issue, ...]:
+    """Return what would have to be decided about a rebase onto *onto*; nothing is written."""
+    seen = store.notice_erasures()
+    branch, head = store.head_ref().removeprefix(BRANCH_PREFIX), store.head_hash()
+    move = _Rebase(store, branch, head, onto, seen=seen)
+    return planned(move, Choices(move.verb, frozenset())).choices.issues
 
 
 @dataclass(frozen=True)

@@ -64,7 +64,8 @@ class _Plan(NamedTuple):
 def undo(store: Store, steps: int, *, number: int | None) -> UndoResult:
     """Take back the last *steps* operations, or the one with this *number*.
 
-    A ref goes back only if it is where the operation left it. HEAD and ORIG_HEAD, which every later
+    What a policy proposed by itself is no step: a number takes it back. A ref goes back only if it is where the
+    operation left it. HEAD and ORIG_HEAD, which every later
     switch and reset moves, are left alone if they have moved on.
 
     Raises:
@@ -127,7 +128,7 @@ def _last_done(store: Store, steps: int) -> _Plan:
             _decide(undone, done)
         elif done.verb in _FOR_GOOD:
             stop = stop or done
-        elif done.number > 1 and not undone.get(done.number, False):
+        elif done.number > 1 and not undone.get(done.number, False) and not _is_proposed(done):
             if stop is not None:
                 raise IrreversibleError(stop.number, stop.verb, done.number)
             found.append(done)
@@ -136,6 +137,23 @@ def _last_done(store: Store, steps: int) -> _Plan:
     if stop is not None:
         raise IrreversibleError(stop.number, stop.verb, None)
     raise NothingToUndoError("undo")
+
+
+def taken_back(store: Store, most: int) -> list[OperationInfo]:
+    """Return which of the newest *most* operations were undone and are not in effect, newest first."""
+    undone: dict[int, bool] = {}
+    found: list[OperationInfo] = []
+    for done in itertools.islice(newest_first(store), most):
+        if done.verb in _STEPS:
+            _decide(undone, done)
+        elif undone.get(done.number, False):
+            found.append(done)
+    return found
+
+
+def _is_proposed(done: OperationInfo) -> bool:
+    """Tell whether a policy only asked for something: nobody's step, and nothing is as it was without it."""
+    return done.verb == "propose" and bool(done.args.get("policies"))
 
 
 def _last_undone(store: Store, steps: int) -> _Plan:

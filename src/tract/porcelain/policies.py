@@ -85,7 +85,7 @@ class Policies(Mapping[str, Policy]):
             del self._decider.own[name]
             self._decider.use(self._decider.kept)
         else:
-            self._decider.change(without_rule(name))
+            self._decider.change(without_rule(rule))
         return rule
 
     def change(self, name: str, **fields: Any) -> Policy:

@@ -198,6 +198,15 @@ def parent_of(store: Store) -> str | None:
     return None if found is None else found[0]
 
 
+def forked_from(store: Store) -> bytes | None:
+    """Return where the tract *store*'s was forked from stands now; `None` if it was not forked or that is empty."""
+    with store.reading() as database:
+        rows = {row.id: row for row in q.tract_rows(database)}
+    own = rows.get(store.tract_id)
+    parent = None if own is None or own.parent_id is None or own.mode != "fork" else rows.get(own.parent_id)
+    return None if parent is None else parent.head
+
+
 def children_of(store: Store) -> list[str]:
     """Return the names of the tracts *store*'s has spawned, the oldest first."""
     return [name for (name,) in store.all(q.CHILDREN, parent_id=store.tract_id)]

@@ -486,6 +486,36 @@ LAST_CHANGE: Final = Query(
     .limit(literal_column("1"))
 )
 
+_of_branch = (
+    select(func.max(s.ref_changes.c.operation_no))
+    .where(s.ref_changes.c.tract_id == s.refs.c.tract_id, s.ref_changes.c.name == s.refs.c.name)
+    .correlate(s.refs)
+    .scalar_subquery()
+)
+# When each ref was moved last.
+MOVED: Final = Query(
+    select(s.refs.c.name, s.operations.c.no, s.operations.c.created_at)
+    .select_from(
+        s.refs.join(s.operations, and_(s.operations.c.tract_id == s.refs.c.tract_id, s.operations.c.no == _of_branch))
+    )
+    .where(s.refs.c.tract_id == _p("tract_id"))
+)
+# When HEAD was pointed to each branch last.
+STOOD_ON: Final = Query(
+    select(s.ref_changes.c.new_symbolic, func.max(s.operations.c.no), func.max(s.operations.c.created_at))
+    .select_from(
+        s.ref_changes.join(
+            s.operations,
+            and_(
+                s.operations.c.tract_id == s.ref_changes.c.tract_id,
+                s.operations.c.no == s.ref_changes.c.operation_no,
+            ),
+        )
+    )
+    .where(s.ref_changes.c.tract_id == _p("tract_id"), s.ref_changes.c.name == _p("name"))
+    .group_by(s.ref_changes.c.new_symbolic)
+)
+
 # --- usage ---------------------------------------------------------------------------------------
 
 ADD_USAGE: Final = Query(

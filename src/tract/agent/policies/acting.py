@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from tract.errors import InvalidInputError, ProposalStaleError, RefConflictError, shown
@@ -11,7 +12,7 @@ from tract.objects.policy import PolicyAction, note_policies
 from tract.objects.refs import BRANCH_PREFIX
 from tract.operations.branch import create_branch, rename_branch
 from tract.operations.commit import Remarks, annotate
-from tract.operations.compress import CompressOptions, compress
+from tract.operations.compress import Asked, CompressOptions, compress
 from tract.operations.moving import Terms
 from tract.operations.proposal import Proposal, ProposalKind, Proposed, mark, propose
 from tract.operations.rebase import rebase
@@ -34,13 +35,12 @@ def carry_out(store: Store, action: PolicyAction, policy: str, *, is_proposal: b
     if not is_proposal:
         return verb(store, action)
     if action.verb == "compress":
-        return _compress(store, action, AutonomyLevel.COLLABORATIVE)
+        return _compress(store, action, policy)
     head = store.head_hash()
     branch = store.head_ref().removeprefix(BRANCH_PREFIX)
     if head is None:
         raise InvalidInputError("There is nothing to act on.", hint="Commit something with `t.user(text)`.")
-    said = {"verb": action.verb, "args": dict(action.args), "reason": action.reason, "policy": policy}
-    payload = {"branch": branch, "drafts": [f"{policy}: {action}"], "action": said}
+    payload = {"branch": branch, "drafts": [f"{policy}: {action}"], "action": _said(action, policy)}
     return propose(store, Proposed(ACTION, store.tip(head), payload), holds=lambda _: True)
 
 
@@ -50,17 +50,32 @@ def _annotate(store: Store, action: PolicyAction) -> Any:
     return annotate(store, targets, priority, reason=action.reason or None, remarks=Remarks(), verb="annotate")
 
 
-def _compress(store: Store, action: PolicyAction, autonomy: AutonomyLevel = AutonomyLevel.AUTONOMOUS) -> Any:
-    preserve = [bytes.fromhex(commit) for commit in action.args.get("preserve", ())]
-    chosen = None if store.summarizer is None else store.summarizer(store)
+def _said(action: PolicyAction, policy: str) -> dict[str, Any]:
+    return {"verb": action.verb, "args": dict(action.args), "reason": action.reason, "policy": policy}
+
+
+def _compress(store: Store, action: PolicyAction, proposes: str | None = None) -> Any:
+    """Compress, or for the policy *proposes* keep the drafts.
+
+    A draft nobody asked for costs nothing: the model that is configured writes one only where the policy says so.
+    """
+    args = action.args
+    asks_model = args.get("asks_model")
+    is_model = proposes is None if asks_model is None else asks_model
     options = CompressOptions(
-        preserve=preserve, target_tokens=action.args.get("target_tokens"), summarizer=chosen, autonomy=autonomy
+        preserve=[bytes.fromhex(commit) for commit in args.get("preserve", ())],
+        target_tokens=args.get("target_tokens"),
+        summarizer=store.summarizer(store) if is_model and store.summarizer is not None else None,
     )
+    if proposes is not None:
+        asked = Asked(_said(action, proposes), tuple(args.get("replaces", ())))
+        options = replace(options, autonomy=AutonomyLevel.COLLABORATIVE, asked=asked)
     return compress(store, options)
 
 
 def _rename(store: Store, action: PolicyAction) -> Any:
-    return rename_branch(store, action.args["branch"], action.args["name"])
+    at = bytes.fromhex(action.args["at"])
+    return rename_branch(store, action.args["branch"], action.args["name"], at=at)
 
 
 def _branch(store: Store, action: PolicyAction) -> Any:

@@ -11,6 +11,7 @@ from typing import Any, Final
 from weakref import ref
 
 from tract.agent.policies.acting import carry_out
+from tract.agent.policies.builtin import defaults
 from tract.agent.policies.kept import KeptPolicies, change_policies, kept_policies, read_policies
 from tract.agent.policies.log import Journal, PolicyRecord
 from tract.agent.policies.policy import Decision, Policy
@@ -24,6 +25,7 @@ from tract.operations.budget import caller_level
 from tract.operations.configure import policies_key
 from tract.operations.proposal import Proposal
 from tract.storage.policy_log import PolicyRow
+from tract.storage.writing import Tip
 from tract.store import Store
 
 _DEEPEST: Final = 4
@@ -63,6 +65,7 @@ class Decider:
         self.own: dict[str, Policy] = {}
         self.asks: Any = None
         self._rested: dict[str, int] = {}
+        self._failed: dict[str, str] = {}
         self._rules: tuple[Policy, ...] = ()
         self._watched: frozenset[str] = frozenset()
         if kept is None:
@@ -111,9 +114,15 @@ class Decider:
 
     def rules(self) -> dict[str, Policy]:
         """Return every policy by name, those that are off too; the application's own hide kept ones."""
-        return {**self.kept.rules, **self.own}
+        rules = {**self.kept.rules, **self.own}
+        known = {rule.kind for rule in rules.values()} | rules.keys()
+        return {**{rule.name: rule for rule in defaults(self.store.config) if rule.kind not in known}, **rules}
 
     # --- what a store asks -----------------------------------------------------------------------
+
+    def watches(self, name: str) -> bool:
+        """Tell whether any policy is asked about events of that name."""
+        return name in self._watched
 
     def before(self, event: Event) -> Event:
         """Return *event* as it may be done.
@@ -133,19 +142,29 @@ class Decider:
         for rule in self._asked(event):
             self._after(rule, event)
 
-    def done(self, verb: str, number: int, written: frozenset[int], args: Mapping[str, Any]) -> None:
+    def done(
+        self, verb: str, number: int, written: frozenset[int], args: Mapping[str, Any], *, tip: Tip | None
+    ) -> None:
         """Let policies see the operation *number*."""
         if policies_key(self.store) in args.get("settings", {}) and verb != "policies":
             self.reread()  # such as undo
         what = _AFTER.get(verb)
         if what is None or self._watched.isdisjoint((f"after_{what}", "after_generate")):
             return  # finding what was written is not free
+        if not self._concerns(f"after_{what}", verb, tip):
+            return
         commits, is_reply = self._written(written)
         event = Event(f"after_{what}", verb, commits=commits, operation=number)
         self.after(event)
         if is_reply and verb in _ASKING:
             usage = args["usages"][-1]["usage"] if args.get("usages") else None
             self.after(replace(event, name="after_generate", args={"usage": usage}))
+
+    def _concerns(self, name: str, verb: str, tip: Tip | None) -> bool:
+        """Tell whether any policy is asked about it: what nobody asks for is not read."""
+        names = (name, "after_generate") if verb in _ASKING else (name,)
+        view = PolicyView(self.store, tip=tip)
+        return any(_is_due(rule, view) for one in names for rule in self._watching(one))
 
     def keep_log(self) -> None:
         """Write what policies said with the operation that is being recorded."""
@@ -163,8 +182,12 @@ class Decider:
     # --- one policy ------------------------------------------------------------------------------
 
     def _asked(self, event: Event) -> Iterator[Policy]:
-        above = ACTING.get()
-        return (rule for rule in self._rules if event.name in rule.watched and rule.name not in above)
+        view = PolicyView(self.store)
+        return (rule for rule in self._watching(event.name) if _is_due(rule, view))
+
+    def _watching(self, name: str) -> list[Policy]:
+        acting = ACTING.get() if name in self._watched else ()
+        return [rule for rule in self._rules if name in rule.watched and rule.name not in acting]
 
     def _before(self, rule: Policy, event: Event) -> Event:
         """Return *event* as *rule* lets it be done."""
@@ -264,6 +287,8 @@ class Decider:
             self._note(rule, event, action, "resting")
             return
         level = self.reach(rule)
+        if action.args.get("issues"):  # there is something to decide
+            level = min(level, AutonomyLevel.COLLABORATIVE)
         if level is AutonomyLevel.MANUAL or self.store.is_writing:
             self._note(rule, event, action, "said")
             return
@@ -272,8 +297,11 @@ class Decider:
                 done = carry_out(self.store, action, rule.name, is_proposal=level is AutonomyLevel.COLLABORATIVE)
         except TractError as error:
             self._note(rule, event, replace(action, reason=f"{action}: {error.message}"), "failed")
-            _warn(f"The policy `{rule.name}` could not {action.verb}: {error.message}")
+            if self._failed.get(rule.name) != error.message:  # once, and not with every commit
+                _warn(f"The policy `{rule.name}` could not {action.verb.replace('_', ' ')}: {error.message}")
+            self._failed[rule.name] = error.message
             return
+        self._failed.pop(rule.name, None)
         self._rested[rule.name] = self.store.clock()
         self._note(rule, event, action, "proposed" if isinstance(done, Proposal) else "done")
 
@@ -315,6 +343,13 @@ class Decider:
         events = () if head is None or not written else states_of(self.store).get(head).events
         found = list(takewhile(lambda one: one.id in written, reversed(events)))
         return tuple([one.hash.hex() for one in reversed(found)]), bool(found) and found[0].origin == "model"
+
+
+def _is_due(rule: Policy, view: PolicyView) -> bool:
+    try:
+        return rule.is_due(view)
+    except Exception:  # noqa: BLE001 - whatever it could not read it says when it is asked
+        return True
 
 
 def _reread(decider: ref[Decider]) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from tract.agent.policies.builtin import KINDS
+from tract.agent.policies.builtin import KINDS, removed
 from tract.agent.policies.policy import Policy, built
 from tract.errors import CorruptStoreError, InvalidInputError, NotCanonicalError, shown
 from tract.objects.decision import AutonomyLevel, autonomy_level
@@ -102,6 +102,10 @@ def with_rule(rule: Policy) -> Callable[[KeptPolicies], KeptPolicies]:
     return lambda kept: replace(kept, rules={**kept.rules, rule.name: rule})
 
 
-def without_rule(name: str) -> Callable[[KeptPolicies], KeptPolicies]:
-    """Return the change that takes the rule *name* out."""
-    return lambda kept: replace(kept, rules={key: rule for key, rule in kept.rules.items() if key != name})
+def without_rule(rule: Policy) -> Callable[[KeptPolicies], KeptPolicies]:
+    """Return the change that takes *rule* out of force, so that it does not come back by itself either."""
+    left = removed(rule)
+    stays = {} if left is None else {left.name: left}
+    return lambda kept: replace(
+        kept, rules={**{key: one for key, one in kept.rules.items() if key != rule.name}, **stays}
+    )

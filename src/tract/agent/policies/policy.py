@@ -55,6 +55,10 @@ class Policy(BaseModel):
         """The events it is asked about."""
         return self.events
 
+    def is_due(self, view: PolicyView) -> bool:  # noqa: ARG002 - for those that wait for something
+        """Tell whether it is to be asked at all; before that nothing of it is read or logged."""
+        return True
+
     def evaluate(self, event: Event, view: PolicyView) -> Decision:
         """Return what is to become of *event*; *view* is what can be seen of the tract."""
         raise NotImplementedError

@@ -13,7 +13,7 @@ from tract.agent.policies.view import PolicyView
 from tract.compile.compiler import compile_commit, size_of, states_of
 from tract.compile.fold import Entry, State
 from tract.history.info import content_of
-from tract.objects.policy import Event, Verdict
+from tract.objects.policy import Event, PolicyAction, Verdict
 from tract.objects.usage import Usage
 from tract.operations.usage import known_usage
 from tract.store import Store
@@ -33,10 +33,11 @@ def replay(store: Store, commit: bytes, rules: Iterable[Policy]) -> list[PolicyR
     rules = tuple(rules)
     watched = frozenset(name for rule in rules for name in rule.watched)
     records: list[PolicyRecord] = []
+    done: list[tuple[str, PolicyAction]] = []
     for step in _steps(store, commit, is_asked=not watched.isdisjoint(_ASKED)):
         for rule in rules:
             if step.event.name in rule.watched:
-                records += _said(rule, step)
+                records += _said(rule, step, done)
     return records
 
 
@@ -65,10 +66,13 @@ class _Tally:
 
 def _steps(store: Store, commit: bytes, *, is_asked: bool) -> Iterator[_Step]:
     """Yield what happened, in order; what a model was asked and called only with *is_asked*."""
-    state, view = states_of(store).get(commit), PolicyView(store, commit)
+    state = states_of(store).get(commit)
+    before: bytes | None = None
     turn: list[Call] = []
     every: list[Call] = []
     for entry in state.entries:
+        placed = entry.placed
+        ahead, before = before or placed.hash, placed.hash
         if entry.shown.message is None:
             continue
         is_reply = is_asked and entry.placed.origin == "model"
@@ -79,8 +83,9 @@ def _steps(store: Store, commit: bytes, *, is_asked: bool) -> Iterator[_Step]:
             call = _call(store, entry)
             turn.append(call)
             every.append(call)
-        yield _Step(Event("before_commit", entry.placed.op, content_of(store, entry.shown.hash)), view)
-        yield _Step(Event("after_commit", entry.placed.op, commits=(entry.placed.hash.hex(),)), view)
+        content = content_of(store, entry.shown.hash)
+        yield _Step(Event("before_commit", placed.op, content), PolicyView(store, ahead))
+        yield _Step(Event("after_commit", placed.op, commits=(placed.hash.hex(),)), PolicyView(store, placed.hash))
         if is_reply:
             yield from _tool_calls(store, entry, _Tally(turn, total(every)))
 
@@ -115,15 +120,22 @@ def _tool_calls(store: Store, entry: Entry, tally: _Tally) -> Iterator[_Step]:
         yield _Step(Event("before_tool_call", "run", args=args), PolicyView(store, entry.placed.hash, tally))
 
 
-def _said(rule: Policy, step: _Step) -> Iterator[PolicyRecord]:
+def _said(rule: Policy, step: _Step, done: list[tuple[str, PolicyAction]]) -> Iterator[PolicyRecord]:
+    """Yield what *rule* says, unless it allows; what it wants a second time is in *done* already."""
     event, view = step
     try:
+        if not rule.is_due(view):
+            return
         decision = rule.evaluate(event, view)
     except Exception as error:  # noqa: BLE001 - whatever an application's function raises
         kind, reason = "error", type(error).__name__
     else:
         if decision is None or (isinstance(decision, Verdict) and decision.kind == "allow"):
             return
+        if isinstance(decision, PolicyAction):
+            if (rule.name, decision) in done:
+                return
+            done.append((rule.name, decision))
         kind, reason = decision.kind if isinstance(decision, Verdict) else "action", decision.reason
     at = datetime.fromtimestamp(view.now / 1_000_000, UTC)
     yield PolicyRecord(at, event.name, event.verb, rule.name, kind, rule.mode, "replayed", reason)
