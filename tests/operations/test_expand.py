@@ -206,6 +206,16 @@ def test_an_agent_can_look_up_what_was_compressed() -> None:
         assert lookup(t._store, "port") == []
 
 
+def test_what_is_looked_up_is_in_the_excerpt_whatever_its_letters() -> None:
+    """Case is ignored as in a search: letters that grow when folded move nothing, accents may be written either way."""
+    with Tract.open() as t:
+        t.user(f"{'Straße und Größe, ' * 300} Zimmer CAFÉ-7 war frei. {LONG * 8}")
+        compress(t, summarizer=lambda _: "Ein Zimmer.")
+        for words in ("café-7", "cafe\u0301-7", "Zimmer"):
+            (found,) = lookup(t._store, words)
+            assert "Zimmer CAFÉ-7 war frei." in found.excerpt
+
+
 def test_a_model_looks_up_what_was_compressed() -> None:
     """It calls the tool in the loop; what it finds comes as a result, and a wrong call as a sentence."""
     model = ScriptedLLM(

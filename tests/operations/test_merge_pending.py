@@ -16,6 +16,7 @@ from tract.errors import (
     MergeConflictError,
     MergeInProgressError,
     NoMergeError,
+    PolicyDeniedError,
     RefConflictError,
 )
 
@@ -277,6 +278,30 @@ def test_a_changed_instruction_and_a_repeated_call_are_concerns(t: Tract) -> Non
     concerns = t.merge("talk", strategy="semantic").concerns
 
     assert {one.kind for one in concerns} >= {"instruction_changed", "same_call"}
+
+
+@pytest.mark.parametrize("on_found", ["reject", "redact"])
+def test_what_a_policy_keeps_out_of_commits_is_in_no_merge_that_waits(tmp_path: Path, on_found: str) -> None:
+    """What was decided is kept in the store like any commit."""
+    path, key = tmp_path / "a.db", "AKIA" + "IOSFODNN7EXAMPLE"
+    with Tract.open(path) as t:
+        asked = t.user("asked")
+        t.branch("dev")
+        t.edit(asked, "asked on dev")
+        t.switch("main")
+        t.edit(asked, "asked on main")
+        t.policies.add("secret_guard", on_found=on_found)
+        result = t.merge("dev").resolve(0, "use", f"with {key}")
+        if on_found == "reject":
+            with pytest.raises(PolicyDeniedError):
+                t.merge_in_progress = result
+        else:
+            t.merge_in_progress = result
+            waiting = t.merge_in_progress
+            assert waiting is not None
+            t.commit_merge(waiting)
+            assert t.compile().messages[0].text.startswith("with ")
+    assert key.encode() not in b"".join(one.read_bytes() for one in tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("other", [None, 0, "merge", {}, object()])

@@ -66,6 +66,25 @@ def test_what_nothing_reaches_is_counted_until_it_is_collected(open_tract: Open)
     assert before.first_at is not None
 
 
+def test_answers_kept_for_reuse_are_counted_apart(open_tract: Open) -> None:
+    """They are no contents and have no commits; until they are dropped they take room."""
+    t = open_tract()
+    t.user("hello")
+    before = stats(t._store)
+    t.reply_cache.put("one", b"x" * 1000)
+    t.reply_cache.put("two", b"y")
+
+    found = stats(open_tract(tract="other")._store)
+
+    digest = 32
+    assert (before.cached_replies, before.cached_reply_bytes) == (0, 0)
+    assert (found.cached_replies, found.cached_reply_bytes) == (2, 1001 + 2 * digest)
+    assert (found.kinds, found.stored_bytes, found.blobs) == (before.kinds, before.stored_bytes, before.blobs)
+    t.reply_cache.clear()
+    dropped = stats(t._store)
+    assert (dropped.cached_replies, dropped.cached_reply_bytes) == (0, 0)
+
+
 def test_the_age_is_that_of_the_first_commit_that_has_it(open_tract: Open) -> None:
     """Each content, note and file is in one age; a day is a day to the microsecond."""
     t, clock = open_tract(), Clock()

@@ -58,10 +58,12 @@ def _rows(found: Stats) -> list[list[Cell]]:
         "branches": found.branches,
         "tags": found.tags,
         "operations": found.operations,
+        "cached replies": found.cached_replies,
     }
     sizes = {
         "stored": found.stored_bytes,
         "only for unreachable": found.unreachable_bytes,
+        "in cached replies": found.cached_reply_bytes,
         "on disk": found.file_bytes,
         "free": found.free_bytes,
     }
