@@ -403,8 +403,6 @@ class Store:
         """Put *config* in force on this handle."""
         self.config = config
         self.database.busy_timeout_seconds = config.busy_timeout_seconds
-        if self.on_config is not None:
-            self.on_config()
 
     def use_counter(self, counter: TokenCounter) -> None:
         """Count with *counter* from now on, and learn under which id its counts are stored."""

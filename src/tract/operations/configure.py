@@ -119,6 +119,8 @@ def put_in_force(store: Store, config: TractConfig) -> None:
     store.use_config(config)
     if is_other_counter:
         store.use_counter(counter_for(config.tokenizer))
+    if store.on_config is not None:
+        store.on_config()
 
 
 def operations_key(store: Store) -> str:
