@@ -9,6 +9,11 @@ if TYPE_CHECKING:
     from tract.agent.conversation import ChatResponse
     from tract.agent.events import ToolFinished, ToolStarted, TurnFinished, TurnStarted
     from tract.agent.limits import Price, RunBudget
+    from tract.agent.orchestrator.callbacks import auto_approve, cli_prompt, log_and_approve, reject_all
+    from tract.agent.orchestrator.orchestrator import Orchestrator
+    from tract.agent.orchestrator.requests import Alternative, CallDecision, CallRequest
+    from tract.agent.orchestrator.steps import OrchestratedCall, OrchestrateResult, OrchestratorStep
+    from tract.agent.orchestrator.triggers import Triggers
     from tract.agent.policies.auto_archive import AutoArchive
     from tract.agent.policies.auto_branch import AutoBranch
     from tract.agent.policies.auto_compress import AutoCompress
@@ -104,6 +109,7 @@ __version__ = "0.1.0"
 
 _HOME = {
     "AgeStats": "tract.operations.stats",
+    "Alternative": "tract.agent.orchestrator.requests",
     "ArtifactContent": "tract.objects.content",
     "AsyncTextStream": "tract.agent.streams",
     "AutoArchive": "tract.agent.policies.auto_archive",
@@ -121,6 +127,8 @@ _HOME = {
     "Brought": "tract.operations.review",
     "Cache": "tract.llm.cached",
     "CachedLLM": "tract.llm.cached",
+    "CallDecision": "tract.agent.orchestrator.requests",
+    "CallRequest": "tract.agent.orchestrator.requests",
     "ChatResponse": "tract.agent.conversation",
     "CherryPickResult": "tract.operations.cherry_pick",
     "ChildResult": "tract.sessions.executor",
@@ -174,6 +182,10 @@ _HOME = {
     "ModelChoice": "tract.objects.config",
     "MoveResult": "tract.operations.moving",
     "OperationInfo": "tract.objects.operation",
+    "OrchestrateResult": "tract.agent.orchestrator.steps",
+    "OrchestratedCall": "tract.agent.orchestrator.steps",
+    "Orchestrator": "tract.agent.orchestrator.orchestrator",
+    "OrchestratorStep": "tract.agent.orchestrator.steps",
     "OutputContent": "tract.objects.content",
     "Policy": "tract.agent.policies.policy",
     "PolicyAction": "tract.objects.policy",
@@ -239,16 +251,22 @@ _HOME = {
     "TractError": "tract.errors",
     "TractInfo": "tract.sessions.tracts",
     "TractTree": "tract.sessions.tracts",
+    "Triggers": "tract.agent.orchestrator.triggers",
     "TurnFinished": "tract.agent.events",
     "TurnStarted": "tract.agent.events",
     "UndoResult": "tract.operations.undo",
     "Usage": "tract.objects.usage",
     "Verdict": "tract.objects.policy",
+    "auto_approve": "tract.agent.orchestrator.callbacks",
+    "cli_prompt": "tract.agent.orchestrator.callbacks",
     "extractive": "tract.operations.summary",
+    "log_and_approve": "tract.agent.orchestrator.callbacks",
+    "reject_all": "tract.agent.orchestrator.callbacks",
 }
 
 __all__ = [
     "AgeStats",
+    "Alternative",
     "ArtifactContent",
     "AsyncTextStream",
     "AutoArchive",
@@ -266,6 +284,8 @@ __all__ = [
     "Brought",
     "Cache",
     "CachedLLM",
+    "CallDecision",
+    "CallRequest",
     "ChatResponse",
     "CherryPickResult",
     "ChildResult",
@@ -319,6 +339,10 @@ __all__ = [
     "ModelChoice",
     "MoveResult",
     "OperationInfo",
+    "OrchestrateResult",
+    "OrchestratedCall",
+    "Orchestrator",
+    "OrchestratorStep",
     "OutputContent",
     "Policy",
     "PolicyAction",
@@ -384,12 +408,17 @@ __all__ = [
     "TractError",
     "TractInfo",
     "TractTree",
+    "Triggers",
     "TurnFinished",
     "TurnStarted",
     "UndoResult",
     "Usage",
     "Verdict",
+    "auto_approve",
+    "cli_prompt",
     "extractive",
+    "log_and_approve",
+    "reject_all",
 ]
 
 
