@@ -80,7 +80,7 @@ def assess(t: Handle, store: Store) -> Assessment:
         pinned_tokens=_tokens([one for one in visible if one.priority == "pinned"]),
         skipped_tokens=_tokens([one for one in entries if one.priority == "skip" and not one.covers]),
         covered_tokens=_tokens([one for one in entries if one.covers]),
-        open_proposals=sum(one.state == "open" for one in view.proposals),
+        open_proposals=view.open_proposals,
         cached_share=_cached(store, visible),
     )
 

@@ -155,6 +155,11 @@ class PolicyView:
         rows = self.__store.all(q.PROPOSALS, tract_id=self.__store.tract_id)
         return tuple([_asked(row) for row in map(ProposalRow._make, rows)])
 
+    @property
+    def open_proposals(self) -> tuple[str, ...]:
+        """The verb of each proposal that waits for a yes."""
+        return tuple([one.verb for one in self.proposals if one.state == "open"])
+
     def refused(self, policy: str) -> tuple[Asked, ...]:
         """Return what *policy* wanted and somebody said no to: rejected, or taken back by undo, among the newest."""
         rejected = [one for one in self.proposals if one.policy == policy and one.state == "rejected"]
