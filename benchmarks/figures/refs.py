@@ -75,7 +75,7 @@ def _merge_conflict(t: Any) -> float:
 
 
 def _spawn(t: Any) -> float:
-    """Start a child that knows everything; what it adds to the store is counted by `spawn rows`."""
+    """Start a child that knows everything; `spawn rows` counts what that adds to the store."""
     return _timed(lambda: t.spawn("work"))
 
 
@@ -83,14 +83,6 @@ def _first_commit(t: Any) -> float:
     """Start a child outside the clock, let it say its first word inside it."""
     child = t.spawn("work")
     return _timed(lambda: child.user("On it."))
-
-
-def _first_context(t: Any) -> float:
-    """Start a child of a parent that knows its context, and compile the child's first one."""
-    t.compile()
-    child = t.spawn("work")
-    child.user("On it.")
-    return _timed(child.compile)
 
 
 _VERBS: dict[str, Callable[[Any], float]] = {
@@ -102,7 +94,6 @@ _VERBS: dict[str, Callable[[Any], float]] = {
     "undo": _undo,
     "spawn": _spawn,
     "spawn, first commit": _first_commit,
-    "spawn, first context": _first_context,
     "merge": _merge,
     "merge changes": _merge_changes,
     "merge conflict": _merge_conflict,

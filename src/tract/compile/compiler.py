@@ -72,9 +72,9 @@ class States:
 
     def begin_with(self, other: States) -> None:
         """Know what *other*, of a handle beside this one, knows: its states are of the same commits."""
-        newest = list(other._states.items())[-self._store.config.cached_states :]  # noqa: SLF001 - one of its own
+        newest = list(other._states.items())[-self._store.config.cached_states :]
         self._states.update(newest)
-        self._configs, self._sent = other._configs, other._sent  # noqa: SLF001
+        self._configs, self._sent = other._configs, other._sent
 
     def get(self, commit: bytes, tip: Tip | None = None) -> State:
         """Return the fold of *commit* (whose *tip* may be known), extending the nearest known state before it.
