@@ -31,6 +31,9 @@ _HOST_RULES: Final = "local all guarded scram-sha-256\nlocal all all trust\n"
 _SETTINGS: Final = {
     "listen_addresses": "",
     "fsync": "off",
+    "full_page_writes": "off",
+    "wal_level": "minimal",
+    "max_wal_senders": "0",
     "shared_buffers": "16MB",
     "max_connections": "60",
     "autovacuum": "off",

@@ -5,6 +5,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
+from functools import partial
 from itertools import count, islice
 from pathlib import Path
 from typing import Any
@@ -84,10 +85,7 @@ def first_context(bench: Bench) -> Iterator[Row]:
             handle = stack.enter_context(bench.opened(bench.systems["tract"], n))
             assert isinstance(handle, TractHandle)
             t, at = handle.tract, handle.tract.head
-            contestants: dict[str, Callable[[], float]] = {
-                "child": lambda t=t: _first_context(t),
-                "read": lambda t=t, at=at: _read_again(t, at),
-            }
+            contestants = {"child": partial(_first_context, t), "read": partial(_read_again, t, at)}
             found = interleave(contestants, rounds=bench.rounds)
         yield Row(
             figure="spawn, first context", system="tract", n=n, value=found["child"].median * 1e6, unit="us",
