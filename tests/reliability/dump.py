@@ -40,6 +40,19 @@ def connected(path: Path | str) -> Iterator[Any]:
             yield _Beside(beside)
 
 
+@contextmanager
+def held(path: Path | str) -> Iterator[None]:
+    """Hold what every writer waits for."""
+    with connected(path) as other:
+        if elsewhere() is None:
+            other.execute("BEGIN IMMEDIATE")
+        else:
+            other.execute("BEGIN")
+            other.execute("SELECT 1 FROM tracts FOR NO KEY UPDATE")
+        yield
+        other.execute("ROLLBACK")
+
+
 def rows_of(connection: Any) -> Rows:
     """Return every row of every table, in a fixed order; not the search index, which is no part of what is stored."""
     return {

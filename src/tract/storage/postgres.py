@@ -300,16 +300,36 @@ def in_turn(database: Database, change: Callable[[Database], None]) -> None:
         raise
 
 
+def lock_tables(connection: Connection, seconds: float) -> None:
+    """Keep everybody else out of the store's tables until the transaction ends; wait up to *seconds* for each.
+
+    First the table that every writer begins with, so that no operation is under way when the others are taken.
+    """
+    connection.execute(text(f"SET LOCAL lock_timeout = {max(1, round(seconds * 1000))}"))
+    others = sorted(_visible_tables(connection) - {"tracts"})
+    for names in ("tracts", ", ".join(f'"{name}"' for name in others)):
+        connection.execute(text(f"LOCK TABLE {names} IN ACCESS EXCLUSIVE MODE"))
+
+
+def is_busy(error: BaseException) -> bool:
+    """Tell whether *error* says that others held a lock."""
+    original = getattr(error, "orig", None) or error
+    return getattr(original, "sqlstate", None) in {_LOCK_TIMEOUT, *_WAITED_FOR_EACH_OTHER}
+
+
+def _visible_tables(connection: Connection) -> set[str]:
+    # Not `to_regclass`: it answers from a cache that a process which waited for its turn has not renewed.
+    sql = "SELECT relname FROM pg_catalog.pg_class WHERE relname = ANY(:names) AND pg_table_is_visible(oid)"
+    return {name for (name,) in connection.execute(text(sql), {"names": sorted(_all_tables())})}
+
+
 def holds_store(database: Database) -> bool:
     """Tell whether the database holds a store.
 
     Raises:
         NotAStoreError: It holds tables of other applications under our names.
     """
-    # Not `to_regclass`: it answers from a cache that a process which waited for its turn has not renewed.
-    sql = "SELECT relname FROM pg_catalog.pg_class WHERE relname = ANY(:names) AND pg_table_is_visible(oid)"
-    rows = database.connection.execute(text(sql), {"names": sorted(schema.metadata.tables)})
-    found = {name for (name,) in rows}
+    found = _visible_tables(database.connection) & set(schema.metadata.tables)
     if found and not found >= _TABLES:
         raise NotAStoreError(database.location, f"it holds another application's table `{min(found)}`")
     return bool(found)
