@@ -76,9 +76,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if isinstance(item, pytest.Function) and _is_hypothesis_test(item.obj):
             item.add_marker("property")
     if config.getoption("store") == "postgresql":
-        left_out = [item for item in items if item.get_closest_marker("about_files") is not None]
+        left_out = [item for item in items if _is_of_sqlite(item)]
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in left_out]
+
+
+def _is_of_sqlite(item: pytest.Item) -> bool:
+    """Tell whether *item* is about files, or has a twin that runs on PostgreSQL anyway."""
+    parameters = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+    return item.get_closest_marker("about_files") is not None or parameters.get("store_url") == "sqlite"
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -131,7 +137,7 @@ def postgres_url(postgres: Postgres) -> Iterator[str]:
 def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """Return where a store can be made: once a new file, once an empty PostgreSQL database."""
     if request.param == "sqlite":
-        return str(tmp_path / "store.db")  # a database of its own with `--store=postgresql`
+        return str(tmp_path / "store.db")
     url: str = request.getfixturevalue("postgres_url")
     return url
 

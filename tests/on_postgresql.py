@@ -1,8 +1,8 @@
 """Answers how tests written for files run on PostgreSQL: what a test opens as a file is a database of its own there.
 
 `pytest --store=postgresql` does it. Only where a store is found is changed, in this process and in those it starts;
-what is then done is done by the package as it is. A file's name stands for a database named after it, which exists from the
-first opening that may create it. A store in memory is one of a few databases that are emptied and used again.
+what is then done is done by the package as it is. A file's name stands for a database named after it, which exists
+from the first opening on. A store in memory is one of a few databases that are emptied and used again.
 """
 
 from __future__ import annotations

@@ -15,7 +15,8 @@ from tract.sessions.opening import open_tract
 
 _MOST_STATEMENTS = 150
 _ALL = WRITES | MERGES
-_AFTERWARDS = ("ROLLBACK", "VACUUM", "SELECT pg_total_relation_size", "PRAGMA wal_checkpoint(TRUNCATE)", "PRAGMA page_", "PRAGMA freelist")
+_ON_SIZES = ("PRAGMA page_", "PRAGMA freelist", "SELECT pg_total_relation_size")
+_AFTERWARDS = ("ROLLBACK", "VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)", *_ON_SIZES)
 """What follows once a write is durable, or was dropped: it cannot fail the write."""
 
 
