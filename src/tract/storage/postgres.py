@@ -40,6 +40,7 @@ _LONGEST_WAIT_MS: Final = 2**31 - 1
 _CONNECT_SECONDS: Final = 10
 _LOCK_TIMEOUT: Final = "55P03"
 _WAITED_FOR_EACH_OTHER: Final = frozenset({"40P01", "40001"})
+_NO_SUCH: Final = frozenset({"42P01", "42703"})  # table or column: somebody changed the schema by hand
 _DRIVERS: Final = frozenset({"postgresql", "postgres", "postgresql+psycopg"})
 _SECRETS: Final = ("password", "sslpassword")
 _INDEX_LOCK: Final = 0x74726164  # advisory: one process writes to the search index, or erases, at a time
@@ -207,8 +208,8 @@ def translate(error: BaseException, location: str) -> TractError:
         return DiskFullError("The database server's disk is full.", hint="Free some space and try again.")
     if state == "25006":
         return ReadOnlyError()
-    if state.startswith("XX"):
-        return CorruptStoreError(f"PostgreSQL cannot read `{location}`.")
+    if state.startswith("XX") or state in _NO_SUCH:
+        return CorruptStoreError(f"PostgreSQL cannot read `{location}`: {str(error).splitlines()[0]}.")
     return StorageError(f"PostgreSQL: {str(error).splitlines()[0] if str(error) else type(error).__name__}.")
 
 
