@@ -99,7 +99,7 @@ def _stores_of_one_test(request: pytest.FixtureRequest) -> Iterator[None]:
     yield
     found = elsewhere()
     if found is not None:
-        found.forget_below(request.node.funcargs.get("tmp_path"))
+        found.forget_below((request.node.funcargs or {}).get("tmp_path"))  # none once interrupted
 
 
 def _torture_seed() -> int:
