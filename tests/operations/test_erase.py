@@ -462,6 +462,7 @@ def test_answers_kept_for_reuse_are_dropped(path: Path) -> None:
         assert t.fsck() == []
 
 
+@pytest.mark.about_files
 def test_copies_made_before_a_migration_are_named(path: Path) -> None:
     """They stand beside the file and hold what was erased; whether to delete them is for people."""
     with Tract.open(path) as t:

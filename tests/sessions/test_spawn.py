@@ -453,6 +453,19 @@ def test_fsck_finds_a_tract_that_says_it_came_from_elsewhere(tmp_path: Path, dam
         assert [(finding.id, finding.object) for finding in t.fsck()] == [("link-wrong", "child")]
 
 
+@pytest.mark.parametrize("damage", ["{", "[]", "\x7f}"])
+def test_fsck_goes_on_where_it_cannot_be_read_where_a_tract_came_from(tmp_path: Path, damage: str) -> None:
+    """The log's check says that the operation is damaged."""
+    with Tract.open(tmp_path / "a.db") as t:
+        t.spawn("work", name="child")
+    with connected(tmp_path / "a.db") as connection:
+        connection.execute("UPDATE operations SET args = ? WHERE verb = 'init' AND tract_id > 1", (damage,))
+        connection.commit()
+
+    with Tract.open(tmp_path / "a.db") as t:
+        assert [(finding.id, finding.object) for finding in t.fsck()] == [("operation-damaged", "child@1")]
+
+
 # --- work that comes home without a collapse -----------------------------------------------------------
 
 
