@@ -11,6 +11,7 @@ import atexit
 import contextlib
 import hashlib
 import os
+import shutil
 from pathlib import Path
 from typing import Any, Final
 
@@ -117,6 +118,12 @@ class Elsewhere:
             connection.execute(_RESET.encode())
         self._free.append(name)
 
+    def copy(self, source: str | Path, target: str | Path) -> None:
+        """Let *target* stand for a copy of what *source* stands for; nobody may have that open."""
+        name, copy = self.database_of(source), self.database_of(target)
+        self.run(f"DROP DATABASE {copy}")
+        self.run(f"CREATE DATABASE {copy} TEMPLATE {name}")
+
     def forget_below(self, folder: Path | None) -> None:
         """Drop the databases of files in *folder*, and of those whose folder is gone."""
         for where, name in list(self._made.items()):
@@ -132,6 +139,14 @@ _elsewhere: Elsewhere | None = None
 def elsewhere() -> Elsewhere | None:
     """Return where stores are found instead, if they are."""
     return _elsewhere
+
+
+def copy_store(source: Path, target: Path) -> Path:
+    """Copy a store that nobody has open, and return *target*."""
+    if _elsewhere is None:
+        return Path(shutil.copy(source, target))
+    _elsewhere.copy(source, target)
+    return target
 
 
 def redirect(server: Postgres) -> Elsewhere:
