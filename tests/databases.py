@@ -98,7 +98,8 @@ def running_postgres() -> Iterator[Postgres]:
         settings = [f"-c{name}={value}" for name, value in _SETTINGS.items()]
         with (folder / "log").open("wb") as log:
             command = [str(programs / "postgres"), "-D", str(data), "-k", str(folder), *settings]
-            server = subprocess.Popen(command, stdout=log, stderr=log, cwd=folder, **account)
+            # In a session of its own: Ctrl-C is for the tests, which still need it to end.
+            server = subprocess.Popen(command, stdout=log, stderr=log, cwd=folder, start_new_session=True, **account)
         try:
             postgres = Postgres(folder, programs)
             _wait_until_ready(postgres, server, folder / "log")
