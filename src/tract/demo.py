@@ -1,4 +1,4 @@
-"""Shows the main job on a real conversation: commit, reopen, compile, change, branch, merge, undo, send.
+"""Shows the main job on a real conversation: commit, reopen, compile, change, branch, merge, undo, compress, send.
 
 Everything printed is computed by the calls shown beside it, in a temporary folder and without a
 network. The text is the same on every run, so it names commits by their place and not by their hash.
@@ -16,6 +16,7 @@ from tract.compile.context import CompiledContext
 from tract.formats.validate import validate_anthropic, validate_openai
 from tract.importers import import_messages
 from tract.objects.hashing import parse_json
+from tract.operations.compress import CompressResult
 from tract.porcelain.tract import Tract
 
 Kind: TypeAlias = Literal["title", "code", "result"]
@@ -52,6 +53,7 @@ def run() -> Iterator[Line]:
             yield from _change(t)
             yield from _branch(t)
             yield from _merge(t)
+            yield from _compress(t)
             yield from _send(t)
             yield from _check(t)
 
@@ -122,6 +124,19 @@ def _merge(t: Tract) -> Iterator[Line]:
     yield Line("code", "t.undo()")
     t.undo()
     yield _sizes(main, t.compile())
+
+
+def _compress(t: Tract) -> Iterator[Line]:
+    yield Line("title", "Compress what lies behind, offline; every original can be opened again")
+    before = t.compile()
+    yield Line("code", "result = t.compress(end=reply)")
+    result = t.compress(end=before.commit_hashes[-3], autonomy="autonomous")
+    assert isinstance(result, CompressResult)
+    yield _sizes("before", before)
+    yield _sizes("after", t.compile())
+    yield Line("code", "t.expand(summary).originals")
+    originals = [len(t.expand(summary).originals) for summary in result.commits]
+    yield Line("result", f"{sum(originals)} originals behind {len(originals)} summaries; pinned ones stayed")
 
 
 def _send(t: Tract) -> Iterator[Line]:

@@ -420,6 +420,7 @@ class Operation:
         joined: How often each verb was part of it, in a batch.
         has_values: Whether it has written a setting or a usage.
         written: Row ids of the commits it has written.
+        restored: Row ids of the contents and files that were gone and that these say again.
     """
 
     def __init__(self, store: Store, verb: str, args: dict[str, Any], *, undoes: int | None = None) -> None:
@@ -434,7 +435,7 @@ class Operation:
         self._previous: bytes | None = None
         self.moves = RefMoves()
         self.has_values = self._is_outdated = False
-        self.written: set[int] = set()
+        self.written, self.restored = set[int](), set[int]()
 
     # --- beginning and ending ----------------------------------------------------------------------
 
@@ -590,6 +591,8 @@ class Operation:
                 require_kept(self._database, parent)
         if self.store.counter_id is None:
             self.store.counter_id = counter_id(self._database, self.store.counter.name)
-        written = write_commit(self._database, draft, parents, self.store.counter_id)
+        written = write_commit(self._database, draft, parents, self.store.counter_id, restored=self.restored)
+        if self.restored:
+            self.store.memo.clear()  # contexts that hold what is back were remembered without it
         self.written.add(written.id)
         return written

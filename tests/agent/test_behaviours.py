@@ -94,7 +94,7 @@ def test_any_behaviour_leaves_a_valid_history(acts: list[tuple[Any, ...]]) -> No
     """In every format after every act; errors are ours; and a run can always go on to an end."""
     with Tract.open(durability="off") as t:
         for tool in (good, bad, other):
-            t.tool(tool)
+            t.tools.add(tool)
         for act in acts:
             with suppress(TractError):
                 _act(t, act)

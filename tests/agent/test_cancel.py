@@ -62,7 +62,7 @@ def test_cancel_at_each_await(name: str) -> None:
                     await asyncio.sleep(0)
                 return n
 
-            t.tool(slow, idempotent=True)
+            t.tools.add(slow, idempotent=True)
             if name == "agenerate":
                 t.user("Hi!")
             was_cancelled = asyncio.run(_cancelled_after(rounds, start(t)))

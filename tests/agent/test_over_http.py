@@ -55,7 +55,7 @@ def test_a_conversation_with_tools_thinking_and_an_image(provider_server: Provid
     parts: list[AnyPart] = [TextPart("What is this?"), ImagePart("image/png", _PNG)]
     with Tract.open(**where(provider_server, provider)) as t:
         t.system("Be brief.")
-        t.tool(weather)
+        t.tools.add(weather)
         result = t.run("The weather in Rome and Oslo?")
         streamed = t.stream(parts)
         text = "".join(streamed)
@@ -80,7 +80,7 @@ def test_the_same_history_goes_on_with_another_provider(provider_server: Provide
         provider_server.script.call_tools([{"name": "weather", "arguments": {"city": f"city {number}"}}])
         provider_server.script.say(f"Reply {number}.")
         with Tract.open(tmp_path / "a.db", **where(provider_server, provider)) as t:
-            t.tool(weather)
+            t.tools.add(weather)
             assert t.run(f"Question {number}?").text == f"Reply {number}."
             require_valid(t)
 

@@ -21,6 +21,7 @@ from tract.errors import (
     TractError,
 )
 from tract.objects.policy import EVENTS
+from tract.operations.stats import stats
 from tract.testing import ScriptedLLM
 
 
@@ -33,12 +34,12 @@ def t(open_tract: Callable[..., Tract]) -> Tract:
 def test_a_denied_commit_never_existed(t: Tract) -> None:
     """Nothing of it is in the history, the operation log or the database; the log of policies tells of the denial."""
     t.policies.add(lambda _event, _view: Verdict("deny", "no teas"), name="no_tea", on=("before_commit",))
-    before = (len(t.operations), t.status().head, t.stats().blobs)
+    before = (len(t.operations), t.status().head, stats(t._store).blobs)
 
     with pytest.raises(PolicyDeniedError, match=r"`no_tea` denied this: no teas") as caught:
         t.user("Which teas are there?")
 
-    assert (len(t.operations), t.status().head, t.stats().blobs) == before
+    assert (len(t.operations), t.status().head, stats(t._store).blobs) == before
     assert (caught.value.policy, caught.value.event, caught.value.is_asking) == ("no_tea", "before_commit", False)
     assert [(one.policy, one.verdict, one.outcome) for one in t.policies.log] == [("no_tea", "deny", "denied")]
 
@@ -506,7 +507,7 @@ def test_a_denied_tool_call_is_told_to_the_model(tmp_path: Path) -> None:
         )
         t.policies.add(lambda event, _view: seen.append(event), name="eyes", on=("after_tool_call",))
 
-        @t.tool
+        @t.tools.add
         def search(q: str) -> str:
             """Search."""
             ran.append(q)

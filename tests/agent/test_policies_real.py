@@ -95,13 +95,13 @@ def test_tool_rules_limit_what_a_model_calls(tmp_path: Path) -> None:
     with Tract.open(tmp_path / "a.db", llm=ScriptedLLM(script)) as t:
         t.policies.add("tool_rules", allow=["sea*"], max_calls=2)
 
-        @t.tool
+        @t.tools.add
         def search(q: str) -> str:
             """Search."""
             ran.append(q)
             return "found"
 
-        @t.tool
+        @t.tools.add
         def drop(q: str) -> str:
             """Drop."""
             ran.append(f"dropped {q}")

@@ -417,7 +417,7 @@ def test_a_call_that_was_under_way_is_reported_or_made_again(
             first_is_kept.set()
 
     with Tract.open(llm=model([call(1, "count"), call(2, "count")], "Done.")) as t:
-        t.tool(count, idempotent=idempotent)
+        t.tools.add(count, idempotent=idempotent)
         with pytest.raises(SystemExit):
             t.run("Go.", on_event=kept)
         assert said(t)[-1] == ("tool", "1")

@@ -70,7 +70,7 @@ def _go_on(store: Path, notes: Path, *, idempotent: bool) -> RunResult:
 
     with Tract.open(store, llm=model(ToolCall("z", "note", '{"name": "last", "seconds": 0}'), "Done.")) as t:
         require_valid(t)
-        t.tool(note, idempotent=idempotent)
+        t.tools.add(note, idempotent=idempotent)
         result = t.run()
         require_valid(t)
         return result

@@ -220,14 +220,14 @@ def test_a_raw_schema_is_handed_on_as_it_is() -> None:
 
 
 def test_the_toolbox_is_a_mapping_of_tools() -> None:
-    """`t.tool` adds; the function stays what it was."""
+    """`t.tools.add` adds; the function stays what it was."""
     with Tract.open() as t:
 
-        @t.tool
+        @t.tools.add
         def one() -> int:
             return 1
 
-        @t.tool(name="second", idempotent=True, description="Two.")
+        @t.tools.add(name="second", idempotent=True, description="Two.")
         def two() -> int:
             return 2
 

@@ -7,6 +7,7 @@ import pytest
 from click.shell_completion import CompletionItem
 
 from tests.cli.conftest import Run, on_terminal
+from tract import Tract
 from tract.cli._context import CHILD, TRACT
 from tract.cli.main import root
 
@@ -170,3 +171,17 @@ def test_names_of_tracts_and_children_complete(team: Run) -> None:
     assert complete(CHILD, "") == ["trains"]
     Path(".tract.db").rename("gone.db")
     assert complete(TRACT, "") == []
+
+
+def test_a_snippet_is_wrapped_between_words_on_a_terminal(tmp_path: Path) -> None:
+    """A hit is indented below its commit and no line is longer than the terminal; piped it is one line."""
+    words = " ".join(f"harbour{number}" for number in range(60))
+    with Tract.open(tmp_path / ".tract.db") as t:
+        t.user(words)
+
+    plain = on_terminal("search", "harbour7", folder=tmp_path, NO_COLOR="1").replace("\r", "")
+    shown = [line for line in plain.split("\n")[1:] if line]
+
+    assert len(shown) > 1
+    assert all(line.startswith("    ") and len(line) <= 100 for line in shown)
+    assert {word.strip("…") for line in shown for word in line.split()} - {""} <= set(words.split())

@@ -173,4 +173,5 @@ def test_stats(store: Run) -> None:
     assert document["kinds"][0]["kind"] == "dialogue"
     assert document["ages"][0] == {"most_days": 1, "count": 3, "stored_bytes": document["stored_bytes"]}
     assert document["dedup_ratio"] == 1.0
+    assert (values["cached replies"], document["cached_replies"], document["cached_reply_bytes"]) == ("0", 0, 0)
     assert document["last_at"] >= document["first_at"]

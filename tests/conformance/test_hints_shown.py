@@ -5,11 +5,23 @@ from __future__ import annotations
 import copy
 import pickle
 import traceback
+from collections.abc import Callable
 
 import pytest
 
 from tract import Tract
-from tract.errors import BranchNotFoundError, ErasedMeanwhileError, NoModelError, TractError
+from tract.errors import (
+    BranchNotFoundError,
+    ConnectionLostError,
+    DiskFullError,
+    ErasedMeanwhileError,
+    NoModelError,
+    PolicyDeniedError,
+    RefConflictError,
+    SummaryError,
+    ToolNotFoundError,
+    TractError,
+)
 
 
 def _last_lines(error: BaseException) -> list[str]:
@@ -47,13 +59,25 @@ def test_a_hint_given_later_takes_the_place_of_the_first() -> None:
     assert _last_lines(error)[1:] == ["Somebody was here."]
 
 
-@pytest.mark.parametrize("way", [copy.copy, lambda error: pickle.loads(pickle.dumps(error))], ids=["copy", "pickle"])
-def test_a_copy_shows_the_hint_once(way: object) -> None:
-    """Errors travel between processes with all they say."""
-    assert callable(way)
-    error = NoModelError("No model.")
+ERRORS = (
+    NoModelError("No model."),
+    RefConflictError("main", "aa", None),
+    ErasedMeanwhileError("main", "aa"),
+    SummaryError("it is empty", best="a text", commits=("aa",)),
+    ConnectionLostError("a server"),
+    DiskFullError("No room.", hint="Make room."),
+    ToolNotFoundError("look"),
+    PolicyDeniedError("rule", "before_commit", "It must not."),
+)
 
+
+@pytest.mark.parametrize("way", [copy.copy, lambda error: pickle.loads(pickle.dumps(error))], ids=["copy", "pickle"])
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: error.code)
+def test_a_copy_says_what_the_error_says(error: TractError, way: Callable[[TractError], TractError]) -> None:
+    """Errors travel between processes with all they say, whatever they were made of; the hint is shown once."""
     same = way(error)
 
-    assert (same.hint, _last_lines(same)) == (error.hint, _last_lines(error))
+    assert type(same) is type(error)
+    assert (repr(same), vars(same), _last_lines(same)) == (repr(error), vars(error), _last_lines(error))
     assert len(_last_lines(same)) == 2
+    assert repr(same) == f"{type(error).__name__}({error.message!r})"

@@ -20,9 +20,10 @@ def test_the_demo_shows_a_correct_result() -> None:
 
     assert "True" in text
     assert "merged: 0 conflicts, nothing lost" in text
-    assert "11 messages, valid" in text
-    assert "system and 9 messages, valid" in text
-    assert text[-1] == "0 problems in 15 commits"
+    assert "5 originals behind 2 summaries; pinned ones stayed" in text
+    assert "8 messages, valid" in text
+    assert "system and 5 messages, valid" in text
+    assert text[-1] == "0 problems in 17 commits"
 
 
 def test_the_conversation_is_one_of_the_recorded_ones() -> None:

@@ -6,11 +6,13 @@ import random
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 from tests.formats.build import conversations
 from tests.formats.every import NOTHING_TO_SEND, refused
+from tests.operations.pending import keep_merge
 from tract import CommitInfo, CompiledContext, Request, Resolution, TokenBudget, TokenBudgetWarning, ToolCall, Tract
 from tract.errors import ModelError, TractError
 from tract.testing import ScriptedLLM
@@ -75,6 +77,7 @@ class World:
             is_done = self.do(verb, t)
         self._stand_somewhere(t)
         assert_sendable(t.compile(verify=True))
+        assert_counted(t)
         if not is_done and not others and verb not in SEVERAL:
             assert seen(t) == before, f"{verb} was refused, and changed what is shown"
         made = len(t.operations) - count
@@ -111,6 +114,7 @@ class World:
         for t in self.handles:
             self._stand_somewhere(t)
             assert_sendable(t.compile(verify=True))
+            assert_counted(t)
         for commit in self.acknowledged - self.removed:
             self.first.show(commit)
 
@@ -257,7 +261,8 @@ class World:
         if self._chance(0.2):
             t.abort_merge()
         else:
-            self.rnd.choice([t.commit_merge, t.commit_merge, t.save_merge])(result)
+            finish: Any = self.rnd.choice([t.commit_merge, t.commit_merge, partial(keep_merge, t)])
+            finish(result)
 
     def _cherry_pick(self, t: Tract) -> None:
         name = self._other_branch(t)
@@ -366,6 +371,11 @@ def assert_sendable(context: CompiledContext) -> None:
     assert len(set(context.commit_hashes)) == len(context.commit_hashes)
     is_said = any(message.role == "user" and message.text.strip() for message in context.messages)
     assert [one for one in refused(context) if is_said or one.rule not in NOTHING_TO_SEND] == []
+
+
+def assert_counted(t: Tract) -> None:
+    """What is noted of the size of the context is what the messages cost."""
+    assert t.status().context_tokens == t.compile(budget=1 << 40).token_count
 
 
 def play(path: Path, rnd: random.Random, steps: int) -> list[tuple[str, str]]:

@@ -149,6 +149,21 @@ def test_equal_call_ids_of_different_turns_are_different_exchanges() -> None:
         assert_valid(t)
 
 
+def test_calls_of_one_id_at_a_time_are_told_apart_as_they_are_when_sent() -> None:
+    """Two calls of one id, then two results: each has one, so neither call can be covered without it."""
+    with Tract.open() as t:
+        calls = [t.assistant(f"I look {number} {LONG}", tool_calls=[CALL]) for number in range(2)]
+        for number in range(2):
+            t.tool_result("call_1", f"found {number} {LONG}")
+        sent = t.compile().to_openai()
+        for call in calls:
+            with pytest.raises(InvalidInputError, match="nothing to compress"):
+                compress(t, [call])
+        assert t.compile().to_openai() == sent
+        t.assistant("Done.")
+        assert len(compress(t).summaries[0].covers) == 5
+
+
 def test_later_edits_and_annotations_of_covered_messages_hold_when_they_show_again() -> None:
     """Hidden messages can be edited, skipped and pinned; the revert shows them so."""
     with Tract.open() as t:
@@ -411,6 +426,17 @@ def test_a_summary_of_something_sensitive_is_sensitive() -> None:
         assert isinstance(hidden, SummaryContent)
         assert isinstance(plain, SummaryContent)
         assert (hidden.sensitive, plain.sensitive) == (True, False)
+
+
+def test_the_result_says_what_was_written() -> None:
+    """Also where a policy changed it: what was taken out of the summary is not in the result."""
+    with Tract.open() as t:
+        said(t, 3)
+        t.policies.add("secret_guard", on_found="redact")
+        (summary,) = done(t.compress(content="with AKIA" + "IOSFODNN7EXAMPLE")).summaries
+        assert f"[summary] {summary.text}" == t.compile().messages[0].text
+        assert "IOSFODNN7" not in summary.text
+        assert summary.tokens_after == t.get("HEAD").tokens
 
 
 def test_a_summary_can_be_edited_pinned_and_skipped_like_any_message() -> None:

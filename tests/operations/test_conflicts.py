@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
 from tests.operations.merging import write
 from tract import Conflict, Resolution, Tract
+from tract.errors import InvalidInputError
 
 
 @pytest.fixture
@@ -94,6 +96,18 @@ def test_the_same_conflict_found_twice_is_equal(t: Tract) -> None:
     t.commit_merge(t.merge("dev").resolve(earlier, "theirs"))
 
     assert texts(t)[1] == "question of dev"
+
+
+@pytest.mark.parametrize("wrong", [1, -2, True, None, "x", [], 0.0])
+def test_what_is_no_conflict_of_the_merge_is_refused(t: Tract, wrong: Any) -> None:
+    """An index counts from either end; nothing is decided by mistake."""
+    result = t.merge("dev")
+
+    with pytest.raises(InvalidInputError, match="not one of the result"):
+        result.resolve(wrong, "ours")
+
+    assert result.unresolved == result.conflicts
+    assert result.resolve(-1, "ours").unresolved == ()
 
 
 @pytest.mark.parametrize(

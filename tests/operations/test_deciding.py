@@ -176,13 +176,13 @@ def test_a_result_lands_only_where_it_was_made(t: Tract, scene: Scene) -> None:
     with pytest.raises(RefConflictError, match="`main` is at") as caught:
         t.apply(result)
     assert (caught.value.actual, caught.value.expected) == (moved.hash, moved.parents[0])
+    assert stored(t) == before
     t.reset(moved.parents[0], mode="hard")
     t.branch("elsewhere")
     with pytest.raises(RefConflictError):
         t.apply(result)
     t.switch("main")
     assert texts(t) != after
-    assert before
 
     done = t.apply(result)
     assert texts(t) == after

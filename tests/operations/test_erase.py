@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from sqlalchemy import LargeBinary, Text
 from tests.databases import Postgres
 from tests.on_postgresql import elsewhere
 from tests.operations.histories import compressed
+from tests.operations.pending import keep_merge
 from tests.reliability.dump import connected, dump
 from tests.reliability.verbs import make_history, make_merges
 from tract import EraseResult, FilePart, Proposal, Resolution, SummaryRequest, TextPart, Tract
@@ -197,7 +199,7 @@ def test_a_merge_that_waits_forgets_what_it_was_told(path: Path) -> None:
     with Tract.open(path) as t:
         result = t.merge_in_progress
         assert result is not None
-        t.save_merge(result.resolve(0, "use", SECRET))
+        keep_merge(t, result.resolve(0, "use", SECRET))
         assert hits(path, SECRET) > 0
 
         erased = t.erase(text="4711-tango-whisky", reason="a test")
@@ -313,7 +315,7 @@ def test_a_merge_that_waited_is_read_anew_after_something_was_erased(open_tract:
     result.resolve(0, "use", SECRET)
     t.erase(said, reason="a test")
 
-    for refused in (t.commit_merge, t.save_merge):
+    for refused in (t.commit_merge, partial(keep_merge, t)):
         with pytest.raises(ErasedMeanwhileError) as caught:
             refused(result)
         assert "t.merge_in_progress" in str(caught.value.hint)

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from tests.operations.histories import violations
 from tract import FilePart, TextPart, Tract
+from tract.errors import InvalidInputError
 
 Open = Callable[..., Tract]
 
@@ -103,6 +106,102 @@ def test_sizes_behind_an_erased_message_are_counted_again(open_tract: Open) -> N
             assert handle.get("HEAD~1").context_tokens < 40
 
 
+def test_sizes_behind_a_message_that_lost_a_file_are_counted_again(open_tract: Open) -> None:
+    """A file whose bytes hold the text costs nothing once it is gone, and costs again once it is back."""
+    t = open_tract()
+    t.user("start")
+    file = FilePart(media_type="text/plain", data=SECRET.encode(), name="a")
+    t.user([file])
+    t.user([TextPart("see"), file])
+    before = t.status().context_tokens
+
+    t.erase(text="4711-tango", reason="a test")
+
+    _require_counted(t, open_tract())
+    assert t.status().context_tokens < before
+    t.user("later")
+    _require_counted(t, open_tract())
+    t.user([TextPart("here it is"), file])
+    _require_counted(t, open_tract())
+    assert t.status().context_tokens > before
+    t.user("the end")
+    _require_counted(t, open_tract())
+
+
+def _require_counted(*handles: Tract) -> None:
+    """What is noted of each commit is what the messages up to it cost."""
+    for t in handles:
+        noted = [(info.hash, info.context_tokens) for info in t.log()]
+        assert noted == [(info.hash, t.compile(at=info.hash, verify=True).token_count) for info in t.log()]
+        assert t.status().context_tokens == t.compile().token_count
+
+
+def test_sizes_behind_what_was_said_again_are_counted_again(open_tract: Open) -> None:
+    """It is back wherever it was: also in a branch and a merge written while it was gone, and in another tract."""
+    t = open_tract()
+    t.user("start")
+    said = t.user(SECRET)
+    t.branch("side")
+    t.user("on side")
+    t.branch("other")
+    t.user("on other")
+    t.switch("main")
+    child = t.spawn("look")
+    t.erase(said, reason="a test")
+    child.user("in the child")
+    t.user("on main")
+    t.merge("side")
+    t.user("behind the merge")
+    t.switch("other")
+    t.user("on other")
+    t.switch("main")
+    gone = t.status().context_tokens
+
+    again = t.user(SECRET)
+
+    assert again.context_tokens == t.get(again.hash).context_tokens == gone + 2 * again.tokens
+    _require_counted(t, open_tract(), child)
+    t.user("goes on")
+    _require_counted(t, open_tract())
+    t.switch("other")
+    t.user("goes on")
+    _require_counted(t, open_tract())
+
+
+def test_an_edit_of_what_was_erased_counts(open_tract: Open) -> None:
+    """The message is there again with what the edit says; skipped it costs nothing, and annotated no more."""
+    t = open_tract()
+    t.user("start")
+    said = t.user(SECRET)
+    t.erase(said, reason="a test")
+    without = t.status().context_tokens
+
+    edited = t.edit(said, {"role": "user", "content": "Something else."})
+    assert edited.context_tokens == without + edited.tokens
+    t.pin(said)
+    t.skip(said)
+    assert t.unskip(said).context_tokens == edited.context_tokens
+    _require_counted(t, open_tract())
+    t.erase(edited, reason="a test")
+    t.skip(said)
+    t.unskip(said)
+    _require_counted(t, open_tract())
+
+
+def test_sizes_in_a_batch_that_says_it_again(open_tract: Open) -> None:
+    """Nothing written later in the same operation is counted without it."""
+    t = open_tract()
+    said = t.user(SECRET)
+    t.user("later")
+    t.erase(said, reason="a test")
+
+    with t.batch():
+        made = [t.user("before"), t.user(SECRET), t.user("behind")]
+
+    assert [info.context_tokens for info in made[1:]] == [t.get(info.hash).context_tokens for info in made[1:]]
+    _require_counted(t, open_tract())
+
+
 def test_the_rest_of_a_broken_exchange_is_valid_for_every_provider(open_tract: Open) -> None:
     """G17: a call without its result, a result without its call, and nothing at all."""
     t = open_tract()
@@ -159,3 +258,10 @@ def test_a_copy_of_what_was_erased_counts_once_it_was_said_again(open_tract: Ope
     t.switch("side")
 
     assert t.compile(verify=True).token_count == before + tokens
+
+
+@pytest.mark.parametrize("reason", ["", "x" * 501])
+def test_how_long_a_reason_may_be_is_said(open_tract: Open, reason: str) -> None:
+    """Whether it is too short or too long."""
+    with pytest.raises(InvalidInputError, match="`reason` is a text of 1 to 500 characters"):
+        open_tract().erase(text="some text", reason=reason)

@@ -206,6 +206,16 @@ def test_an_agent_can_look_up_what_was_compressed() -> None:
         assert lookup(t._store, "port") == []
 
 
+def test_what_is_looked_up_is_in_the_excerpt_whatever_its_letters() -> None:
+    """Case is ignored as in a search: letters that grow when folded move nothing, accents may be written either way."""
+    with Tract.open() as t:
+        t.user(f"{'Straße und Größe, ' * 300} Zimmer CAFÉ-7 war frei. {LONG * 8}")
+        compress(t, summarizer=lambda _: "Ein Zimmer.")
+        for words in ("café-7", "cafe\u0301-7", "Zimmer"):
+            (found,) = lookup(t._store, words)
+            assert "Zimmer CAFÉ-7 war frei." in found.excerpt
+
+
 def test_a_model_looks_up_what_was_compressed() -> None:
     """It calls the tool in the loop; what it finds comes as a result, and a wrong call as a sentence."""
     model = ScriptedLLM(
@@ -219,12 +229,12 @@ def test_a_model_looks_up_what_was_compressed() -> None:
         text = f"The booking code is RH-2041. {LONG * 20} It ends here."
         said = t.user(text)
         t.compress(content="A room was booked.")
-        result = t.run("Which code was it?", tools=[t.lookup_tool()])
+        result = t.run("Which code was it?", tools=[t.tools.lookup()])
 
         assert result.text == "It is RH-2041."
         found, refused = [message.text for message in t.compile().messages if message.role == "tool"]
         assert "RH-2041" in found
         assert said.hash in found
         assert "Look up words" in refused
-        [whole] = t.lookup_tool()("booking code", in_full=True)
+        [whole] = t.tools.lookup()("booking code", in_full=True)
         assert whole["text"] == text

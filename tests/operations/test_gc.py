@@ -425,6 +425,26 @@ def test_an_archived_content_that_is_said_elsewhere_stays(t: Tract, clock: Clock
     assert _texts(t)[-1] == "message 0"
 
 
+def test_sizes_before_the_summary_are_counted_again_and_no_others(t: Tract, clock: Clock) -> None:
+    """A branch from there knows what is really sent; what the summary stands in keeps what was noted."""
+    first, second, third = t.log()[::-1]
+    edit = t.edit(first, "edited at some length")
+    summary = compressed(t, [first, third], "a summary")
+    tip = t.user("goes on")
+    noted = "SELECT hash FROM commits WHERE context_tokens IS NULL"
+    clock.pass_days(40)
+
+    assert len(t.gc(archived_days=35).archived) == 3
+
+    forgotten = {bytes(hash_).hex() for (hash_,) in t._store.database.run_text(noted)}
+    assert forgotten >= {first.hash, second.hash, third.hash, edit.hash}
+    assert forgotten.isdisjoint({summary.hash, tip.hash})
+    t.branch("again", at=edit)
+    for _ in range(2):
+        assert t.status().context_tokens == t.compile(verify=True).token_count
+        t.user("from there")
+
+
 # --- space ---------------------------------------------------------------------------------------------
 
 
@@ -495,6 +515,7 @@ def test_a_handle_that_stands_on_what_was_collected_shows_that_it_is_gone(t: Tra
     assert t.gc(keep_days=0, keep_pinned=False).collected == (lost,)
 
     assert "lost" not in str(other.compile(verify=True).to_dicts())
+    assert other.status().context_tokens == other.compile().token_count
 
 
 def test_what_is_made_meanwhile_of_what_is_in_use_goes_on(t: Tract, open_tract: Open) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from asyncio import CancelledError
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -128,9 +129,11 @@ def test_there_are_forty_of_them() -> None:
     assert len(ANSWERS) >= 40
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt(), SystemExit(1), GeneratorExit()])
+@pytest.mark.parametrize(
+    "error", [KeyboardInterrupt(), SystemExit(1), GeneratorExit(), CancelledError(), MemoryError()]
+)
 def test_what_ends_the_program_is_not_caught(path: Path, error: BaseException) -> None:
-    """Ctrl-C in a summarizer comes out as it is; nothing was written."""
+    """Ctrl-C in a summarizer, or no memory left, comes out as it is; nothing was written."""
     before = dump(path)
     with Tract.open(path) as t:
         with pytest.raises(type(error)):

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tests.operations.pending import keep_merge, waiting
 from tests.reliability.dump import dump
-from tract import Concern, Conflict, MergeResult, Resolution, Review, Tract
+from tract import Concern, Conflict, Resolution, Review, Tract
 from tract.errors import (
     InvalidInputError,
     MergeConflictError,
     MergeInProgressError,
     NoMergeError,
+    PolicyDeniedError,
     RefConflictError,
 )
 
@@ -46,16 +49,10 @@ def texts(t: Tract) -> list[str]:
     return [message.text for message in t.compile(verify=True).messages]
 
 
-def waiting(t: Tract) -> MergeResult:
-    result = t.merge_in_progress
-    assert result is not None
-    return result
-
-
 def test_decisions_survive_a_restart_and_land_once(path: Path, t: Tract) -> None:
     """Kept by one handle, counted by status, finished by another; then nothing waits."""
     result = t.merge("dev", message="both", delete_branch=True)
-    t.save_merge(result.resolve(0, "use", {"content_type": "dialogue", "role": "user", "text": "one by both"}))
+    keep_merge(t, result.resolve(0, "use", {"content_type": "dialogue", "role": "user", "text": "one by both"}))
     assert t.status().merge == "merging dev into main: 1 of 2 conflicts decided"
     assert "t.commit_merge" in (t.status().next_step or "")
 
@@ -70,7 +67,7 @@ def test_decisions_survive_a_restart_and_land_once(path: Path, t: Tract) -> None
     with pytest.raises(NoMergeError):
         t.commit_merge(done)
     with pytest.raises(NoMergeError):
-        t.save_merge(done)
+        keep_merge(t, done)
     assert t.fsck() == []
 
 
@@ -151,7 +148,7 @@ def test_any_other_change_meanwhile_is_a_conflict(path: Path, t: Tract, change: 
 
 def test_a_second_merge_never_overwrites_one_that_waits(t: Tract) -> None:
     """Its conflicts would take the place of decisions made; beginning the same one again is fine."""
-    t.save_merge(t.merge("dev").resolve(0, "ours"))
+    keep_merge(t, t.merge("dev").resolve(0, "ours"))
 
     with pytest.raises(MergeInProgressError) as caught:
         t.merge("third")
@@ -166,9 +163,9 @@ def test_decisions_of_two_processes_add_up(path: Path, t: Tract) -> None:
     t.merge("dev")
     mine = waiting(t)
     with Tract.open(path, durability="off") as other:
-        other.save_merge(waiting(other).resolve(1, "theirs"))
+        keep_merge(other, waiting(other).resolve(1, "theirs"))
 
-    t.save_merge(mine.resolve(0, "ours"))
+    keep_merge(t, mine.resolve(0, "ours"))
 
     assert not waiting(t).unresolved
 
@@ -180,7 +177,7 @@ def test_what_was_given_up_elsewhere_does_not_come_back(path: Path, t: Tract) ->
         other.abort_merge()
 
     with pytest.raises(NoMergeError):
-        t.save_merge(result)
+        keep_merge(t, result)
     with pytest.raises(NoMergeError):
         t.abort_merge()
     assert t.merge_in_progress is None
@@ -281,3 +278,36 @@ def test_a_changed_instruction_and_a_repeated_call_are_concerns(t: Tract) -> Non
     concerns = t.merge("talk", strategy="semantic").concerns
 
     assert {one.kind for one in concerns} >= {"instruction_changed", "same_call"}
+
+
+@pytest.mark.parametrize("on_found", ["reject", "redact"])
+def test_what_a_policy_keeps_out_of_commits_is_in_no_merge_that_waits(tmp_path: Path, on_found: str) -> None:
+    """What was decided is kept in the store like any commit."""
+    path, key = tmp_path / "a.db", "AKIA" + "IOSFODNN7EXAMPLE"
+    with Tract.open(path) as t:
+        asked = t.user("asked")
+        t.branch("dev")
+        t.edit(asked, "asked on dev")
+        t.switch("main")
+        t.edit(asked, "asked on main")
+        t.policies.add("secret_guard", on_found=on_found)
+        result = t.merge("dev").resolve(0, "use", f"with {key}")
+        if on_found == "reject":
+            with pytest.raises(PolicyDeniedError):
+                t.merge_in_progress = result
+        else:
+            t.merge_in_progress = result
+            waiting = t.merge_in_progress
+            assert waiting is not None
+            t.commit_merge(waiting)
+            assert t.compile().messages[0].text.startswith("with ")
+    assert key.encode() not in b"".join(one.read_bytes() for one in tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("other", [None, 0, "merge", {}, object()])
+def test_only_a_result_of_a_merge_can_be_kept(t: Tract, other: Any) -> None:
+    """Anything else is refused, and what was kept stays."""
+    with pytest.raises(InvalidInputError):
+        t.merge_in_progress = other
+
+    assert t.merge_in_progress is None

@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 
 from tests.on_postgresql import copy_store
+from tests.operations.pending import keep_merge, waiting
 from tests.reliability.dump import dump
-from tract import Conflict, MergeResult, Resolution, Tract
+from tract import Conflict, Resolution, Tract
 from tract.compile.safety import WARNING_KINDS
 from tract.errors import RefConflictError
 
@@ -40,12 +41,6 @@ def theirs(_: Conflict) -> Resolution:
     return Resolution("theirs")
 
 
-def waiting(t: Tract) -> MergeResult:
-    result = t.merge_in_progress
-    assert result is not None
-    return result
-
-
 # By what is done; the pause point is the verb's own.
 VERBS: dict[str, tuple[str, Write]] = {
     "merge": ("merge", lambda t: t.merge("dev")),
@@ -53,7 +48,7 @@ VERBS: dict[str, tuple[str, Write]] = {
     "merge that is decided": ("merge", lambda t: t.merge("clash", resolver=theirs, autonomy="autonomous")),
     "merge by a strategy": ("merge", lambda t: t.merge("clash", strategy="ours")),
     "squash": ("commit", lambda t: t.merge("dev", strategy="squash")),
-    "merge that is kept": ("merge-save", lambda t: t.save_merge(waiting(t).resolve(0, "theirs"))),
+    "merge that is kept": ("merge-save", lambda t: keep_merge(t, waiting(t).resolve(0, "theirs"))),
     "merge that waited": ("merge", lambda t: t.commit_merge(waiting(t).resolve(0, "use", "both"))),
     "merge given up": ("merge-abort", lambda t: t.abort_merge()),
     "rebase": ("rebase", lambda t: t.rebase("dev")),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from tract.errors import (
     CorruptObjectError,
     InvalidInputError,
     NothingToUndoError,
+    PolicyDeniedError,
     ProposalDecidedError,
     ProposalNotFoundError,
     ProposalStaleError,
@@ -184,6 +186,31 @@ def test_a_batch_that_fails_forgets_its_proposals() -> None:
         assert texts(t) == ["[summary] told 0 1 2", "and more"]
         t.undo()
         assert len(t.proposals) == 0
+
+
+@pytest.mark.parametrize("on_found", ["reject", "redact"])
+def test_what_a_policy_keeps_out_of_commits_is_in_no_draft(tmp_path: Path, on_found: str) -> None:
+    """Neither proposed nor edited in: a proposal is kept in the store like any commit."""
+    path, key = tmp_path / "a.db", "AKIA" + "IOSFODNN7EXAMPLE"
+    with Tract.open(path) as t:
+        m = said(t, 4)
+        t.policies.add("secret_guard", on_found=on_found)
+        clean = proposed(t, end=m[1])
+        writes: list[Callable[[], object]] = [
+            lambda: t.compress(m[2:], content=f"with {key}", autonomy="collaborative"),
+            lambda: clean.edit(f"with {key}"),
+        ]
+        for write in writes:
+            if on_found == "reject":
+                with pytest.raises(PolicyDeniedError):
+                    write()
+            else:
+                made = write()
+                assert isinstance(made, Proposal)
+                assert made.drafts[0].startswith("with ")
+                done(made.approve())
+        assert t.proposals[1].drafts == clean.drafts or on_found == "redact"
+    assert key.encode() not in b"".join(one.read_bytes() for one in tmp_path.iterdir())
 
 
 def test_a_damaged_proposal_is_never_carried_out(tmp_path: Path) -> None:

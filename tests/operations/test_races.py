@@ -18,9 +18,10 @@ import pytest
 
 from tests.gates import source
 from tests.on_postgresql import copy_store
+from tests.operations.pending import keep_merge, waiting
 from tests.operations.test_undo_stateful import state
-from tract import MergeResult, Tract
-from tract.errors import NoMergeError, OperationConflictError, ProposalDecidedError, RefConflictError, TractError
+from tract import Tract
+from tract.errors import OperationConflictError, ProposalDecidedError, RefConflictError, TractError
 from tract.testing import ScriptedLLM
 
 Write = Callable[[Tract], object]
@@ -58,7 +59,7 @@ WRITES: dict[str, Write] = {
     "reply": lambda t: t.generate(llm=ScriptedLLM(["A reply."])),
     "usage": lambda t: t.record_usage(USAGE, commit=commit(t, 1)),
     "merge": lambda t: t.merge("dev", delete_branch=True),
-    "merge-save": lambda t: t.save_merge(waiting(t).resolve(0, "theirs")),
+    "merge-save": lambda t: keep_merge(t, waiting(t).resolve(0, "theirs")),
     "merge-abort": lambda t: t.abort_merge(),
     "spawn": lambda t: t.spawn("look", name="child"),
     "collapse": lambda t: t.collapse("worker", content="looked"),
@@ -96,7 +97,7 @@ OTHERS: dict[str, Write] = WRITES | {
     "rename onto the name": lambda t: t.branches.rename("spare", "new"),
     "batch": _batch,
     "merge that waited": lambda t: t.commit_merge(waiting(t).resolve(0, "ours")),
-    "merge another way": lambda t: t.save_merge(waiting(t).resolve(0, "skip")),
+    "merge another way": lambda t: keep_merge(t, waiting(t).resolve(0, "skip")),
     "approve": lambda t: t.proposals.approve(1),
     "compress another way": lambda t: t.compress([commit(t, 1), commit(t, 2)], content="other"),
 }
@@ -149,14 +150,6 @@ def _merges(t: Tract) -> None:
     t.merge("clash")
     t.user("unreachable")
     t.undo()
-
-
-def waiting(t: Tract) -> MergeResult:
-    """Return the merge that waits, or say so in the tract's own words if there is none."""
-    result = t.merge_in_progress
-    if result is None:
-        raise NoMergeError
-    return result
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.operations.test_compress import LONG, texts
-from tract import Request, TokenBudgetWarning, Tract
+from tract import Event, Request, SummaryContent, TokenBudgetWarning, Tract, Verdict
 from tract.errors import ModelUnavailableError
 from tract.testing import ScriptedLLM
 
@@ -86,3 +86,19 @@ def test_where_there_is_nothing_to_compress_it_warns() -> None:
             t.user(f"even more {LONG}")
         assert len(t.compile().messages) == 3
         assert t.log(op="compress") == []
+
+
+@pytest.mark.parametrize("event", ["before_compress", "before_commit"])
+def test_a_policy_that_denies_the_compression_denies_no_message(event: str) -> None:
+    """Neither that it is done nor what the summary says; the budget warns, as where there is nothing to compress."""
+    with Tract.open(config=config(60)) as t:
+        t.user(f"first {LONG} {LONG}")
+
+        def deny(asked: Event, _view: object) -> Verdict:
+            is_meant = asked.name == "before_compress" or isinstance(asked.content, SummaryContent)
+            return Verdict("deny" if is_meant else "allow", "It is to stay.")
+
+        t.policies.add(deny, on=(event,))
+        with pytest.warns(TokenBudgetWarning):
+            t.user(f"second {LONG} {LONG}")
+        assert texts(t) == ["first", "second"]

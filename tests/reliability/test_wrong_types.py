@@ -37,7 +37,6 @@ _CALLS: dict[str, dict[str, Any]] = {
     "preview": {"provider": "openai"},
     "run": {"prompt": "Hello.", "llm": _model},
     "stream": {"text": "Hello.", "llm": _model},
-    "tool": {},
     "annotate": {"target": "HEAD", "priority": "skip"},
     "apply": {"result": None},
     "as_tools": {},
@@ -62,7 +61,6 @@ _CALLS: dict[str, dict[str, Any]] = {
     "get": {"commit": "HEAD"},
     "log": {},
     "merge": {"branch": "other"},
-    "save_merge": {},
     "pin": {"target": "HEAD"},
     "query_by_config": {},
     "rebase": {"onto": "other"},
@@ -90,7 +88,7 @@ _CALLED = {("bisect", "test"), ("chat", "llm")} | {
     (method, name) for method in ("run", "arun") for name in ("on_event", "should_pause")
 }
 _OPEN_ENDED = {inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL}
-_NO_ARGUMENTS = {"abort_merge", "batch", "close", "fsck", "lookup_tool", "open", "stats", "status"}
+_NO_ARGUMENTS = {"abort_merge", "batch", "close", "fsck", "open", "status"}
 
 
 class _Odd:
@@ -143,6 +141,7 @@ _COLLECTIONS: dict[str, dict[str, dict[str, Any]]] = {
         "add": {"function": _model},
         "remove": {"name": "x"},
         "definitions": {},
+        "lookup": {},
         "sent_with": {"commit": "HEAD"},
         "get": {"key": "x"},
         "__getitem__": {"name": "x"},

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
+from tests.operations.pending import keep_merge
 from tract import DialogueContent, MergeResult, MoveResult, Resolution, Tract, Usage
 from tract.compile.safety import WARNING_KINDS
 from tract.errors import InvalidInputError, NothingToUndoError
@@ -201,7 +202,7 @@ MERGES: Final[dict[str, Write]] = {
     "merge with additions": lambda t: t.merge("clash", strategy="theirs"),
     "merge decided by a model": lambda t: t.merge("clash", resolver=lambda _: _DECIDED, autonomy="autonomous"),
     "merge squash": lambda t: t.merge("other", strategy="squash"),
-    "save_merge": _where_one_waits(lambda t, result: t.save_merge(result.resolve(0, "theirs"))),
+    "merge_in_progress": _where_one_waits(lambda t, result: keep_merge(t, result.resolve(0, "theirs"))),
     "commit_merge": _where_one_waits(lambda t, result: t.commit_merge(result.resolve(0, "use", "Which teas?"))),
     "abort_merge": _where_one_waits(lambda t, _: t.abort_merge()),
     "collapse": _collapse,

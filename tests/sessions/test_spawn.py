@@ -161,7 +161,7 @@ def test_a_tool_may_spawn_while_a_run_goes_on(open_tract: Open) -> None:
     script = ScriptedLLM([ToolCall("1", "delegate", '{"task": "teas"}'), "Found: green.", "Green, they say."])
     t = open_tract(llm=script)
 
-    @t.tool
+    @t.tools.add
     def delegate(task: str) -> str:
         """Let another agent do it."""
         return t.spawn(task, name="helper-1").run(f"Find {task}.").text
@@ -193,7 +193,7 @@ def test_a_child_inherits_what_it_is_not_given(open_tract: Open) -> None:
     t = open_tract(config={"max_content_bytes": 5000, "default_branch": "trunk"}, tokenizer="cl100k_base", llm=script)
     t.register_content_type("plan", _Plan)
     t.configure_operations(chat={"temperature": 0.5})
-    t.tool(_look)
+    t.tools.add(_look)
 
     child = t.spawn("work")
     other = t.spawn("work", config={"max_content_bytes": 7000})

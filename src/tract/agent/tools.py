@@ -10,7 +10,7 @@ import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, overload
 
 import pydantic_core
 
@@ -20,13 +20,13 @@ from tract.objects.content import ToolResultContent
 from tract.objects.hashing import canonical_json
 from tract.objects.message import FilePart, ImagePart, TextPart, ToolCall, copied
 
-F = TypeVar("F", bound=Callable[..., Any])
+F = TypeVar("F")
 ResultPart = TextPart | ImagePart | FilePart
 
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
 """What every provider takes as the name of a tool."""
 
-_EXAMPLE: Final = "Such as `@t.tool` above a function with annotated arguments."
+_EXAMPLE: Final = "Such as `@t.tools.add` above a function with annotated arguments."
 _MOST_CHARACTERS: Final = 2_000
 """How long a tool's error may be that the model is told."""
 
@@ -165,18 +165,41 @@ class Toolbox(Mapping[str, Tool]):
     def __repr__(self) -> str:
         return f"<Toolbox {', '.join(self)}>"
 
-    def add(self, function: object, **options: Any) -> Tool:
-        """Add a function or a tool; one of the same name is replaced. Options are those of `t.tool`.
+    @overload
+    def add(self, function: None = None, **options: Any) -> Callable[[F], F]: ...
+    @overload
+    def add(self, function: F, **options: Any) -> F: ...
+    def add(self, function: F | None = None, **options: Any) -> F | Callable[[F], F]:
+        """Let the model call *function*, which stays as it is; a decorator, with or without options.
+
+        One of the same name is replaced. The schema comes from its annotations, the descriptions from its docstring.
+
+        Args:
+            function: The function, sync or async, or a `Tool`.
+            **options: `name` and `description` for the model; `schema`, JSON schema of the arguments or a whole
+                definition; `idempotent=True` if running it twice does no harm.
 
         Raises:
-            InvalidInputError: It is no function, or there is no schema for it.
+            InvalidInputError: It is no function, or its arguments have no schema.
+
+        Example:
+            >>> from tract import Tract
+            >>> with Tract.open() as t:
+            ...     @t.tools.add
+            ...     def add(a: int, b: int) -> int:
+            ...         '''Add two numbers.'''
+            ...         return a + b
+            ...     t.tools["add"].description
+            'Add two numbers.'
         """
+        if function is None:
+            return lambda given: self.add(given, **options)
         try:
             tool = as_tool(function, **options)
         except TypeError as error:
             raise InvalidInputError(f"A tool has no such option: {error}.", hint=_EXAMPLE) from error
         self._tools[tool.name] = tool
-        return tool
+        return function
 
     def remove(self, name: str) -> Tool:
         """Take the tool *name* out and return it.
@@ -191,16 +214,6 @@ class Toolbox(Mapping[str, Tool]):
     def definitions(self) -> list[dict[str, Any]]:
         """Return what a model is told of each, in OpenAI's shape."""
         return [tool.definition() for tool in tuple(self._tools.values())]
-
-
-def decorated(tools: Toolbox, function: F | None, options: Mapping[str, Any]) -> F | Callable[[F], F]:
-    """Add *function* to *tools* and return it as it is; without one, return what does so with the next."""
-
-    def add(given: F) -> F:
-        tools.add(given, **options)
-        return given
-
-    return add if function is None else add(function)
 
 
 def _listed(tools: object) -> list[object]:

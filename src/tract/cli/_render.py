@@ -27,6 +27,7 @@ Cell: TypeAlias = str | tuple[str, str]
 """A text, or a text and its style: a colour, `bold` or `dim`."""
 
 _BODY: Final = "\n\t"
+_INDENT: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,14 @@ class Line:
     cells: Sequence[Cell]
 
 
-Block: TypeAlias = Table | Body | Heading | Line
+@dataclass(frozen=True, slots=True)
+class Prose:
+    """Text below a heading: indented, and for people wrapped between words; one line for programs."""
+
+    cells: Sequence[Cell]
+
+
+Block: TypeAlias = Table | Body | Heading | Line | Prose
 
 
 def has_colour(choice: str, *, is_terminal: bool) -> bool:
@@ -129,7 +137,7 @@ def _plain(block: Block, *, colour: bool) -> str:
     if isinstance(block, Body):
         text = visible(block.text, keep=_BODY)
         return text if text.endswith("\n") else text + "\n"
-    if isinstance(block, Line):
+    if isinstance(block, (Line, Prose)):
         return "".join(_styled(cell, colour=colour) for cell in block.cells) + "\n"
     return "".join("\t".join(_styled(cell, colour=colour) for cell in row) + "\n" for row in block.rows)
 
@@ -169,6 +177,9 @@ def _page(blocks: Sequence[Block], *, colour: bool) -> str:
                     console.print(Text.assemble(*[_rich(cell) for cell in line]), soft_wrap=True)
             elif isinstance(block, (Heading, Line)):
                 console.print(Text.assemble(*[_rich(cell) for cell in block.cells]), soft_wrap=True)
+            elif isinstance(block, Prose):
+                for row in Text.assemble(*[_rich(cell) for cell in block.cells]).wrap(console, max(1, width - _INDENT)):
+                    console.print(Text(" " * _INDENT) + row, soft_wrap=True)
             else:
                 console.print(Text(visible(block.text, keep=_BODY)), soft_wrap=True)
     return captured.get()

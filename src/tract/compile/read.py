@@ -193,13 +193,14 @@ class Reader:
             )  # fmt: skip
             if not is_hash_of(header, hash_) or (data is None and content is not None and erased_at is None):
                 raise CorruptObjectError("commit", hash_.hex(), "it does not match its hash")
+            is_whole = True
             if data is None:
                 message, priority = None, _priority_of_erased(database, content_type, content, erased_at)
             else:
-                message, priority = _read(database, content_type, data)
+                message, priority, is_whole = _read(database, content_type, data)
             tokens = 0 if message is None else stored_tokens
             # A copy of a commit whose content was gone counts 0; said again, the content is back in the copy too.
-            if message is not None and (not tokens or counter_id != counter):
+            if message is not None and (not tokens or counter_id != counter or not is_whole):
                 tokens = message_tokens(message, self._store.counter)
             event = Event(
                 id_, hash_, generation, run.lane, op, target_ids, content_type, config_id,
@@ -248,17 +249,18 @@ def _priority_of_erased(
     return _DEFAULT_PRIORITY.get(content_type or "", "normal")
 
 
-def _read(database: Database, content_type: str | None, data: bytes) -> tuple[Message | None, str]:
-    """Return what a commit says, and the priority it sets or starts with."""
+def _read(database: Database, content_type: str | None, data: bytes) -> tuple[Message | None, str, bool]:
+    """Return what a commit says, the priority it sets or starts with, and whether none of its files is gone."""
     if content_type is None:
-        return None, "normal"
+        return None, "normal", True
     payload = from_json(data)
     if content_type == ANNOTATION:
-        return None, payload["priority"]
+        return None, payload["priority"], True
     message: Message | None = to_message(content_type, payload)
+    is_whole = True
     if message is not None and b'"hash":"' in data:
-        message = _with_files(database, message)
-    return message, _DEFAULT_PRIORITY.get(content_type, "normal")
+        message, is_whole = _with_files(database, message)
+    return message, _DEFAULT_PRIORITY.get(content_type, "normal"), is_whole
 
 
 @contextmanager
@@ -277,10 +279,18 @@ def few_collections(rows: int) -> Iterator[None]:
         gc.enable()
 
 
-def _with_files(database: Database, message: Message) -> Message | None:
-    """Return *message* with the bytes of its images and files in place; `None` if erased ones were all it had."""
+def _with_files(database: Database, message: Message) -> tuple[Message | None, bool]:
+    """Return *message* with the bytes of its images and files in place, and whether all of them are there.
+
+    The message is `None` if erased ones were all it had.
+    """
     parts = _with_bytes(database, message.parts)
-    return None if message.parts and not parts else replace(message, parts=parts)
+    is_whole = _count(parts) == _count(message.parts)
+    return (None if message.parts and not parts else replace(message, parts=parts)), is_whole
+
+
+def _count(parts: Iterable[Any]) -> int:
+    return sum(1 + (_count(part.parts) if isinstance(part, ToolResultPart) else 0) for part in parts)
 
 
 def _with_bytes(database: Database, parts: Iterable[Any]) -> tuple[Any, ...]:

@@ -390,6 +390,7 @@ class ErasedMeanwhileError(RefConflictError):
     def __init__(self, name: str, head: str | None) -> None:
         super().__init__(name, head, head)
         self.message = "Something was erased while this was being made of it; nothing was written."
+        self.args = (self.message,)  # what `repr` shows
         self.hint = "Make the call again; a result that waited is made anew, or read with `t.merge_in_progress`."
 
 

@@ -50,7 +50,7 @@ class ToolNotFoundError(TractError, KeyError):
     """No tool has this name."""
 
     code = "tool_not_found"
-    usual_hint = "Look at what there is with `list(t.tools)`, or add one with `t.tool(function)`."
+    usual_hint = "Look at what there is with `list(t.tools)`, or add one with `t.tools.add(function)`."
 
     def __init__(self, name: str) -> None:
         super().__init__(f"No tool {name}.")

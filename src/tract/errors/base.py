@@ -45,6 +45,17 @@ class TractError(Exception):
         # KeyError would show repr(message); people get the sentence itself.
         return self.message
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Made anew from its message alone, as exceptions are by default, a copy would lack the other arguments.
+        return _again, (type(self), self.args), self.__dict__
+
+
+def _again(kind: type[TractError], args: tuple[Any, ...]) -> TractError:
+    """Return an error of this *kind* without its attributes: for a copy, or another process."""
+    error = kind.__new__(kind)
+    error.args = args
+    return error
+
 
 class NotFoundError(TractError, KeyError):
     """Something was named that does not exist."""

@@ -7,7 +7,6 @@ knows is kept in `extra["anthropic"]`, where the word under `content` marks a co
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from typing import Any
 
 from tract.formats import media
 from tract.formats.anthropic_read import PROVIDER, from_anthropic
+from tract.formats.arguments import object_arguments
 from tract.formats.repair import repair_exchanges
 from tract.formats.report import Notes, Rendered
 from tract.objects.message import AnyPart, FilePart, ImagePart, Message, Reasoning, TextPart, ToolCall, copied, known_to
@@ -243,7 +243,8 @@ class _Writer:
             self.notes.repair("tool_name", source, name)
         fields = known_to(PROVIDER, part.extra)
         call_id = self._id(part.id, source)
-        return {**fields, "type": "tool_use", "id": call_id, "name": name, "input": self._input(part, source)}
+        args = object_arguments(part, source, self.notes)
+        return {**fields, "type": "tool_use", "id": call_id, "name": name, "input": args}
 
     def _id(self, call_id: str, source: int | None) -> str:
         """Return an id Anthropic accepts and has not seen in this request, the same one every time."""
@@ -261,16 +262,6 @@ class _Writer:
         self.used_ids.add(wanted)
         self.ids[call_id] = wanted
         return wanted
-
-    def _input(self, part: ToolCall, source: int | None) -> dict[str, Any]:
-        if not part.arguments.strip():
-            self.notes.repair("tool_input", source, "no arguments sent as an empty object")
-            return {}
-        parsed = json_object(part.arguments)
-        if parsed is None:
-            self.notes.repair("tool_input", source, "arguments that are no JSON object sent as text")
-            return {"arguments": part.arguments}
-        return parsed
 
     def _result(self, message: Message, source: int | None) -> dict[str, Any]:
         fields = known_to(PROVIDER, message.extra)
@@ -299,24 +290,6 @@ class _Writer:
 
 def _digest(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
-
-
-def json_object(text: str) -> dict[str, Any] | None:
-    """Return the object *text* says, or `None` if it is none that can be sent."""
-    try:
-        value = json.loads(text, object_pairs_hook=_distinct)
-        # What JSON text can say and a request cannot: NaN, infinities, lone surrogates, depth without end.
-        json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
-    except (ValueError, RecursionError):
-        return None
-    return value if isinstance(value, dict) else None
-
-
-def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a key is there twice")
-    return found
 
 
 def _image(part: ImagePart) -> dict[str, Any] | None:

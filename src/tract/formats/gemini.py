@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from tract.formats import media
-from tract.formats.anthropic import BEGIN, json_object
+from tract.formats.anthropic import BEGIN
+from tract.formats.arguments import object_arguments
 from tract.formats.gemini_names import gemini_body
 from tract.formats.gemini_read import NO_SIGNATURE, PROVIDER, UNSIGNED, as_object, from_gemini
 from tract.formats.repair import repair_exchanges
@@ -235,7 +236,7 @@ class _Writer:
     def _call(self, part: ToolCall, source: int | None) -> dict[str, Any]:
         fields = known_to(PROVIDER, part.extra)
         mark = _words(fields)
-        args = self._args(part, source)
+        args = object_arguments(part, source, self.notes)
         body = {**fields.pop("function_call", {}), "name": self._name(part.name, source), "args": args}
         if "no_id" not in mark:
             body["id"] = part.id
@@ -253,16 +254,6 @@ class _Writer:
         if mended != name:
             self.notes.repair("tool_name", source, mended)
         return mended
-
-    def _args(self, part: ToolCall, source: int | None) -> dict[str, Any]:
-        if not part.arguments.strip():
-            self.notes.repair("tool_input", source, "no arguments sent as an empty object")
-            return {}
-        parsed = json_object(part.arguments)
-        if parsed is None:
-            self.notes.repair("tool_input", source, "arguments that are no JSON object sent as text")
-            return {"arguments": part.arguments}
-        return parsed
 
     def _result(self, message: Message, source: int | None) -> dict[str, Any]:
         fields = known_to(PROVIDER, message.extra)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 from tract.compile.safety import WARNING_KINDS, SafetyWarning
 from tract.errors import AbortedError, InvalidInputError, MissingTargetError, SafetyError, shown
 from tract.objects.commit import SHORT_HASH
 from tract.objects.decision import Resolution, Resolver, decided
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +133,19 @@ class Choices:
             raise AbortedError(issue, made.reason)
         self.decisions[issue] = made
         return made
+
+
+def one_of(known: Sequence[T], one: T | int, name: str) -> T:
+    """Return *one* of *known*, which may be given as its index; *name* is what people call it.
+
+    Raises:
+        InvalidInputError: There is no such one.
+    """
+    is_index = isinstance(one, int) and -len(known) <= one < len(known)
+    found = known[one] if is_index and isinstance(one, int) else one
+    if isinstance(found, int) or found not in known:
+        raise InvalidInputError(f"This {name} is not one of the result.", hint=f"Take it from `result.{name}s`.")
+    return found
 
 
 def is_accepted(made: Resolution | None) -> bool:

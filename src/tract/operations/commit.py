@@ -157,8 +157,8 @@ def annotate(
     def after(tip: Tip | None) -> tuple[list[Entry], Sizes]:
         pairs = [_entry_at(store, tip, target, "annotate") for target in targets]
         entries = list({entry.placed.id: entry for _, entry in pairs}.values())
-        visible = priority != "skip"
-        return entries, _size_after(pairs[0][0], [(e, e.shown.tokens if visible else None) for e in entries])
+        sizes = [None if priority == "skip" or e.shown.message is None else e.shown.tokens for e in entries]
+        return entries, _size_after(pairs[0][0], list(zip(entries, sizes, strict=True)))
 
     announce(store, lambda tip: after(tip)[1])
     store.pause("annotate")
@@ -203,7 +203,7 @@ def _size_after(state: State, changes: Sequence[tuple[Entry, int | None]]) -> Si
         if entry.is_visible:
             tokens, shown = tokens - entry.shown.tokens, shown - 1
         is_hidden = bool(entry.covers) or entry.is_off
-        if after is not None and entry.shown.message is not None and not is_hidden:
+        if after is not None and not is_hidden:
             tokens, shown = tokens + after, shown + 1
     return Sizes(context_tokens(tokens, is_empty=not shown), size_of(state))
 
@@ -266,6 +266,12 @@ class Plan:
             tools=self.tools,
         )
 
+    def _size(self, draft: Draft, written: Tip) -> int:
+        """Return the compiled size after *draft*: counted again where it said what was gone before."""
+        if written.context_tokens is not None:
+            return draft.context_tokens
+        return size_of(states_of(self.store).get(written.hash))
+
     def info(self, draft: Draft, written: Tip, parent: Tip | None) -> CommitInfo:
         """Return what is known of *draft*, once *written*."""
         targets = tuple([hash_.hex() for _, hash_ in draft.targets])
@@ -279,7 +285,7 @@ class Plan:
             content_hash=self.ready.content_hash.hex(),
             message=remarks.message or derived_message(draft.op, draft.content_type, self.ready.fields, targets),
             tokens=draft.tokens,
-            context_tokens=draft.context_tokens,
+            context_tokens=self._size(draft, written),
             origin=draft.origin,  # type: ignore[arg-type]  # checked above
             author=draft.author,
             reply_to=None if remarks.reply_to is None else remarks.reply_to.hex(),

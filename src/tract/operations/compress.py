@@ -7,7 +7,7 @@ behind the summaries. One operation writes one compress commit for each group.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from tract.compile.compiler import states_of
@@ -21,7 +21,7 @@ from tract.errors import (
     shown,
 )
 from tract.objects.commit import SHORT_HASH, least_trusted
-from tract.objects.content import SummaryContent, to_message
+from tract.objects.content import SUMMARY_MARK, SummaryContent, to_message
 from tract.objects.decision import AutonomyLevel, autonomy_level
 from tract.objects.hashing import blob_hash
 from tract.objects.refs import BRANCH_PREFIX
@@ -329,6 +329,7 @@ def _write(
     *seen* is what `Store.erasures` was before the sources were read.
     """
     commits = [_commit(store, draft) for draft in drafts]
+    drafts = [_as_written(draft, commit) for draft, commit in zip(drafts, commits, strict=True)]
     chain = _chain(store, head, commits)
     args = {"groups": [[draft.group.commits[0], draft.group.commits[-1], len(draft.group.commits)] for draft in drafts]}
     store.pause("compress")
@@ -366,11 +367,17 @@ def _commit(store: Store, draft: _Draft) -> NewCommit:
         content_type=ready.content_type,
         payload=ready.payload,
         content=ready.content_hash,
-        note=_note(draft),
+        note=_note(replace(draft, tokens=ready.tokens)),
         origin=least_trusted(entry.shown.origin for entry in draft.group.entries),
         message=to_message(ready.content_type, ready.fields),
         tokens=ready.tokens,
     )
+
+
+def _as_written(draft: _Draft, commit: NewCommit) -> _Draft:
+    """Return *draft* saying what *commit* says: policies may have changed it."""
+    assert commit.message is not None
+    return replace(draft, text=commit.message.text.removeprefix(SUMMARY_MARK), tokens=commit.tokens)
 
 
 def _note(draft: _Draft) -> bytes | None:

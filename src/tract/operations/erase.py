@@ -16,12 +16,12 @@ from tract.objects.operation import args_hash
 from tract.operations.erasure import Derived, Found, Wanted, find, written_forms
 from tract.operations.proposal import sources_of
 from tract.operations.reply_cache import forget_replies
-from tract.operations.roots import Graph
 from tract.search.index import forget
 from tract.storage import erasing as e
 from tract.storage import queries as q
 from tract.storage import sweeping as w
 from tract.storage.database import Database
+from tract.storage.sizes import forget_sizes
 from tract.storage.writing import note_erasure
 from tract.store import Operation, Store
 
@@ -114,20 +114,18 @@ def _check(wanted: Wanted, reason: str) -> None:
         raise InvalidInputError(
             "Name what to erase: either commits or a text.", hint="Write `t.erase(commit, reason=...)`."
         )
-    _require_text(reason, "reason", range(1, _REASON_LENGTH + 1))
+    _require_text(reason, range(1, _REASON_LENGTH + 1), f"`reason` is a text of 1 to {_REASON_LENGTH} characters")
     if wanted.text is not None:
-        _require_text(wanted.text, "text", range(_SHORTEST_TEXT, 1 << 30))
+        said = f"`text` is a text of at least {_SHORTEST_TEXT} characters"
+        _require_text(wanted.text, range(_SHORTEST_TEXT, 1 << 30), said, hint="A short text would match too much.")
         if any(form in reason for form in written_forms(wanted.text)):
             raise InvalidInputError("The reason would keep the text.", hint="Say why without quoting it.")
 
 
-def _require_text(value: object, name: str, lengths: range) -> None:
+def _require_text(value: object, lengths: range, said: str, *, hint: str | None = None) -> None:
     is_text = isinstance(value, str) and bool(value.strip())
     if not is_text or len(value) not in lengths:  # type: ignore[arg-type]  # a text by now
-        raise InvalidInputError(
-            f"`{name}` is a text of at least {lengths.start} characters, not {shown(value)}.",
-            hint="A short text would match too much.",
-        )
+        raise InvalidInputError(f"{said}, not {shown(value)}.", hint=hint)
     canonical_json(value)  # refuses half of a surrogate pair
 
 
@@ -227,7 +225,8 @@ class _Erasing:
             database.execute(q.SET_META, {"key": key, "value": ""})
         # All of them: an answer may tell in other words what it was asked with.
         forget_replies(database)
-        self._forget_sizes()
+        gone = [one for one in found.commits if one.blob_id in found.blobs]
+        forget_sizes(database, ((one.lane, one.generation) for one in (*gone, *found.cut)))
         note_erasure(database)
         operation.args.update(
             commits=sorted(self._commits),
@@ -236,12 +235,6 @@ class _Erasing:
             annotations=found.annotations,
             redacted=redactions,
         )
-
-    def _forget_sizes(self) -> None:
-        """Drop the compiled sizes behind each erased message: they counted it."""
-        gone = [one for one in self._found.commits if one.blob_id in self._found.blobs]
-        for lane, low in Graph(self._database).ahead((one.lane, one.generation) for one in gone).items():
-            e.forget_sizes(self._database, lane, low)
 
     def result(self, reason: str, at: int, *, operation: int | None = None, is_dry_run: bool = False) -> EraseResult:
         """Return the receipt."""

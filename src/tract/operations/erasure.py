@@ -55,6 +55,7 @@ class Found:
         annotations: Priority of each annotation whose reason goes, by the hash of its content.
         derived: What was made of it and stays.
         kept: Hashes of notes and files that other commits use as well and that stay.
+        cut: The commits whose content stays and loses a file.
         quotes: Texts to look for wherever else text is kept.
     """
 
@@ -63,6 +64,7 @@ class Found:
     annotations: dict[str, str] = field(default_factory=dict)
     derived: list[Derived] = field(default_factory=list)
     kept: list[str] = field(default_factory=list)
+    cut: list[Holding] = field(default_factory=list)
     quotes: tuple[str, ...] = ()
 
     @property
@@ -204,6 +206,9 @@ def _with_notes_and_files(scan: _Scan, found: Found, contents: set[int], *, name
     in_use = {hash_ for blob, hashes in scan.files.items() if blob not in blobs for hash_ in hashes}
     blobs |= {one.id for one in scan.stored.values() if one.hash in files - in_use}
     found.blobs = {blob: scan.stored[blob] for blob in sorted(blobs) if blob in scan.stored}
+    lost = {blob.hash for blob in found.blobs.values()}
+    cut = {blob for blob, hashes in scan.files.items() if blob not in found.blobs and not lost.isdisjoint(hashes)}
+    found.cut = [one for one in scan.commits if one.blob_id in cut]
     stays = [one.hash for one in scan.stored.values() if one.id in shared or one.hash in files & in_use]
     found.kept = sorted(one.hex() for one in stays)
 

@@ -14,6 +14,7 @@ from tract.compile.fold import Entry, Event, State
 from tract.compile.text import readable
 from tract.errors import InvalidInputError, InvalidTargetError, shown
 from tract.objects.commit import SHORT_HASH
+from tract.objects.folding import find_folded, fold
 from tract.objects.message import Message
 from tract.operations.chain import Chain, NewCommit
 from tract.operations.grouping import standing_for
@@ -229,7 +230,7 @@ def lookup(store: Store, words: str, *, limit: int = 5) -> list[Found]:
     Cost:
         O(text of the covered messages).
     """
-    wanted = {word.casefold() for word in _WORD.findall(words)} if isinstance(words, str) else set()
+    wanted = set(_WORD.findall(fold(words))) if isinstance(words, str) else set()
     if not wanted or not isinstance(limit, int) or limit < 1:
         raise InvalidInputError(f"Look up words, not {shown(words)}.", hint="Give a name, a number or a few words.")
     head = store.head_hash()
@@ -239,13 +240,14 @@ def lookup(store: Store, words: str, *, limit: int = 5) -> list[Found]:
         if state is None or not entry.covers or entry.placed.op == "compress" or entry.shown.message is None:
             continue
         text = readable(entry.shown.message)
-        folded = text.casefold()
-        places = [at for word in wanted if (at := folded.find(word)) >= 0]
-        if places and (summary := _visible(state, entry)) is not None:
-            start = max(0, min(places) - _EXCERPT_CHARACTERS // 4)
+        folded = fold(text)
+        held = [word for word in wanted if word in folded]
+        if held and (summary := _visible(state, entry)) is not None:
+            first = min(find_folded(text, word, 1)[0][0] for word in held)
+            start = max(0, first - _EXCERPT_CHARACTERS // 4)
             excerpt = text[start : start + _EXCERPT_CHARACTERS]
             found = Found(entry.placed.hash.hex(), entry.shown.message.role, excerpt, summary.placed.hash.hex())
-            ranked.append((len(places), place, found))
+            ranked.append((len(held), place, found))
     ranked.sort(key=lambda one: one[:2], reverse=True)
     return [found for _, _, found in ranked[:limit]]
 

@@ -20,6 +20,7 @@ from tract.search.index import forget
 from tract.storage import queries as q
 from tract.storage import sweeping as w
 from tract.storage.database import Database
+from tract.storage.sizes import forget_sizes
 from tract.storage.sweeping import Holding
 from tract.storage.writing import note_collection, note_erasure
 from tract.store import Store
@@ -93,12 +94,11 @@ def gc(store: Store, options: GCOptions, *, dry_run: bool = False) -> GCResult:
     _check(options)
     if store.is_writing:
         raise OperationOpenError("gc")
-    before = store.database.size()[0]
     folds = _Folds(store)
     # Folds histories before anything is locked, and spares the lock if there is nothing to do.
     with store.reading() as database:
-        sweep = _Sweep(store, database, folds, options)
-        plan = sweep.plan(_now(store, database))
+        before = database.size()[0]
+        plan = _Sweep(store, database, folds, options).plan(_now(store, database))
     if dry_run or plan.is_empty:
         return plan.result(before, is_dry_run=dry_run)
     args = {"keep_days": options.keep_days, "keep_pinned": options.keep_pinned, "archived_days": options.archived_days}
@@ -114,6 +114,7 @@ def gc(store: Store, options: GCOptions, *, dry_run: bool = False) -> GCResult:
             collected=len(plan.collected), archived=len(plan.archived), dropped=len(plan.blobs), bytes=plan.bytes
         )
         operation.has_values = not plan.is_empty
+        _forget_sizes(database, plan.archived)
         if plan.archived:
             note_erasure(database)  # other handles remember contexts that could show them
         elif plan.blobs:
@@ -134,6 +135,21 @@ def _shrunk(store: Store, result: GCResult) -> GCResult:
             return replace(result, size_after=store.database.size()[0])
         except StorageError as error:
             return replace(result, unfinished=error.message)
+
+
+def _forget_sizes(database: Database, archived: Iterable[Holding]) -> None:
+    """Drop the sizes of the commits that still show what was *archived*: those that come before its summaries."""
+    places = {one.id: (one.lane, one.generation) for one in archived}
+    said = {one: [place] for one, place in places.items()}
+    for edit, target in w.targets_of(database, "edit") if places else ():
+        if edit in places:
+            said.setdefault(target, []).append(places[edit])
+    covered: dict[int, list[tuple[int, int]]] = {}
+    for summary, target in w.targets_of(database, "compress") if places else ():
+        covered.setdefault(summary, []).extend(said.get(target, ()))
+    for summary, shown_before in covered.items():
+        one = w.holding(database, summary)
+        forget_sizes(database, shown_before, until=[(one.lane, one.generation)])
 
 
 def _check(options: GCOptions) -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from tract.compile.fold import Entry, State
 from tract.compile.safety import answers
+from tract.formats.repair import exchanges
 from tract.objects.content import SummaryContent
 from tract.objects.message import Message
 
@@ -78,7 +79,7 @@ def group_messages(
         and entry.priority != "pinned"
         and entry.placed.id not in preserved
     }
-    links = exchanges(shown)
+    links = [link for link in exchanges([_message(entry) for entry in shown]) if len(link) > 1]
     chosen -= _waiting(shown)
     runs = _runs(chosen)
     while broken := _broken(links, runs):
@@ -89,32 +90,6 @@ def group_messages(
     covered = {entry.placed.id for group in taken for entry in group.entries}
     meant = [entry for entry in shown if wanted is None or entry.placed.id in wanted]
     return Grouping(tuple(taken), tuple(entry for entry in meant if entry.placed.id not in covered))
-
-
-def exchanges(shown: Sequence[Entry]) -> list[tuple[int, ...]]:
-    """Return the places of each exchange: a message with calls, and the results that belong to it.
-
-    A result belongs to the nearest call of its id before it, else to the nearest one behind it, as
-    when it is rendered.
-    """
-    members: dict[int, list[int]] = {}
-    early: list[tuple[int, str | None]] = []
-    asked: dict[str | None, int] = {}
-    for index, entry in enumerate(shown):
-        for call in answers(_message(entry)):
-            if call in asked:
-                members[asked[call]].append(index)
-            else:
-                early.append((index, call))
-        for part in _message(entry).tool_calls:
-            asked[part.id] = index
-            members.setdefault(index, [index])
-    for index, call in early:
-        later = (at for at in members if at > index and any(part.id == call for part in _message(shown[at]).tool_calls))
-        at = next(later, None)
-        if at is not None:
-            members[at].append(index)
-    return [tuple(sorted(set(places))) for places in members.values() if len(set(places)) > 1]
 
 
 def _waiting(shown: Sequence[Entry]) -> set[int]:

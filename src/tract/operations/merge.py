@@ -27,7 +27,15 @@ from tract.objects.hashing import blob_hash, canonical_json
 from tract.objects.refs import BRANCH_PREFIX
 from tract.operations.branch import drop_branch
 from tract.operations.merge_plan import Addition, MergePlan, NewContent, additions, bases_of, event_of, plan_merge
-from tract.operations.merge_result import MergeResult, choices_of, conflicts_of, pending_from, pending_json, united
+from tract.operations.merge_result import (
+    MergeResult,
+    choices_of,
+    conflicts_of,
+    pending_from,
+    pending_json,
+    permitted,
+    united,
+)
 from tract.operations.permit import permit
 from tract.operations.prepare import encode_note
 from tract.operations.review import Reviewer, review_of, reviewed
@@ -403,10 +411,12 @@ def save_merge(store: Store, result: MergeResult) -> MergeResult:
     Raises:
         MergeInProgressError: Another merge waits.
         NoMergeError: It was kept before, and has been written or given up meanwhile.
+        PolicyDeniedError: A policy does not let what was decided be kept.
     """
     _require_result(result)
     if result.head is not None:
         raise NoMergeError
+    result.resolutions = permitted(result, store)
     pending_json(result)  # refuses what cannot be kept, before anything is locked
     store.pause("merge-save")
     with store.operation("merge-save", {"name": result.name, **_calls(result)}) as operation:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import takewhile
 from typing import Any, Literal, TypeAlias, TypeVar, cast, overload
@@ -21,8 +21,9 @@ from tract.objects.content import to_message
 from tract.objects.decision import Action, ModelCall, Resolution
 from tract.objects.hashing import canonical_json
 from tract.objects.message import Message
+from tract.operations.choices import one_of
 from tract.operations.merge_plan import Choice, ClashKey, MergePlan, NewContent, additions, require_action
-from tract.operations.prepare import as_content, prepare, text_replaced
+from tract.operations.prepare import allowed, as_content, prepare, text_replaced
 from tract.operations.review import Concern
 from tract.store import Store
 
@@ -145,9 +146,7 @@ class MergeResult:
         Raises:
             InvalidInputError: No conflict of this merge, or an action that does not resolve it.
         """
-        one = self.conflicts[conflict] if isinstance(conflict, int) else conflict
-        if one not in self.conflicts:
-            raise InvalidInputError("This conflict is not one of the merge.", hint="Take it from `result.conflicts`.")
+        one = one_of(self.conflicts, conflict, "conflict")
         made = resolution if isinstance(resolution, Resolution) else Resolution(resolution, content)
         if made.action == "use" and made.content is None:
             raise InvalidInputError("`use` needs the content to use.", hint="Pass it as `content`.")
@@ -241,13 +240,32 @@ def choices_of(result: MergeResult, plan: MergePlan) -> dict[ClashKey, Choice]:
     return choices
 
 
-def _new_content(store: Store, clash: Clash, made: Resolution) -> NewContent:
+def permitted(result: MergeResult, store: Store) -> dict[ClashKey, Resolution]:
+    """Return the resolutions of *result* as the policies in force let their contents be committed.
+
+    Raises:
+        PolicyDeniedError: A policy does not let one be.
+    """
+    found = dict(result.resolutions)
+    for key, made in result.resolutions.items():
+        if store.policies is not None and result.plan is not None and made.content is not None:
+            model = _model(store, result.plan.clash(key), made)
+            kept = allowed(store, model, "merge-save")
+            if kept != model:
+                found[key] = replace(made, content=kept)
+    return found
+
+
+def _model(store: Store, clash: Clash, made: Resolution) -> BaseModel:
+    """Return what *made* says to use as a content model."""
     assert made.content is not None
     if isinstance(made.content, str):
-        model = text_replaced(store, content_of(store, clash.ours.shown.hash), made.content)
-    else:
-        model = as_content(store, made.content)
-    ready = prepare(store, model)
+        return text_replaced(store, content_of(store, clash.ours.shown.hash), made.content)
+    return as_content(store, made.content)
+
+
+def _new_content(store: Store, clash: Clash, made: Resolution) -> NewContent:
+    ready = prepare(store, _model(store, clash, made))
     message = to_message(ready.content_type, ready.fields)
     return NewContent(
         ready.content_type,

@@ -18,7 +18,7 @@ from tract.compile.safety import SafetyWarning
 from tract.errors import InvalidInputError, RefConflictError
 from tract.objects.decision import Action, AutonomyLevel, ModelCall, Resolution, Resolver, autonomy_level
 from tract.objects.message import Message
-from tract.operations.choices import Choices, Issue, is_accepted, kinds
+from tract.operations.choices import Choices, Issue, is_accepted, kinds, one_of
 from tract.operations.copying import Copies
 from tract.operations.review import Concern, Review, Reviewer, reviewed
 from tract.store import Store
@@ -163,20 +163,13 @@ class MoveResult:
         """
         if self.plan is None:
             raise InvalidInputError("This was done already.", hint="Take it back with `t.undo()`.")
-        one = self._issue(issue)
+        one = one_of(self.issues, issue, "issue")
         made = resolution if isinstance(resolution, Resolution) else Resolution(resolution, content)
         _require_resolves(self.plan.copies, one, made)
         choices = self.plan.choices
         again = Choices(choices.verb, choices.allow, decisions={**self.decisions, one: made})
         plan = planned(self.plan.move, again)
         return self.plan.move.waiting(replace(plan, concerns=self.concerns, calls=self.calls))  # type: ignore[no-any-return]
-
-    def _issue(self, issue: Issue | int) -> Issue:
-        known = isinstance(issue, int) and -len(self.issues) <= issue < len(self.issues)
-        one = self.issues[issue] if known and isinstance(issue, int) else issue
-        if isinstance(one, int) or one not in self.issues:
-            raise InvalidInputError("This issue is not one of the result.", hint="Take it from `result.issues`.")
-        return one
 
     def _in_words(self, *facts: object) -> str:
         """Return the `repr`: the verb, what it came to, *facts*."""

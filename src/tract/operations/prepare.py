@@ -133,9 +133,18 @@ def prepare(store: Store, content: BaseModel) -> Prepared:
     Raises:
         PolicyDeniedError: A policy does not let it be committed.
     """
-    if store.policies is not None:
-        content = store.policies.before(Event("before_commit", "commit", content)).content or content
-    return encoded(store, content)
+    return encoded(store, allowed(store, content))
+
+
+def allowed(store: Store, content: BaseModel, verb: str = "commit") -> BaseModel:
+    """Return *content* as the policies in force let it be committed.
+
+    Raises:
+        PolicyDeniedError: A policy does not let it be committed.
+    """
+    if store.policies is None:
+        return content
+    return store.policies.before(Event("before_commit", verb, content)).content or content
 
 
 def encoded(store: Store, content: BaseModel) -> Prepared:

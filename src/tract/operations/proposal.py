@@ -14,7 +14,9 @@ from typing import Any, Final, Literal, TypeAlias, cast
 
 from tract.errors import CorruptObjectError, InvalidInputError, ProposalDecidedError, ProposalNotFoundError
 from tract.objects.commit import SHORT_HASH, from_microseconds
+from tract.objects.content import SummaryContent
 from tract.objects.hashing import blob_hash, canonical_json
+from tract.operations.prepare import allowed
 from tract.storage import proposals as q
 from tract.storage.proposals import ProposalRow
 from tract.storage.writing import Tip
@@ -106,6 +108,7 @@ class Proposal:
         Raises:
             InvalidInputError: Another number of drafts, or one that says nothing.
             ProposalDecidedError: It was decided or edited already.
+            PolicyDeniedError: A policy does not let it be kept.
         """
         return _edit(self._store, self, self._acts, drafts)
 
@@ -120,7 +123,7 @@ def _reject(store: Store, proposal: Proposal, kind: ProposalKind) -> Proposal:
 
 def _edit(store: Store, proposal: Proposal, kind: ProposalKind, drafts: str | Sequence[str]) -> Proposal:
     _require_open(proposal.number, proposal.state)
-    texts = _texts(drafts, len(proposal.drafts))
+    texts = _permitted(store, proposal.payload, _texts(drafts, len(proposal.drafts)), "proposal-edit")
     payload = {**proposal.payload, "drafts": texts}
     values = _values(proposal.kind, payload)
     kind.check(store, replace(proposal, drafts=tuple(texts), payload=payload))
@@ -160,9 +163,10 @@ def propose(store: Store, proposed: Proposed, *, holds: Callable[[bytes], bool])
     Raises:
         RefConflictError: What it is for has changed meanwhile.
         ErasedMeanwhileError: Something was erased meanwhile.
+        PolicyDeniedError: A policy does not let a draft be kept.
     """
     kind, head, payload = proposed.kind, proposed.head, proposed.payload
-    values = _values(kind.name, payload)
+    values = _values(kind.name, {**payload, "drafts": _permitted(store, payload, payload["drafts"], "propose")})
     store.pause("propose")
     with store.operation("propose", {"kind": kind.name}) as operation:
         operation.require_nothing_erased(proposed.seen)
@@ -172,6 +176,15 @@ def propose(store: Store, proposed: Proposed, *, holds: Callable[[bytes], bool])
         number = (_last(store)[0] or 0) + 1
         _add(operation, number, head, values)
         return find_proposal(store, number, [kind])
+
+
+def _permitted(store: Store, payload: Mapping[str, Any], drafts: Sequence[str], verb: str) -> list[str]:
+    """Return *drafts* as the policies in force let them be committed: what they keep out is not kept here either."""
+    if store.policies is None or not sources_of(payload):
+        return list(drafts)
+    contents = [store.types.parse(SummaryContent.content_type, {"text": text}) for text in drafts]
+    kept = [allowed(store, content, verb) for content in contents]
+    return [one.text if isinstance(one, SummaryContent) else text for one, text in zip(kept, drafts, strict=True)]
 
 
 def find_proposal(store: Store, number: int, kinds: Sequence[ProposalKind]) -> Proposal:

@@ -8,7 +8,7 @@ from typing import Final, TypeAlias
 
 from tract.compile.compiler import states_of
 from tract.compile.fold import State
-from tract.errors import InvalidInputError, ModelError, RefConflictError, SummaryError
+from tract.errors import InvalidInputError, ModelError, PolicyDeniedError, RefConflictError, SummaryError
 from tract.operations.compress import CompressOptions, compress
 from tract.operations.grouping import group_messages
 from tract.operations.summary import LEAST_TOKENS, Summarizer, extractive, tokens_of_text
@@ -24,7 +24,8 @@ _PART: Final = 4
 def make_room(summarizer: Chooses, store: Store, needed_tokens: int) -> None:
     """Compress HEAD's branch so that its context loses at least *needed_tokens*; do nothing where that cannot be.
 
-    Where the model that *summarizer* gives fails, sentences are picked instead: nobody's message is lost for it.
+    Where the model that *summarizer* gives fails, sentences are picked instead; where a policy does not let it be
+    compressed, nothing is done: nobody's message is lost for it.
 
     Cost:
         That of `compress`.
@@ -69,7 +70,7 @@ def _compressed(store: Store, summarizer: Chooses, options: CompressOptions) -> 
             compress(store, replace(options, summarizer=choose(store)))
         except (ModelError, SummaryError):
             continue
-        except (InvalidInputError, RefConflictError):
+        except (InvalidInputError, RefConflictError, PolicyDeniedError):
             return False
         return True
     return False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any, Final
 
 from tract.history.ancestry import MergedOf, Place, Reach, contains, reach_all
@@ -32,24 +32,6 @@ class Graph:
     def reach(self, tips: set[Place]) -> dict[int, int]:
         """Return the ancestors of all *tips*, themselves included."""
         return reach_all(tips, self.lane_of, self.merged_of)
-
-    def ahead(self, places: Iterable[tuple[int, int]]) -> dict[int, int]:
-        """Return the commits from which one of *places* can be reached: by lane, from which generation on."""
-        found: dict[int, int] = {}
-        for lane, generation in places:
-            found[lane] = min(found.get(lane, generation), generation)
-        is_done = False
-        while not is_done:
-            more = {lane: one.start for lane, one in self._lanes.items() if self._starts_behind(lane, one, found)}
-            is_done = all(found.get(lane) == start for lane, start in more.items())
-            found |= more
-        return found
-
-    def _starts_behind(self, lane: int, one: Lane, found: Mapping[int, int]) -> bool:
-        parents = self.merged_of(lane)
-        if one.fork_lane is not None and one.fork_generation is not None:
-            parents = [*parents, Place(one.fork_lane, one.fork_generation)]
-        return any(parent.lane in found and parent.generation >= found[parent.lane] for parent in parents)
 
 
 def held_since(store: Store, database: Database, graph: Graph, since: int) -> set[Place]:

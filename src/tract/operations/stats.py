@@ -79,6 +79,8 @@ class Stats:
         last_at: Time of the last one.
         file_bytes: Bytes the store takes on disk.
         free_bytes: How many of them hold nothing; 0 on PostgreSQL, which does not say.
+        cached_replies: Answers of models in `t.reply_cache`, which `t.reply_cache.clear()` drops.
+        cached_reply_bytes: Bytes of those; in no other number but `file_bytes`.
     """
 
     kinds: tuple[KindStats, ...] = field(repr=False)
@@ -99,6 +101,8 @@ class Stats:
     last_at: datetime | None
     file_bytes: int
     free_bytes: int
+    cached_replies: int
+    cached_reply_bytes: int
 
     @property
     def dedup_ratio(self) -> float:
@@ -124,6 +128,7 @@ def stats(store: Store) -> Stats:
         kinds = uses.by_kind()
         unreachable, unreachable_bytes = _unreachable(store, database)
         counts = w.counts(database)
+        reply_bytes = w.reply_bytes(database)
         first, last = w.times(database)
     return Stats(
         kinds=kinds,
@@ -136,6 +141,7 @@ def stats(store: Store) -> Stats:
         last_at=None if last is None else from_microseconds(last),
         file_bytes=size,
         free_bytes=free,
+        cached_reply_bytes=reply_bytes,
         **counts,
     )
 

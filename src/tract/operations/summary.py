@@ -252,8 +252,9 @@ def summarized(request: SummaryRequest, summarizer: Summarizer, *, limit_tokens:
     what must be kept. What the second lacks as well is carried verbatim in a line at its end.
 
     Raises:
-        SummaryError: Neither answer can be used, it is no text, or the summarizer raised.
+        SummaryError: Neither answer can be used, it is no text, or the summarizer raised an error of its own.
         TractError: The summarizer raised it.
+        MemoryError: There was no memory for it.
     """
     attempts: list[_Attempt] = []
     while True:
@@ -283,7 +284,7 @@ def _asked(request: SummaryRequest, summarizer: Summarizer) -> Summary:
     """Return the answer of *summarizer*, which may be anything, as a `Summary`."""
     try:
         return _read(summarizer(request), str(getattr(summarizer, "__name__", type(summarizer).__name__)))
-    except TractError:
+    except (TractError, MemoryError):  # no memory says nothing of the summarizer, and another one needs some as well
         raise
     except Exception as error:
         commits = tuple([one.commit for one in request.messages])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, Protocol, Self, TypeVar
 
 from tract.agent.policies.acting import ACTION
@@ -19,6 +19,7 @@ from tract.operations import branch as branching
 from tract.operations import tag as tagging
 from tract.operations.branch import Branch, Divergence
 from tract.operations.compress import COMPRESSION
+from tract.operations.expand import lookup_tool
 from tract.operations.proposal import Proposal, ProposalKind, all_proposals, find_proposal
 from tract.operations.tag import Tag
 from tract.sessions.collapse import COLLAPSE
@@ -142,6 +143,21 @@ class Tools(Toolbox):
             CorruptObjectError: They are damaged.
         """
         return tools_sent(self._store, resolve(self._store, commit))
+
+    def lookup(self) -> Callable[..., list[dict[str, str]]]:
+        """Return a function, to be called by a model, that looks up what was said and is only summarized now.
+
+        Give it to `t.run`, to `add`, or to any other loop: it is annotated and describes itself.
+
+        Example:
+            >>> from tract import Tract
+            >>> with Tract.open() as t:
+            ...     said = t.user("The booking code is RH-2041, for two nights, and breakfast is included in it.")
+            ...     _ = t.compress(content="A room was booked.")
+            ...     print(t.tools.lookup()("booking code")[0]["text"][:30])
+            The booking code is RH-2041, f
+        """
+        return lookup_tool(self._store)
 
 
 class Handle(Protocol):

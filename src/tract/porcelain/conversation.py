@@ -19,7 +19,7 @@ from tract.agent.streams import AsyncTextStream, TextStream
 from tract.agent.toolkit.desk import Handle
 from tract.agent.toolkit.kit import Offer, ToolFormat, Toolkit, ToolLimits, toolkit
 from tract.agent.toolkit.profiles import Profile
-from tract.agent.tools import F, decorated, offered, runnable
+from tract.agent.tools import offered, runnable
 from tract.llm.protocol import LLM
 from tract.objects.config import LLMConfig
 from tract.operations.configure import parse_llm_config
@@ -207,35 +207,6 @@ class Conversation(TractHandle):
         limits = {"max_turns": max_turns, "budget": budget, "on_event": on_event, "should_pause": should_pause}
         run = self._run(tools, options, on_conflict, on_interrupted=on_interrupted, **limits)
         return await run_async(run, loop(run, prompt), stream=stream)
-
-    @overload
-    def tool(self, function: F, **options: Any) -> F: ...
-    @overload
-    def tool(self, function: None = None, **options: Any) -> Callable[[F], F]: ...
-    def tool(self, function: F | None = None, **options: Any) -> F | Callable[[F], F]:
-        """Let the model call *function*, which stays as it is; a decorator, with or without options.
-
-        The schema comes from its annotations, the descriptions from its docstring.
-
-        Args:
-            function: The function, sync or async.
-            **options: `name` and `description` for the model; `schema`, JSON schema of the arguments or a whole
-                definition; `idempotent=True` if running it twice does no harm.
-
-        Raises:
-            InvalidInputError: It is no function, or its arguments have no schema.
-
-        Example:
-            >>> from tract import Tract
-            >>> with Tract.open() as t:
-            ...     @t.tool
-            ...     def add(a: int, b: int) -> int:
-            ...         '''Add two numbers.'''
-            ...         return a + b
-            ...     t.tools["add"].description
-            'Add two numbers.'
-        """
-        return decorated(self._tools, function, options)
 
     @overload
     def as_tools(

@@ -18,6 +18,7 @@ from tract.objects.content import SessionContent
 from tract.objects.decision import AutonomyLevel, autonomy_level
 from tract.operations.configure import parse_config
 from tract.operations.search import SearchHit, search
+from tract.operations.stats import Stats, stats
 from tract.porcelain.arguments import build
 from tract.porcelain.opening import Place, open_without_tract
 from tract.porcelain.tract import Tract
@@ -301,6 +302,14 @@ class Session:
             [('planner', 'Is there a night train?')]
         """
         return search(self._store, query, Where("store"), limit=limit)
+
+    def stats(self) -> Stats:
+        """Return how much the store holds: bytes by kind, duplicates, age, what gc could take.
+
+        Cost:
+            O(commits), plus the bytes of all contents.
+        """
+        return stats(self._store)
 
     # --- inside ------------------------------------------------------------------------------------
 

@@ -188,17 +188,3 @@ def other_texts(database: Database) -> Iterator[tuple[str, str]]:
     for name, query in _OTHER_TEXTS:
         for (text,) in database.all(query):
             yield name, text
-
-
-# --- counts that follow from contents ----------------------------------------------------------------
-
-_FORGET_SIZES: Final = Query(
-    update(s.commits)
-    .where(s.commits.c.lane_id == _p("of_lane"), s.commits.c.generation >= _p("low"))
-    .values(context_tokens=null())
-)
-
-
-def forget_sizes(database: Database, lane: int, low: int) -> None:
-    """Drop the compiled sizes of a lane from a generation on; who asks for one counts again."""
-    database.execute(_FORGET_SIZES, {"of_lane": lane, "low": low})

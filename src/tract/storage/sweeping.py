@@ -304,7 +304,9 @@ def named_in(data: bytes) -> frozenset[bytes]:
 _DROP: Final = Query(
     update(s.blobs).where(s.blobs.c.id == _p("of_id")).values(data=null(), erased_at=_p("at", s.blobs.c.erased_at))
 )
-_COLLECT: Final = Query(update(s.commits).where(s.commits.c.id == _p("of_id")).values(collected_at=_p("at")))
+_COLLECT: Final = Query(
+    update(s.commits).where(s.commits.c.id == _p("of_id")).values(collected_at=_p("at"), context_tokens=null())
+)
 _DROP_RAW: Final = Query(update(s.usage).where(s.usage.c.commit_id == _p("of_id")).values(raw=literal_column("'{}'")))
 
 
@@ -315,7 +317,7 @@ def drop(database: Database, blobs: Iterable[int], at: int) -> None:
 
 
 def collect(database: Database, commits: Iterable[int], at: int) -> None:
-    """Note that *commits* were collected, and drop what providers said of their usage."""
+    """Note that *commits* were collected; drop what providers said of their usage, and sizes that counted what went."""
     for commit in commits:
         database.execute(_COLLECT, {"of_id": commit, "at": at})
         database.execute(_DROP_RAW, {"of_id": commit})
@@ -333,6 +335,7 @@ _COUNTED: Final = (
     ("branches", s.refs, s.refs.c.name.like("heads/%")),
     ("tags", s.refs, s.refs.c.name.like("tags/%")),
     ("operations", s.operations, None),
+    ("cached_replies", s.replies, None),
 )
 _COUNTS: Final = Query(
     union_all(
@@ -344,12 +347,19 @@ _COUNTS: Final = Query(
         ]
     )
 )
+_REPLY_BYTES: Final = Query(select(func.coalesce(func.sum(func.length(s.replies.c.data)), 0)))
 _TIMES: Final = Query(select(func.min(s.operations.c.created_at), func.max(s.operations.c.created_at)))
 
 
 def counts(database: Database) -> dict[str, int]:
     """Return how many there are of what, by name."""
     return dict(database.all(_COUNTS))
+
+
+def reply_bytes(database: Database) -> int:
+    """Return the bytes of all answers of models that are kept to be used again."""
+    row: Any = database.one(_REPLY_BYTES)
+    return int(row[0])
 
 
 def times(database: Database) -> tuple[int | None, int | None]:

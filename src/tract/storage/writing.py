@@ -12,6 +12,7 @@ from tract.objects.commit import CommitHeader, header_hash
 from tract.objects.hashing import blob_hash, config_hash
 from tract.storage import queries as q
 from tract.storage.database import Database
+from tract.storage.sizes import forget_sizes_with
 
 NO_TRACT: Final = -1
 """Id of a tract that is not created yet."""
@@ -60,8 +61,14 @@ class Draft:
     tools: bytes | None = None
 
 
-def write_commit(database: Database, draft: Draft, parents: tuple[Tip, ...], counter: int) -> Tip:
-    """Write *draft* as a child of *parents*; the same commit written twice is one commit."""
+def write_commit(
+    database: Database, draft: Draft, parents: tuple[Tip, ...], counter: int, *, restored: set[int]
+) -> Tip:
+    """Write *draft* as a child of *parents*; the same commit written twice is one commit.
+
+    The row ids of contents and files that were gone, and that it says again, are added to *restored*. With any in
+    it no size is kept: like those of all commits that show them again, it was counted without them.
+    """
     content = draft.content_hash
     if draft.payload is not None and content is None:
         content = blob_hash(draft.payload)
@@ -79,8 +86,9 @@ def write_commit(database: Database, draft: Draft, parents: tuple[Tip, ...], cou
         draft.author,
         draft.created_at,
     )
+    before = set(restored)
     for data in draft.files:
-        _blob(database, "file", blob_hash(data), data)
+        _blob(database, "file", blob_hash(data), data, restored=restored)
     if draft.tools is not None:
         _blob(database, "tools", blob_hash(draft.tools), draft.tools)
     values = {
@@ -88,19 +96,21 @@ def write_commit(database: Database, draft: Draft, parents: tuple[Tip, ...], cou
         "parent_id": parents[0].id if parents else None,
         "op": draft.op,
         "content_type": draft.content_type,
-        "blob_id": _blob(database, "content", content, draft.payload),
+        "blob_id": _blob(database, "content", content, draft.payload, restored=restored),
         "config_id": _config(database, config, draft.config),
         "note_id": _blob(database, "note", note, draft.note),
         "origin": draft.origin,
         "author": draft.author,
         "created_at": draft.created_at,
         "tokens": draft.tokens,
-        "context_tokens": draft.context_tokens,
+        "context_tokens": None if restored else draft.context_tokens,
         "counter_id": counter,
     }
     written, is_new = _insert(database, values, parents)
     if is_new:
         _link(database, written, draft, parents)
+    for blob in restored - before:
+        forget_sizes_with(database, blob)
     return written
 
 
@@ -145,7 +155,9 @@ def _link(database: Database, written: Tip, draft: Draft, parents: tuple[Tip, ..
         database.execute(q.ADD_TARGET, {"commit_id": written.id, "position": position, "target_id": target})
 
 
-def _blob(database: Database, kind: str, hash_: bytes | None, data: bytes | None) -> int | None:
+def _blob(
+    database: Database, kind: str, hash_: bytes | None, data: bytes | None, *, restored: set[int] | None = None
+) -> int | None:
     if hash_ is None:
         return None
     # Without bytes: a copy of a commit whose content was erased names the same tombstone.
@@ -157,6 +169,8 @@ def _blob(database: Database, kind: str, hash_: bytes | None, data: bytes | None
             # Said again after it was collected or erased: it is back wherever it was.
             database.execute(q.RESTORE_BLOB, {"of_id": row[0], "data": data})
             note_erasure(database)
+            if restored is not None:
+                restored.add(row[0])
     blob: int = row[0]
     return blob
 

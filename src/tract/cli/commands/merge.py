@@ -65,7 +65,8 @@ def command(
                 _require_branch(t, result)
                 result = t.commit_merge(result)
             elif resolved:
-                result = t.save_merge(result)
+                t.merge_in_progress = result
+                result = _waiting(t)
         document, blocks = merge_json(result), merge_blocks(result)
     app.emit(document, blocks, is_paged=True)
     if result.head is None:

@@ -8,7 +8,7 @@ import click
 
 from tract.cli._context import REVISION, App, json_option
 from tract.cli._describe import commit_json
-from tract.cli._render import Cell, Heading, Line, Table, page_width
+from tract.cli._render import Cell, Heading, Prose, Table, page_width
 from tract.errors import BusyError, ReadOnlyError
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def _blocks(hits: list[SearchHit]) -> list[Block]:
         cells: list[Cell] = [commit]
         for cell in (*others, when):
             cells += ["  ", cell]
-        blocks += [Heading(cells), Line(["    ", *_marked(hit)])]
+        blocks += [Heading(cells), Prose(_marked(hit))]
     return blocks
 
 

@@ -26,8 +26,8 @@ def command(app: App) -> None:
     bytes they would take if each commit kept its own; for each age (`7 d`: up to 7 days, but more than the one
     before) how many there are and the bytes stored.
     """
-    with app.read() as t, step("Counting"):
-        found = t.stats()
+    with app.session(read_only=True) as session, step("Counting"):
+        found = session.stats()
     document = asdict(found) | {
         "dedup_ratio": found.dedup_ratio,
         "first_at": None if found.first_at is None else found.first_at.isoformat(),
@@ -58,10 +58,12 @@ def _rows(found: Stats) -> list[list[Cell]]:
         "branches": found.branches,
         "tags": found.tags,
         "operations": found.operations,
+        "cached replies": found.cached_replies,
     }
     sizes = {
         "stored": found.stored_bytes,
         "only for unreachable": found.unreachable_bytes,
+        "in cached replies": found.cached_reply_bytes,
         "on disk": found.file_bytes,
         "free": found.free_bytes,
     }
