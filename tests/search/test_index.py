@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from tests.on_postgresql import elsewhere
+from tests.operations.bytes_of import hits
 from tests.operations.clock import Clock
-from tests.operations.test_erase import OTHER, SECRET, hits
+from tests.operations.test_erase import OTHER, SECRET
 from tests.reliability.dump import connected
 from tract import Session, Tract
 from tract.errors import InvalidInputError
