@@ -35,6 +35,7 @@ from tract.storage.database import Database, Result
 
 _SYNCHRONOUS: Final = {"full": "on", "normal": "off", "off": "off"}
 _IDLE: Final = 0  # libpq's PQTRANS_IDLE
+_ACTIVE: Final = 1  # libpq's PQTRANS_ACTIVE
 _CREATE_LOCK: Final = 0x74726163  # advisory: one process creates or migrates the tables at a time
 _LONGEST_WAIT_MS: Final = 2**31 - 1
 _CONNECT_SECONDS: Final = 10
@@ -75,6 +76,16 @@ class PostgresDatabase(Database):
     def has_transaction(self) -> bool:
         """Whether the connection is inside a transaction, a failed one included."""
         return not self.raw.closed and int(self.raw.info.transaction_status) != _IDLE
+
+    def rollback(self) -> None:
+        """Drop the transaction; where the connection cannot be told to, drop that: the next call takes a new one."""
+        super().rollback()
+        if self.has_transaction:
+            self.raw.close()
+
+    def _is_out_of_step(self) -> bool:
+        """Whether the connection waits for an answer nobody reads: Ctrl-C came between a question and its answer."""
+        return not self.raw.closed and int(self.raw.info.transaction_status) == _ACTIVE
 
     def begin_write(self, tract_id: int | None) -> None:
         """Lock the tract's row, waiting up to `busy_timeout_seconds`."""
@@ -189,6 +200,8 @@ class PostgresDatabase(Database):
 
     def translate(self, error: BaseException) -> TractError:
         """Return the `TractError` for a psycopg error."""
+        if self._is_out_of_step():
+            self.raw.close()
         if self.raw.closed and not isinstance(error, TractError):
             return ConnectionLostError(self.location)
         translated = translate(error, self.location)
