@@ -78,6 +78,8 @@ class Elsewhere:
 
     def database_of(self, path: str | Path, *, is_new: bool = False) -> str:
         """Return the name of the database that *path* stands for; if there was none, it is made, empty or a store."""
+        if "://" in str(path):  # what a handle says of where it is
+            return str(path).partition("@/")[2].partition("?")[0]
         where = os.path.abspath(path)  # noqa: PTH100 - not resolved: a link is a name of its own
         name = self._made.get(where)
         if name is not None:
