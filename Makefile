@@ -7,6 +7,10 @@ BIN        := $(VENV)/bin
 JOBS       ?= 2
 SEED       ?= $(shell od -An -N4 -tu4 /dev/urandom | tr -d ' ')
 
+# What knows stores; the other folders open none.
+ON_POSTGRES ?= $(addprefix tests/,agent cli compile conformance demo formats history importers objects operations \
+  reliability search sessions storage)
+
 # The first interpreter that runs and is new enough; `make PYTHON=/path/to/python` overrides.
 PYTHON ?= $(firstword $(foreach python,python3 python3.14 python3.13 python3.12 python3.11,\
   $(shell $(python) -c 'import sys; print("$(python)" if sys.version_info >= (3, 11) else "")' 2>/dev/null)))
@@ -15,10 +19,10 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test quick lint bench torture docs surface format clean
+.PHONY: help demo test test-postgres quick lint bench torture docs surface format clean
 
 help: ## Show this list
-	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
 
 demo: $(VENV)/.installed ## Install, then commit and compile a real conversation
 	@$(BIN)/tract demo
@@ -35,6 +39,9 @@ lint: $(VENV)/.installed-dev ## Run the gates that run no code
 	$(BIN)/codespell src tests docs cookbook *.md
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+
+test-postgres: $(VENV)/.installed-dev ## Run every test that is not about files on PostgreSQL (long)
+	$(BIN)/python -m pytest -n $(JOBS) -q --store=postgresql --timeout=600 $(ON_POSTGRES)
 
 torture: $(VENV)/.installed-dev ## Run the large numbers of docs/guarantees.md (SEED=... repeats a run)
 	@echo "torture seed: $(SEED)   (repeat with: make torture SEED=$(SEED))"

@@ -12,12 +12,14 @@ from hypothesis import HealthCheck, settings
 from hypothesis import is_hypothesis_test as _is_hypothesis_test
 
 from tests.databases import Postgres, running_postgres
+from tests.on_postgresql import elsewhere, redirect
 from tract import Tract
 
 # Both run without a deadline: two busy cores make single examples slow, and pytest-timeout ends a hang.
 settings.register_profile(
     "ci", max_examples=50, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
+settings.register_profile("postgresql", parent=settings.get_profile("ci"), max_examples=10)
 settings.register_profile(
     "torture",
     max_examples=10_000,
@@ -54,11 +56,50 @@ def _is_loopback(host: object) -> bool:
 sys.addaudithook(_refuse_network)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark hypothesis tests, so that `make torture` can ask for them with many more examples."""
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let `--store=postgresql` run tests that open files on databases instead."""
+    parser.addoption("--store", choices=["sqlite", "postgresql"], default="sqlite", help="where stores are")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Try fewer examples where making a store takes a hundred times as long as in memory."""
+    if config.getoption("store") == "postgresql":
+        settings.load_profile("postgresql")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark hypothesis tests, so that `make torture` can ask for them with many more examples.
+
+    On PostgreSQL leave out what is about files.
+    """
     for item in items:
         if isinstance(item, pytest.Function) and _is_hypothesis_test(item.obj):
             item.add_marker("property")
+    if config.getoption("store") == "postgresql":
+        left_out = [item for item in items if _is_of_sqlite(item)]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
+
+
+def _is_of_sqlite(item: pytest.Item) -> bool:
+    """Tell whether *item* is about files, or has a twin that runs on PostgreSQL anyway."""
+    parameters = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+    return item.get_closest_marker("about_files") is not None or parameters.get("store_url") == "sqlite"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _stores(request: pytest.FixtureRequest) -> None:
+    """Where tests run on PostgreSQL, open databases in place of files from here on."""
+    if request.config.getoption("store") == "postgresql":
+        redirect(request.getfixturevalue("postgres")).make_template()
+
+
+@pytest.fixture(autouse=True)
+def _stores_of_one_test(request: pytest.FixtureRequest) -> Iterator[None]:
+    yield
+    found = elsewhere()
+    if found is not None:
+        found.forget_below((request.node.funcargs or {}).get("tmp_path"))  # none once interrupted
 
 
 def _torture_seed() -> int:

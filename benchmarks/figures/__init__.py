@@ -15,7 +15,7 @@ from benchmarks.figures.registry import FIGURES, Figure, figure
 
 __all__ = ["FIGURES", "Figure", "figure"]
 
-_FILES = ("commit", "reading", "disk", "processes", "imports", "policies", "refs", "search")
+_FILES = ("commit", "reading", "disk", "processes", "imports", "policies", "refs", "forks", "search")
 
 for _name in _FILES:
     importlib.import_module(f"{__name__}.{_name}")

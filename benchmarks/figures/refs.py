@@ -74,6 +74,17 @@ def _merge_conflict(t: Any) -> float:
     return _merge(t, lambda t, branch: t.edit(middle, f"{branch} {next(_numbers)}"), strategy="theirs")
 
 
+def _spawn(t: Any) -> float:
+    """Start a child that knows everything; `spawn rows` counts what that adds to the store."""
+    return _timed(lambda: t.spawn("work"))
+
+
+def _first_commit(t: Any) -> float:
+    """Start a child outside the clock, let it say its first word inside it."""
+    child = t.spawn("work")
+    return _timed(lambda: child.user("On it."))
+
+
 _VERBS: dict[str, Callable[[Any], float]] = {
     "log": lambda t: _timed(lambda: t.log(limit=20)),
     "status": lambda t: _timed(t.status),
@@ -81,6 +92,8 @@ _VERBS: dict[str, Callable[[Any], float]] = {
     "switch": _switch,
     "tag": lambda t: _timed(lambda: t.tag(f"t{next(_numbers)}")),
     "undo": _undo,
+    "spawn": _spawn,
+    "spawn, first commit": _first_commit,
     "merge": _merge,
     "merge changes": _merge_changes,
     "merge conflict": _merge_conflict,

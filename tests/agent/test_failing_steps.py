@@ -1,12 +1,11 @@
 """A turn whose n-th statement fails, for every n: what is kept is valid, and asking again comes to the same end."""
 
-import sqlite3
 from pathlib import Path
 
 import pytest
 
 from tests.agent.talking import model, require_valid, said
-from tests.reliability.test_all_or_nothing import _Fault
+from tests.reliability.faults import Fault
 from tract import RunResult, ToolCall, Tract, Usage
 from tract.errors import TractError
 from tract.llm.protocol import Reply
@@ -26,7 +25,7 @@ def test_a_chat_may_fail_at_each_statement(tmp_path: Path, *, after: bool) -> No
     had_reply = False
     for number in range(1, _MOST_STATEMENTS):
         with Tract.open(tmp_path / f"{number}.db", durability="off") as t:
-            fault = _Fault(t, number, sqlite3.OperationalError("disk I/O error"), after=after)
+            fault = Fault(t, number, after=after)
             error: TractError | None = None
             with fault:
                 try:
@@ -63,7 +62,7 @@ def test_a_run_may_fail_at_each_statement(tmp_path: Path) -> None:
     number = 0
     for number in range(1, _MOST_STATEMENTS):
         with Tract.open(tmp_path / f"{number}.db", durability="off") as t:
-            fault = _Fault(t, number, sqlite3.OperationalError("disk I/O error"))
+            fault = Fault(t, number)
             with fault:
                 try:
                     t.run("Go.", tools=[double], llm=model(_CALLS, "Done."))

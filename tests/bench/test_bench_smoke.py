@@ -79,6 +79,15 @@ def test_writers_in_two_processes_lose_nothing(tmp_path: Path) -> None:
     assert result.appends_per_second > 0
 
 
+def test_a_spawn_adds_the_same_rows_at_any_length() -> None:
+    """One commit with its content, one tract with its refs, two operations with their changes."""
+    with Bench(ns=[20, 60], systems={"tract": SYSTEMS["tract"]}, rounds=1, appends=4) as bench:
+        rows = list(FIGURES["spawn rows"](bench))
+
+    assert [(row.value, row.is_met) for row in rows] == [(10, True), (10, True)]
+    assert "commits 60 -> 61" in rows[1].note
+
+
 @pytest.mark.parametrize("name", ["commit", "statements", "compile-warm", "disk"])
 def test_a_figure_has_a_row_for_every_system_it_names(name: str) -> None:
     """The runner's functions measure both systems at a small length and print them."""

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,6 +11,7 @@ import pytest
 from sqlalchemy import LargeBinary, Text
 
 from tests.databases import Postgres
+from tests.operations.bytes_of import hits, pages
 from tests.operations.histories import compressed
 from tests.operations.pending import keep_merge
 from tests.reliability.dump import connected, dump
@@ -33,26 +32,6 @@ Open = Callable[..., Tract]
 
 SECRET = 'The vault\'s code is "4711-tango-whisky",\nand the guard is called Ærik.'
 OTHER = "Nothing of that is to be told to anybody else."
-
-
-def windows(text: str) -> set[bytes]:
-    """Return every 16 bytes of *text*, as they are and as they are written in JSON, in JSON and so on."""
-    forms = {text.encode()}
-    for is_ascii in (False, True):
-        form = text
-        for _ in range(2):
-            form = json.dumps(form, ensure_ascii=is_ascii)[1:-1]
-            forms.add(form.encode())
-    return {form[at : at + 16] for form in forms for at in range(len(form) - 15)}
-
-
-def hits(path: Path, *texts: str) -> int:
-    """Return how many windows of *texts* stand in any file of the store."""
-    wanted = set().union(*map(windows, texts))
-    files = [file for file in path.parent.iterdir() if file.name.startswith(path.name)]
-    # Read by another process: closing a file drops the locks this one has on it.
-    data = [subprocess.run(["cat", file], stdout=subprocess.PIPE, check=True).stdout for file in files]
-    return sum(window in one for window in wanted for one in data)
 
 
 def _told(t: Tract) -> dict[str, Any]:
@@ -458,6 +437,7 @@ def test_answers_kept_for_reuse_are_dropped(path: Path) -> None:
         assert t.fsck() == []
 
 
+@pytest.mark.about_files
 def test_copies_made_before_a_migration_are_named(path: Path) -> None:
     """They stand beside the file and hold what was erased; whether to delete them is for people."""
     with Tract.open(path) as t:
@@ -585,14 +565,5 @@ def test_on_postgresql_no_table_has_it(postgres_url: str, postgres: Postgres) ->
     name = postgres_url.partition("?")[0].rpartition("/")[2]
     postgres.run("CHECKPOINT", name)
 
-    found = [row for row in _pages(postgres, name) if b"4711-tango" in row]
+    found = [row for row in pages(postgres, name) if b"4711-tango" in row]
     assert found == []
-
-
-def _pages(postgres: Postgres, name: str) -> Iterator[bytes]:
-    tables = postgres.run("SELECT relname FROM pg_class WHERE relkind IN ('r', 't') AND relnamespace <> 11", name)
-    for (table,) in tables:
-        for (page,) in postgres.run(
-            f"SELECT pg_read_binary_file(pg_relation_filepath(oid)) FROM pg_class WHERE relname = '{table}'", name
-        ):
-            yield bytes(page)

@@ -457,6 +457,7 @@ def _filled(path: Path) -> tuple[Tract, Clock]:
     return t, clock
 
 
+@pytest.mark.about_files
 def test_the_space_is_given_back(tmp_path: Path) -> None:
     """The file is written anew, and the result says how large it was and is."""
     t, _ = _filled(tmp_path / "a.db")
@@ -472,6 +473,7 @@ def test_the_space_is_given_back(tmp_path: Path) -> None:
         assert t.fsck() == []
 
 
+@pytest.mark.about_files
 def test_a_reader_that_holds_the_file_delays_only_the_space(tmp_path: Path) -> None:
     """What was collected is collected; the result says that the space is not back yet, and the reader reads on."""
     t, _ = _filled(tmp_path / "a.db")

@@ -6,7 +6,6 @@ gap, by a second handle, are in `test_races.py`.
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -14,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.on_postgresql import copy_store
 from tests.operations.pending import keep_merge, waiting
 from tests.reliability.dump import dump
 from tract import Conflict, Resolution, Tract
@@ -120,7 +120,7 @@ def other() -> Iterator[Callable[[Path], None]]:
 
 @pytest.fixture
 def path(scene: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copy(scene, tmp_path / "a.db"))
+    return copy_store(scene, tmp_path / "a.db")
 
 
 @pytest.fixture

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.operations.test_compress import LONG, done, said, short, texts
+from tests.reliability.dump import connected
 from tract import Proposal, Tract
 from tract.errors import (
     CorruptObjectError,
@@ -219,8 +219,7 @@ def test_a_damaged_proposal_is_never_carried_out(tmp_path: Path) -> None:
     with Tract.open(path) as t:
         said(t, 3)
         proposed(t)
-    with sqlite3.connect(path) as connection:
+    with connected(path) as connection:
         connection.execute("UPDATE proposals SET payload = replace(payload, 'told', 'sold')")
-    connection.close()
     with Tract.open(path) as t, pytest.raises(CorruptObjectError):
         t.proposals.approve(1)

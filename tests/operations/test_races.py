@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ast
 import itertools
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import Any
 import pytest
 
 from tests.gates import source
+from tests.on_postgresql import copy_store
 from tests.operations.pending import keep_merge, waiting
 from tests.operations.test_undo_stateful import state
 from tract import Tract
@@ -164,7 +164,7 @@ def opened(path: Path) -> Iterator[Tract]:
 @contextmanager
 def copied(scene: Path, path: Path) -> Iterator[tuple[Tract, Tract]]:
     """Open two handles on a copy of the scene that share a clock."""
-    shutil.copy(scene, path)
+    copy_store(scene, path)
     with opened(path) as one, opened(path) as other:
         other._store.clock = one._store.clock
         yield one, other

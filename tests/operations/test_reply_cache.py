@@ -53,6 +53,7 @@ def test_it_can_be_emptied() -> None:
     assert (len(t.reply_cache), t.reply_cache.get("a")) == (0, None)
 
 
+@pytest.mark.about_files
 def test_a_damaged_answer_is_none(tmp_path: Path) -> None:
     """A flipped bit costs a call."""
     path = tmp_path / "agent.db"

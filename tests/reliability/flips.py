@@ -38,7 +38,7 @@ def flip_value(path: Path, chance: random.Random) -> str:
             if not rows:
                 continue
             *keys, kind, value = chance.choice(rows)
-            changed = _flipped(value, chance)
+            changed = flipped(value, chance)
             where = " AND ".join(f"{name} = {_typed(k)}" for name, k in zip(key.split(", "), keys, strict=True))
             target = f"CAST(? AS {'TEXT' if kind == b'text' else 'BLOB'})" if isinstance(changed, bytes) else "?"
             try:
@@ -52,7 +52,8 @@ def _typed(key: int | bytes) -> str:
     return f"CAST(x'{key.hex()}' AS TEXT)" if isinstance(key, bytes) else str(key)
 
 
-def _flipped(value: Any, chance: random.Random) -> Any:
+def flipped(value: Any, chance: random.Random) -> Any:
+    """Return *value* with one bit changed."""
     if not isinstance(value, bytes):
         # Sign and high bits of small numbers too, but mostly the ones that give a plausible number.
         return value ^ (1 << chance.choice([*range(8), *range(0, 62, 7)]))

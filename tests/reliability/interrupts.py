@@ -8,7 +8,6 @@ import random
 import signal
 import sys
 import threading
-from pathlib import Path
 
 from tests.reliability.verbs import WRITES, make_history
 from tract import Tract
@@ -19,7 +18,7 @@ def _interrupt(*_: object) -> None:
     raise KeyboardInterrupt
 
 
-def interrupt_many(path: Path, chance: random.Random, times: int) -> int:
+def interrupt_many(path: str, chance: random.Random, times: int) -> int:
     """Write until interrupted, *times* times on one handle; return how often the interrupt came in a write."""
     make_history(path)
     hits = 0
@@ -60,4 +59,4 @@ def _require_free(t: Tract) -> None:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(str(interrupt_many(Path(sys.argv[1]), random.Random(sys.argv[2]), int(sys.argv[3]))))
+    sys.stdout.write(str(interrupt_many(sys.argv[1], random.Random(sys.argv[2]), int(sys.argv[3]))))

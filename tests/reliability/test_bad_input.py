@@ -217,6 +217,7 @@ _FILES: dict[str, tuple[type[TractError], Callable[[Path], object]]] = {
 }
 
 
+@pytest.mark.about_files
 @pytest.mark.parametrize("read_only", [False, True])
 @pytest.mark.parametrize("kind", _FILES)
 def test_what_is_no_store_is_left_alone(tmp_path: Path, kind: str, *, read_only: bool) -> None:
@@ -232,6 +233,7 @@ def test_what_is_no_store_is_left_alone(tmp_path: Path, kind: str, *, read_only:
     assert before == (path.stat().st_mtime_ns, path.read_bytes() if path.is_file() else None, os.listdir(tmp_path))  # noqa: PTH208
 
 
+@pytest.mark.about_files
 @pytest.mark.parametrize("name", ["a.db", "a.db/b.db", "x" * 300, "no/such/folder.db", "\ud800.db", "a\0b"])
 def test_a_path_that_cannot_be_is_refused(tmp_path: Path, name: str) -> None:
     """An empty file that may not be filled, a file as a folder, a name too long or not a name."""

@@ -16,6 +16,8 @@ from tract import Tract
 from tract.errors import BranchNotFoundError, CorruptStoreError, NotAStoreError, SchemaTooNewError, TractError
 from tract.storage.writing import Draft
 
+pytestmark = pytest.mark.about_files  # bytes and pragmas; rows on PostgreSQL have a file of their own
+
 _BRANCHES = ("main", "other")  # what a merge compiles to comes with its verb
 
 
@@ -23,6 +25,15 @@ _BRANCHES = ("main", "other")  # what a merge compiles to comes with its verb
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store with every kind of row, a merge commit and a second tract included, in one file."""
     path = tmp_path_factory.mktemp("whole") / "a.db"
+    fill_whole(path)
+    with connected(path) as connection:
+        connection.execute("PRAGMA journal_mode=DELETE")
+        assert all(rows for rows in rows_of(connection).values())
+    return path
+
+
+def fill_whole(path: Path | str) -> None:
+    """Make a store with every kind of row."""
     make_history(path)
     with Tract.open(path) as t:
         t.compress(summarizer=lambda _: "Said.", autonomy="collaborative")
@@ -34,10 +45,6 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
         t.user("Another context.")
         assert t.search("context")
         t.spawn("look it up", name="third")
-    with connected(path) as connection:
-        connection.execute("PRAGMA journal_mode=DELETE")
-        assert all(rows for rows in rows_of(connection).values())
-    return path
 
 
 def _merge(t: Tract) -> None:
@@ -56,7 +63,7 @@ def _merge(t: Tract) -> None:
     t.switch("main")
 
 
-def _messages(path: Path) -> dict[str, Any]:
+def messages_of(path: Path | str) -> dict[str, Any]:
     """Compile each branch with fresh handles."""
     found: dict[str, Any] = {}
     with Tract.open(path) as t:
@@ -68,7 +75,7 @@ def _messages(path: Path) -> dict[str, Any]:
     return found
 
 
-def _findings(path: Path) -> list[str]:
+def findings(path: Path | str) -> list[str]:
     """Run fsck on a fresh handle; an opening that refuses the store counts as found."""
     try:
         with Tract.open(path) as t:
@@ -77,27 +84,28 @@ def _findings(path: Path) -> list[str]:
         return [error.code]
 
 
-def _require_no_lie(path: Path, expected: dict[str, Any], flip: str) -> None:
+def require_no_lie(path: Path | str, expected: dict[str, Any], flip: str) -> None:
+    """Require that a reader gets what was committed, or an error."""
     try:
-        messages = _messages(path)
+        messages = messages_of(path)
     except (CorruptStoreError, NotAStoreError, SchemaTooNewError, BranchNotFoundError):
         return
     assert messages == expected, flip
 
 
 def _flip_many(whole: Path, path: Path, chance: random.Random, flips: int) -> None:
-    expected = _messages(whole)
+    expected = messages_of(whole)
     missed = []
     for _ in range(flips):
         shutil.copy(whole, path)
         flip = flip_value(path, chance)
-        if not _findings(path):
+        if not findings(path):
             missed.append(flip)
         shutil.copy(whole, path)
     assert missed == []
     for _ in range(flips):
         shutil.copy(whole, path)
-        _require_no_lie(path, expected, flip_value(path, chance))
+        require_no_lie(path, expected, flip_value(path, chance))
 
 
 def test_fsck_finds_every_flipped_bit_and_compile_none(
@@ -114,12 +122,12 @@ def test_fsck_finds_10000_flipped_bits(whole: Path, tmp_path: Path, seeded: Call
 
 
 def _flip_file(whole: Path, path: Path, chance: random.Random, flips: int) -> None:
-    expected, rows = _messages(whole), dump(whole)
+    expected, rows = messages_of(whole), dump(whole)
     for _ in range(flips):
         shutil.copy(whole, path)
         flip = flip_in_file(path, chance)
-        found = _findings(path)
-        _require_no_lie(path, expected, flip)
+        found = findings(path)
+        require_no_lie(path, expected, flip)
         if not found:
             # Unused bytes of the file, or values that are derived.
             assert _trusted(dump(path)) == _trusted(rows), flip
@@ -183,7 +191,7 @@ def test_every_bit_of_a_position_counts(whole: Path, tmp_path: Path) -> None:
                     )
                 except sqlite3.IntegrityError:
                     continue  # another one is there already
-            if not _findings(path):
+            if not findings(path):
                 missed.append((table, commit, position, bit))
 
     assert missed == []
@@ -227,7 +235,7 @@ _DAMAGE = {
 @pytest.mark.parametrize("damage", _DAMAGE)
 def test_damage_is_found_and_not_read(whole: Path, tmp_path: Path, damage: str) -> None:
     """Rows changed by hand: fsck says so, and compile of HEAD raises a `CorruptStoreError` or is exact."""
-    expected = _messages(whole)["HEAD"]
+    expected = messages_of(whole)["HEAD"]
     path = tmp_path / "a.db"
     shutil.copy(whole, path)
     with connected(path) as connection:
@@ -242,4 +250,4 @@ def test_damage_is_found_and_not_read(whole: Path, tmp_path: Path, damage: str) 
     else:
         assert compiled == expected
 
-    assert _findings(path)
+    assert findings(path)

@@ -88,43 +88,6 @@ def test_a_fork_compiles_to_what_its_parent_does_after_any_history(data: st.Data
         assert t.fsck() == []
 
 
-def _rows(path: Path) -> dict[str, int]:
-    with connected(path) as connection:
-        names = [row[0] for row in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall()]
-        return {name: connection.execute(f"SELECT count(*) FROM {name}").fetchone()[0] for name in names}
-
-
-def _cost_of_a_fork(path: Path, count: int) -> tuple[dict[str, int], int]:
-    """Return how many rows a fork of a parent with *count* commits adds by table, and how many statements it runs."""
-    with Tract.open(path, durability="off") as t, t.batch():
-        for number in range(count):
-            t.user(f"message {number}")
-    before = _rows(path)
-    with Tract.open(path, durability="off") as t:
-        database, seen = t._store.database, 0
-        real = database._execute
-
-        def counting(*arguments: Any) -> Any:
-            nonlocal seen
-            seen += 1
-            return real(*arguments)
-
-        database._execute = counting
-        t.spawn("work")
-        database._execute = real
-    after = _rows(path)
-    return {name: after[name] - before[name] for name in after if after[name] != before[name]}, seen
-
-
-def test_a_fork_copies_nothing_and_costs_the_same_after_thousands_of_commits(tmp_path: Path) -> None:
-    """The spawn's own commit and content, the child, its refs and its first operation: that is all, and no reading."""
-    few, few_statements = _cost_of_a_fork(tmp_path / "few.db", 3)
-    many, many_statements = _cost_of_a_fork(tmp_path / "many.db", 3000)
-
-    assert many == few == {"blobs": 1, "commits": 1, "tracts": 1, "refs": 2, "operations": 2, "ref_changes": 3}
-    assert many_statements == few_statements < 40
-
-
 def test_the_spawn_is_a_commit_that_is_not_sent(open_tract: Open) -> None:
     """It names the child, what it is for and what it was given; the context's size stays."""
     t = open_tract()
@@ -488,6 +451,19 @@ def test_fsck_finds_a_tract_that_says_it_came_from_elsewhere(tmp_path: Path, dam
 
     with Tract.open(tmp_path / "a.db") as t:
         assert [(finding.id, finding.object) for finding in t.fsck()] == [("link-wrong", "child")]
+
+
+@pytest.mark.parametrize("damage", ["{", "[]", "\x7f}"])
+def test_fsck_goes_on_where_it_cannot_be_read_where_a_tract_came_from(tmp_path: Path, damage: str) -> None:
+    """The log's check says that the operation is damaged."""
+    with Tract.open(tmp_path / "a.db") as t:
+        t.spawn("work", name="child")
+    with connected(tmp_path / "a.db") as connection:
+        connection.execute("UPDATE operations SET args = ? WHERE verb = 'init' AND tract_id > 1", (damage,))
+        connection.commit()
+
+    with Tract.open(tmp_path / "a.db") as t:
+        assert [(finding.id, finding.object) for finding in t.fsck()] == [("operation-damaged", "child@1")]
 
 
 # --- work that comes home without a collapse -----------------------------------------------------------

@@ -8,11 +8,14 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from sqlalchemy import create_engine
 from sqlalchemy.engine import Connection
@@ -173,6 +176,7 @@ def test_an_older_store_is_brought_up_to_date_and_keeps_everything(
         assert t.fsck() == []
 
 
+@pytest.mark.about_files
 def test_the_backup_is_the_store_before(tmp_path: Path, newer: Callable[[str], Path], monkeypatch: Any) -> None:
     """`<db>.backup-1` is readable by its owner only, and the version that wrote it opens it."""
     path = str(tmp_path / "store.db")
@@ -210,6 +214,7 @@ def test_a_newer_store_is_refused(store_url: str, monkeypatch: pytest.MonkeyPatc
     assert (caught.value.found, caught.value.supported) == (1, 0)
 
 
+@pytest.mark.about_files
 def test_a_newer_schema_still_in_the_log_is_refused(tmp_path: Path) -> None:
     """The file's header may lag behind its write-ahead log."""
     path = str(tmp_path / "store.db")
@@ -225,6 +230,7 @@ def test_there_is_a_store_of_every_schema() -> None:
     assert sorted(STORES) == [STORES[0].with_name(f"schema-{n}.db") for n in range(1, schema.SCHEMA_VERSION + 1)]
 
 
+@pytest.mark.about_files
 @pytest.mark.parametrize("stored", STORES, ids=lambda path: path.stem)
 def test_a_kept_store_has_the_tables_its_scripts_make(stored: Path, tmp_path: Path) -> None:
     """So neither the file nor a released script has been changed since."""
@@ -236,6 +242,7 @@ def test_a_kept_store_has_the_tables_its_scripts_make(stored: Path, tmp_path: Pa
     engine.dispose()
 
 
+@pytest.mark.about_files
 @pytest.mark.parametrize("stored", STORES, ids=lambda path: path.stem)
 def test_a_store_of_every_schema_opens_in_this_version(stored: Path, tmp_path: Path) -> None:
     """Nothing is missing, nothing is wrong, and it can be written to."""
@@ -273,6 +280,7 @@ def test_a_failing_step_leaves_the_store_as_it_was(
         assert contents(caught.value.backup) == before
 
 
+@pytest.mark.about_files
 def test_a_step_that_breaks_links_is_taken_back(tmp_path: Path, newer: Callable[[str], Path], monkeypatch: Any) -> None:
     """Foreign keys are off during the steps and checked before the end."""
     path = str(tmp_path / "store.db")
@@ -285,6 +293,7 @@ def test_a_step_that_breaks_links_is_taken_back(tmp_path: Path, newer: Callable[
     assert contents(path) == before
 
 
+@pytest.mark.about_files
 def test_a_locked_store_is_busy_not_broken(tmp_path: Path, newer: Callable[[str], Path], monkeypatch: Any) -> None:
     """Another writer holds the file: `BusyError`, and no backup is left behind."""
     path = str(tmp_path / "store.db")
@@ -296,6 +305,105 @@ def test_a_locked_store_is_busy_not_broken(tmp_path: Path, newer: Callable[[str]
         with pytest.raises(BusyError):
             Tract.open(path)
     assert not Path(f"{path}.backup-1").exists()
+
+
+# --- on PostgreSQL, which makes no backup ---------------------------------------------------------------
+
+
+def name_of(url: str) -> str:
+    """Return the database in *url*."""
+    return url.partition("@/")[2].partition("?")[0]
+
+
+def test_a_failing_step_takes_changed_tables_back(
+    postgres: Postgres, postgres_url: str, newer: Callable[[str], Path], monkeypatch: Any
+) -> None:
+    """Columns, indexes, constraints and rows are what they were: the server rolls all of it back."""
+    fill(postgres_url)
+    name = name_of(postgres_url)
+    before, said = postgres_shape(postgres, name), contents(postgres_url)
+    newer(BAD_STEP)
+
+    for _ in range(2):
+        with pytest.raises(MigrationError) as caught:
+            Tract.open(postgres_url)
+        assert caught.value.backup is None
+        assert postgres_shape(postgres, name) == before
+
+    monkeypatch.undo()
+    assert contents(postgres_url) == said
+    with Tract.open(postgres_url) as t:
+        t.user("the version before goes on")
+        assert t.fsck() == []
+
+
+def test_what_pg_dump_saved_before_is_the_store_before(
+    postgres: Postgres, postgres_url: str, newer: Callable[[str], Path], monkeypatch: Any, tmp_path: Path
+) -> None:
+    """The way back that the docs name: restored into another database, the version that wrote it opens it."""
+    fill(postgres_url)
+    before = contents(postgres_url)
+    postgres.call("pg_dump", name_of(postgres_url), "--format=custom", f"--file={tmp_path / 'tracts.dump'}")
+    newer(GOOD_STEP)
+    Tract.open(postgres_url).close()
+
+    other = postgres.new_database()
+    postgres.call("pg_restore", other, "--no-owner", tmp_path / "tracts.dump")
+
+    monkeypatch.undo()
+    assert contents(postgres.url(other)) == before
+    with Tract.open(postgres.url(other)) as t:
+        t.user("goes on")
+        assert t.search("goes")
+        assert t.fsck() == []
+    with pytest.raises(SchemaTooNewError):
+        Tract.open(postgres_url)
+
+
+@pytest.mark.parametrize("table", ["tracts", "commits"])
+def test_a_server_in_use_is_busy_not_broken(
+    postgres: Postgres, postgres_url: str, newer: Callable[[str], Path], monkeypatch: Any, table: str
+) -> None:
+    """Whoever writes, or reads for long, is waited for, but not for ever; nothing has changed by then."""
+    fill(postgres_url)
+    name = name_of(postgres_url)
+    before, said = postgres_shape(postgres, name), contents(postgres_url)
+    newer(GOOD_STEP)
+    monkeypatch.setattr(migrate, "_WAIT_SECONDS", 0.05)
+
+    with psycopg.connect(f"host={postgres.socket_folder} user=postgres dbname={name}") as other:
+        other.execute(f"SELECT 1 FROM {table}".encode())
+        with pytest.raises(BusyError) as caught:
+            Tract.open(postgres_url)
+
+    assert caught.value.waited_seconds >= 0.05
+    assert postgres_shape(postgres, name) == before
+    monkeypatch.undo()
+    assert contents(postgres_url) == said
+
+
+def test_a_migration_waits_for_the_operation_under_way(postgres_url: str, newer: Callable[[str], Path]) -> None:
+    """A batch of the version before ends whole, and its commits are in the new schema."""
+    fill(postgres_url)
+    begun = threading.Event()
+    with Tract.open(postgres_url) as writer:
+        newer(GOOD_STEP)
+
+        def write() -> None:
+            with writer.batch():
+                writer.user("one")
+                begun.set()
+                time.sleep(0.3)
+                writer.user("two")
+
+        with ThreadPoolExecutor() as pool:
+            writing = pool.submit(write)
+            assert begun.wait(30)
+            with Tract.open(postgres_url) as t:
+                assert writing.done()
+                assert [message.text for message in t.compile().messages][-2:] == ["one", "two"]
+                assert t.fsck() == []
+            writing.result()
 
 
 # --- killed, and several at once -----------------------------------------------------------------

@@ -163,9 +163,18 @@ def _links(database: Database) -> Iterator[Finding]:
         rows = c.first_operation(database, tract_id)
         if rows is None or rows.args_hash is not None:  # missing, which the log's check finds, or partly erased
             continue
-        told = json.loads(rows.args)
-        if link != (told.get("parent"), told.get("commit"), told.get("mode")):
+        told = _origin(rows.args)
+        if told is not None and link != told:
             yield Finding("link-wrong", name, "The tract was spawned elsewhere, or otherwise, than its log says.")
+
+
+def _origin(args: str) -> tuple[Any, Any, Any] | None:
+    """Return the parent, commit and mode that *args* name; `None` if damaged, which the log's check finds."""
+    try:
+        told = json.loads(args)
+    except ValueError:
+        return None
+    return (told.get("parent"), told.get("commit"), told.get("mode")) if isinstance(told, dict) else None
 
 
 def _replay(refs: dict[str, bytes], header: OperationHeader, tract: str) -> Iterator[Finding]:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeAlias, get_args
 
+from tract.compile.compiler import lend_states
 from tract.errors import InvalidInputError, OperationOpenError, TractExistsError, shown
 from tract.objects.config import TokenBudget, TractConfig
 from tract.objects.content import SpawnContent
@@ -142,6 +143,7 @@ def _begin(store: Store, child: Store, request: SpawnRequest, *, name: str, writ
             write(beginning)
             _inherit(store, beginning)
             _link(store, beginning, store.tip(bytes.fromhex(spawned.hash)), request)
+    lend_states(store, child)
     return child
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import ForeignKeyConstraint, select
 
 from tract.objects.operation import OperationHeader, header_hash
 from tract.objects.refs import HEAD, RefChange
@@ -36,15 +36,35 @@ class OperationRow(NamedTuple):
 
 
 def integrity(database: Database) -> list[str]:
-    """Return what the database itself finds wrong with its file; PostgreSQL checks its own pages."""
+    """Return what the database itself finds wrong with its file, and rows that name missing ones.
+
+    PostgreSQL checks its own pages when it reads them; its foreign keys hold until a row is damaged or restored alone.
+    """
     if database.dialect != "sqlite":
-        return []
+        counts = database.run_text(_LOST)
+        return [f"{count} rows of {table} name a missing {other}" for table, other, count in counts if count]
     found = [row[0] for row in database.run_text("PRAGMA integrity_check(20)") if row[0] != "ok"]
     broken = [
         f"{row[0]} row {row[1]} names a missing {row[2]}" for row in database.run_text("PRAGMA foreign_key_check")
     ]
     return found + broken
 
+
+def _lost_sql(table: str, link: ForeignKeyConstraint) -> str:
+    pairs = [(f"mine.{one.parent.name}", f"theirs.{one.column.name}") for one in link.elements]
+    named = " AND ".join(f"{mine} IS NOT NULL" for mine, _ in pairs)
+    same = " AND ".join(f"{mine} = {theirs}" for mine, theirs in pairs)
+    other = link.referred_table.name
+    return (
+        f"SELECT '{table}', '{other}', count(*) FROM {table} mine WHERE {named}"  # noqa: S608 - names of our own tables
+        f" AND NOT EXISTS (SELECT 1 FROM {other} theirs WHERE {same})"
+    )
+
+
+# Text, because compiling so many statements takes longer than running them.
+_LOST: Final = " UNION ALL ".join(
+    _lost_sql(table.name, link) for table in s.metadata.sorted_tables for link in table.foreign_key_constraints
+)
 
 _BLOBS = Query(
     select(

@@ -12,6 +12,7 @@ import contextlib
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -68,17 +69,25 @@ def migrate_sqlite(path: str, *, target: int) -> str | None:
 def migrate_postgres(connection: Connection, *, target: int) -> None:
     """Bring the store behind *connection* to schema *target*; the caller's transaction and lock are open.
 
+    No backup is made: PostgreSQL takes back changes of tables as it does changes of rows, so a step that fails, or a
+    process that is killed, leaves the tables and rows there were. First everybody who reads or writes is waited for.
+
     Raises:
         SchemaTooNewError: The store has a newer schema.
+        BusyError: Others held its tables for too long; the caller rolls back.
         MigrationError: A step failed; the caller rolls back.
     """
     found = postgres.stored_version(connection)
     if _is_reached(found, target):
         return
+    started = time.monotonic()
     try:
         with _lock:
+            postgres.lock_tables(connection, _WAIT_SECONDS)
             _run_steps(connection, found, target)
     except Exception as error:
+        if postgres.is_busy(error):
+            raise BusyError(time.monotonic() - started) from error
         raise MigrationError(found, target, _reason(error)) from error
 
 

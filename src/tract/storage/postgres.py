@@ -35,11 +35,13 @@ from tract.storage.database import Database, Result
 
 _SYNCHRONOUS: Final = {"full": "on", "normal": "off", "off": "off"}
 _IDLE: Final = 0  # libpq's PQTRANS_IDLE
+_ACTIVE: Final = 1  # libpq's PQTRANS_ACTIVE
 _CREATE_LOCK: Final = 0x74726163  # advisory: one process creates or migrates the tables at a time
 _LONGEST_WAIT_MS: Final = 2**31 - 1
 _CONNECT_SECONDS: Final = 10
 _LOCK_TIMEOUT: Final = "55P03"
 _WAITED_FOR_EACH_OTHER: Final = frozenset({"40P01", "40001"})
+_NO_SUCH: Final = frozenset({"42P01", "42703"})  # table or column: somebody changed the schema by hand
 _DRIVERS: Final = frozenset({"postgresql", "postgres", "postgresql+psycopg"})
 _SECRETS: Final = ("password", "sslpassword")
 _INDEX_LOCK: Final = 0x74726164  # advisory: one process writes to the search index, or erases, at a time
@@ -74,6 +76,16 @@ class PostgresDatabase(Database):
     def has_transaction(self) -> bool:
         """Whether the connection is inside a transaction, a failed one included."""
         return not self.raw.closed and int(self.raw.info.transaction_status) != _IDLE
+
+    def rollback(self) -> None:
+        """Drop the transaction; where the connection cannot be told to, drop that: the next call takes a new one."""
+        super().rollback()
+        if self.has_transaction:
+            self.raw.close()
+
+    def _is_out_of_step(self) -> bool:
+        """Whether the connection waits for an answer nobody reads: Ctrl-C came between a question and its answer."""
+        return not self.raw.closed and int(self.raw.info.transaction_status) == _ACTIVE
 
     def begin_write(self, tract_id: int | None) -> None:
         """Lock the tract's row, waiting up to `busy_timeout_seconds`."""
@@ -188,6 +200,8 @@ class PostgresDatabase(Database):
 
     def translate(self, error: BaseException) -> TractError:
         """Return the `TractError` for a psycopg error."""
+        if self._is_out_of_step():
+            self.raw.close()
         if self.raw.closed and not isinstance(error, TractError):
             return ConnectionLostError(self.location)
         translated = translate(error, self.location)
@@ -207,8 +221,8 @@ def translate(error: BaseException, location: str) -> TractError:
         return DiskFullError("The database server's disk is full.", hint="Free some space and try again.")
     if state == "25006":
         return ReadOnlyError()
-    if state.startswith("XX"):
-        return CorruptStoreError(f"PostgreSQL cannot read `{location}`.")
+    if state.startswith("XX") or state in _NO_SUCH:
+        return CorruptStoreError(f"PostgreSQL cannot read `{location}`: {str(error).splitlines()[0]}.")
     return StorageError(f"PostgreSQL: {str(error).splitlines()[0] if str(error) else type(error).__name__}.")
 
 
@@ -300,16 +314,36 @@ def in_turn(database: Database, change: Callable[[Database], None]) -> None:
         raise
 
 
+def lock_tables(connection: Connection, seconds: float) -> None:
+    """Keep everybody else out of the store's tables until the transaction ends; wait up to *seconds* for each.
+
+    First the table that every writer begins with, so that no operation is under way when the others are taken.
+    """
+    connection.execute(text(f"SET LOCAL lock_timeout = {max(1, round(seconds * 1000))}"))
+    others = sorted(_visible_tables(connection) - {"tracts"})
+    for names in ("tracts", ", ".join(f'"{name}"' for name in others)):
+        connection.execute(text(f"LOCK TABLE {names} IN ACCESS EXCLUSIVE MODE"))
+
+
+def is_busy(error: BaseException) -> bool:
+    """Tell whether *error* says that others held a lock."""
+    original = getattr(error, "orig", None) or error
+    return getattr(original, "sqlstate", None) in {_LOCK_TIMEOUT, *_WAITED_FOR_EACH_OTHER}
+
+
+def _visible_tables(connection: Connection) -> set[str]:
+    # Not `to_regclass`: it answers from a cache that a process which waited for its turn has not renewed.
+    sql = "SELECT relname FROM pg_catalog.pg_class WHERE relname = ANY(:names) AND pg_table_is_visible(oid)"
+    return {name for (name,) in connection.execute(text(sql), {"names": sorted(_all_tables())})}
+
+
 def holds_store(database: Database) -> bool:
     """Tell whether the database holds a store.
 
     Raises:
         NotAStoreError: It holds tables of other applications under our names.
     """
-    # Not `to_regclass`: it answers from a cache that a process which waited for its turn has not renewed.
-    sql = "SELECT relname FROM pg_catalog.pg_class WHERE relname = ANY(:names) AND pg_table_is_visible(oid)"
-    rows = database.connection.execute(text(sql), {"names": sorted(schema.metadata.tables)})
-    found = {name for (name,) in rows}
+    found = _visible_tables(database.connection) & set(schema.metadata.tables)
     if found and not found >= _TABLES:
         raise NotAStoreError(database.location, f"it holds another application's table `{min(found)}`")
     return bool(found)

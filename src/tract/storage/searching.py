@@ -280,6 +280,11 @@ _EMPTY: Final = {
     "sqlite": Query(text("INSERT INTO search (search) VALUES ('delete-all')")),
     "postgresql": Query(text("DELETE FROM search")),
 }
+# A backup may leave the index out, as it is derived.
+_IS_THERE: Final = Query(
+    text("SELECT 1 FROM pg_catalog.pg_class WHERE relname = 'search' AND pg_table_is_visible(oid)")
+)
+_MAKE: Final = tuple(Query(text(statement)) for statement in s.SEARCH_POSTGRES)
 _COMPACT: Final = Query(text("INSERT INTO search (search) VALUES ('optimize')"))
 _SAYING: Final = Query(
     text("SELECT c.id, c.lane_id, c.generation, c.content_type, c.blob_id FROM commits c WHERE c.blob_id IS NOT NULL")
@@ -316,6 +321,10 @@ def renew(database: Database) -> None:
     if database.dialect == "sqlite":
         database.run_text("DROP TABLE IF EXISTS search")
         database.run_text(s.SEARCH_SQLITE)
+    elif database.one(_IS_THERE) is None:
+        # Only then: who may write to the tables need not be allowed to make any.
+        for query in _MAKE:
+            database.execute(query, {})
     empty(database)
 
 
