@@ -99,12 +99,17 @@ ACTING = frozenset({"auto_compress", "auto_archive", "auto_branch", "auto_rebase
 """What sees something else once it has acted."""
 
 
+# One conversation in four each time, all of them in a torture run.
+each = pytest.mark.parametrize("step", [4, pytest.param(1, marks=pytest.mark.torture)])
+
+
+@each
 @pytest.mark.parametrize("kind", EVERY)
-def test_shadow_and_enforce_agree_on_real_conversations(kind: str) -> None:
+def test_shadow_and_enforce_agree_on_real_conversations(kind: str, step: int) -> None:
     """Until the first one acts, both say the same; in shadow nothing is changed."""
     real = conversations()
     acted = 0
-    for number in range(0, 40, 4):
+    for number in range(0, 40, step):
         messages = [*real[number], *real[(number + 20) % 40][1:]] if kind == "auto_branch" else real[number]
         told = []
         for mode in ("enforce", "shadow"):
@@ -223,9 +228,10 @@ def test_auto_branch_does_what_was_measured() -> None:
     assert made == 10
 
 
-def test_all_of_them_together_override_nothing_a_person_set() -> None:
-    """Every kind acts by itself on ten conversations: what was pinned, skipped, edited and rejected stays as it was."""
-    for messages in conversations()[::4]:
+@each
+def test_all_of_them_together_override_nothing_a_person_set(step: int) -> None:
+    """Every kind acts by itself: what was pinned, skipped, edited and rejected stays as it was."""
+    for messages in conversations()[::step]:
         with _begun("auto_rebase", messages) as t:
             t.configure(budget={"limit_tokens": 3_000, "on_exceed": lambda _tokens, _limit: None})
             pinned, skipped = t.pin(t.user("Keep seat 1A.")), t.skip(t.user("Never mind."))
@@ -339,9 +345,10 @@ def test_guards_on_real_runs(kind: str) -> None:
     assert found == {mode: EFFECTS[kind, mode] for mode in found}
 
 
-def test_guards_leave_what_a_person_set() -> None:
+@each
+def test_guards_leave_what_a_person_set(step: int) -> None:
     """Pins, skips and edits of a person are as they were, whatever the guards hold back."""
-    for messages in conversations()[:10]:
+    for messages in conversations()[::step]:
         with Tract.open(durability="off") as t:
             for kind, fields in GUARDS.items():
                 t.policies.add(kind, **fields)
