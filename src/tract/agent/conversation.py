@@ -226,7 +226,7 @@ def commit_reply(asking: Asking, begun: Moment, request: Request, reply: object)
     reply = replace(reply, content=_with_ids(reply.content, begun.head))
     tools = encode_tools(asking.tools)
     config = {**_plain_settings(reply.settings), **({"model": reply.model} if reply.model else {})}
-    sent = {**sent_with(request, reply), "operation": asking.operation}
+    sent = {**sent_with(request, asking.use, reply), "operation": asking.operation}
     turn = Turn(
         content=reply.content,
         branch=begun.branch,

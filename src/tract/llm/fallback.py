@@ -24,7 +24,8 @@ class FallbackLLM:
     """Several clients in order of preference; the next one is asked where one fails.
 
     `Reply.provider` and `Reply.model` say who answered. A model named in a request is for the first client; the
-    others are asked for their own. A stream moves on only before its first piece.
+    others are asked for their own, each with the reasoning that is valid in its format. A stream moves on only before
+    its first piece.
 
     Attributes:
         clients: The clients, the preferred one first.
@@ -119,7 +120,8 @@ class FallbackLLM:
 
     def _turns(self, request: Request) -> Iterator[tuple[LLM, Request, bool]]:
         for place, client in enumerate(self.clients):
-            asked = replace(request, model=client.model) if place and client.model else request
+            asked = request if client.format == self.format else request.spoken(client.format)
+            asked = replace(asked, model=client.model) if place and client.model else asked
             yield client, asked, place == len(self.clients) - 1
 
 
