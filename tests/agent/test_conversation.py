@@ -14,13 +14,16 @@ from tests.agent.talking import model, require_valid, said, verbs, while_asked
 from tract import (
     ChatResponse,
     DialogueContent,
+    Event,
     ImagePart,
+    PolicyView,
     TextPart,
     TokenBudget,
     TokenBudgetWarning,
     ToolCall,
     Tract,
     Usage,
+    Verdict,
 )
 from tract.errors import (
     BudgetExceededError,
@@ -467,3 +470,34 @@ def test_the_async_methods_take_what_the_sync_ones_take() -> None:
     for name in ("generate", "stream", "run"):
         sync = inspect.signature(getattr(Tract, name)).parameters
         assert list(sync) == list(inspect.signature(getattr(Tract, f"a{name}")).parameters)
+
+
+def test_a_response_says_what_a_policy_let_be_committed() -> None:
+    """Text and calls are those of the commit; the answer as it came is in `raw` alone."""
+    key = "ghp_" + "a1B2" * 9
+    with Tract.open(llm=model(f"The token is {key}.", f"Once more: {key}.")) as t:
+        t.policies.add("secret_guard", on_found="redact")
+
+        response = t.chat("Which token?")
+        stream = t.stream("And?")
+        list(stream)
+
+        assert response.text == said(t)[1][1] == "The token is [redacted]."
+        assert key in str(response.raw)
+        assert stream.response.text == "Once more: [redacted]."
+
+
+def test_calls_a_policy_takes_out_of_a_reply_are_not_waited_for() -> None:
+    """A run is done where none is left."""
+
+    def without_calls(event: Event, _: PolicyView) -> Verdict | None:
+        if not isinstance(event.content, DialogueContent) or not event.content.tool_calls:
+            return None
+        return Verdict("fix", "no tools", event.content.model_copy(update={"tool_calls": (), "text": "No tools."}))
+
+    with Tract.open(llm=model(ToolCall("call_1", "search", "{}"))) as t:
+        t.policies.add(without_calls, name="no_tools", on=("before_commit",), autonomy="autonomous")
+
+        result = t.run("Find tea.", tools=[])
+
+        assert (result.state, result.text, result.turns) == ("finished", "No tools.", 1)

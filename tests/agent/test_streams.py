@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.agent.talking import model, require_valid, said, verbs, while_asked
-from tract import DialogueContent, ToolCall, Tract
+from tract import DialogueContent, ToolCall, Tract, Verdict
 from tract.errors import ModelTimeoutError, RefConflictError, StreamBrokenError, StreamOpenError
 from tract.llm.protocol import Reply, Request, StreamItem, TextDelta, ToolCallDelta
 from tract.testing import ScriptedLLM
@@ -186,8 +186,10 @@ def test_what_arrived_is_not_kept_on_a_branch_that_moved(tmp_path: Path) -> None
         pieces = iter(stream)
         assert next(pieces) == "Hell"
         other.user("me too")
-        with pytest.raises(ModelTimeoutError):
+        with pytest.raises(ModelTimeoutError) as caught:
             list(pieces)
+
+        assert "not kept" in caught.value.__notes__[-1]
 
         assert said(t) == [("user", "Hi!"), ("user", "me too")]
 
@@ -196,3 +198,16 @@ def test_deltas_are_what_the_client_sent() -> None:
     """Nothing is added or joined."""
     with Tract.open(llm=model("Hello.")) as t:
         assert list(t.stream("Hi!").events()) == [TextDelta("Hell"), TextDelta("o.")]
+
+
+def test_a_broken_stream_stays_one_where_a_policy_denies_what_arrived() -> None:
+    """What went wrong is told first; that nothing was kept, and why, beside it."""
+    with Tract.open() as t:
+        t.policies.add(lambda event, _: Verdict("deny", "no") if event.verb == "chat" else None, on=("before_commit",))
+        stream = t.stream("Hi!", llm=Breaking("Hello there.", 2, ModelTimeoutError("Late.")), keep_partial=True)
+
+        with pytest.raises(ModelTimeoutError, match="Late") as caught:
+            list(stream)
+
+        assert "denied this" in caught.value.__notes__[-1]
+        assert said(t) == [("user", "Hi!")]

@@ -51,7 +51,7 @@ _TRIES = 100
 
 @dataclass(frozen=True, kw_only=True)
 class ChatResponse:
-    """What a model answered, and what was kept of it.
+    """What a model answered, as it was committed; what a policy took out of the reply is in `raw` alone.
 
     Attributes:
         text: The text of the reply, `""` if it has none.
@@ -238,10 +238,12 @@ def commit_reply(asking: Asking, begun: Moment, request: Request, reply: object)
         erasures=begun.erasures,
     )
     try:
-        info = commit_turn(asking.store, asking.operation, turn)
+        info, content = commit_turn(asking.store, asking.operation, turn)
     except TractError as error:
         error.reply = reply
         raise
+    if isinstance(content, DialogueContent):  # as policies have left it
+        reply = replace(reply, content=content)
     return ChatResponse(
         text=reply.text,
         commit_info=info,
@@ -291,8 +293,8 @@ def keep_partial(asking: Asking, begun: Moment, error: StreamBrokenError) -> Non
     )
     try:
         commit_turn(asking.store, asking.operation, turn)
-    except RefConflictError as conflict:
-        error.add_note(f"What arrived was not kept: {conflict.message}")
+    except TractError as why:  # the stream that broke is what went wrong
+        error.add_note(f"What arrived was not kept: {why.message}")
 
 
 def _answered(begun: Moment) -> bytes | None:

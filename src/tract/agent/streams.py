@@ -40,18 +40,21 @@ class _Turn:
             self.response = done.value
         return None
 
-    def broke(self, error: BaseException) -> StreamBrokenError:
-        """Tell the steps that the stream broke, and return what they were told."""
+    def broke(self, error: BaseException) -> None:
+        """Tell the steps that the stream broke by *error*; what they have to say of it is noted there."""
         text = "".join(self._text)
         broken = error if isinstance(error, StreamBrokenError) else StreamBrokenError("The stream was left early.")
         if broken.partial is None and text:
             broken.partial = DialogueContent(role="assistant", text=text, interrupted=True)
+        known = len(getattr(broken, "__notes__", ()))
         try:
             self.steps.throw(broken)
         except StreamBrokenError as raised:
             if raised is not broken:
                 raise
-        return broken
+        if broken is not error:  # which is the one the caller sees
+            for note in getattr(broken, "__notes__", ())[known:]:
+                error.add_note(note)
 
     def require_end(self) -> None:
         """Refuse a stream that ended without its reply."""
