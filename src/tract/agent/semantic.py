@@ -57,7 +57,7 @@ Semantic: TypeAlias = Literal["auto", "semantic"]
 Verb: TypeAlias = Literal["merge", "rebase", "cherry_pick", "reorder"]
 
 MOST_ISSUES: Final = 100
-"""How many issues a model decides in one call of a verb: what needs more is for people, and nobody pays for all of it."""
+"""How many issues a model decides in one call of a verb; what needs more is for people."""
 
 _BEFORE_MESSAGES: Final = 20
 _BEFORE_CHARACTERS: Final = 2_000
