@@ -12,6 +12,7 @@ from typing import Self
 
 from tract.agent.conversation import ChatResponse
 from tract.errors import StreamBrokenError, StreamOpenError
+from tract.llm.opened import aopened, opened
 from tract.llm.protocol import LLM, Delta, Reply, Request, StreamItem, TextDelta
 from tract.objects.content import DialogueContent
 
@@ -124,22 +125,18 @@ class TextStream:
 
     def _run(self) -> Generator[Delta, None, None]:
         turn = self._turn
-        source = turn.llm.stream(turn.request)
-        try:
-            for item in source:
-                delta = turn.take(item)
-                if delta is None:
-                    return
-                yield delta
-            turn.require_end()
-        except BaseException as error:
-            if turn.response is None:
-                turn.broke(error)
-            raise
-        finally:
-            close = getattr(source, "close", None)
-            if close is not None:
-                close()
+        with opened(turn.llm, turn.request) as items:
+            try:
+                for item in items:
+                    delta = turn.take(item)
+                    if delta is None:
+                        return
+                    yield delta
+                turn.require_end()
+            except BaseException as error:
+                if turn.response is None:
+                    turn.broke(error)
+                raise
 
 
 class AsyncTextStream:
@@ -188,19 +185,15 @@ class AsyncTextStream:
 
     async def _run(self) -> AsyncGenerator[Delta, None]:
         turn = self._turn
-        source = turn.llm.astream(turn.request)
-        try:
-            async for item in source:
-                delta = turn.take(item)
-                if delta is None:
-                    return
-                yield delta
-            turn.require_end()
-        except BaseException as error:
-            if turn.response is None:
-                turn.broke(error)
-            raise
-        finally:
-            close = getattr(source, "aclose", None)
-            if close is not None:
-                await close()
+        async with aopened(turn.llm, turn.request) as items:
+            try:
+                async for item in items:
+                    delta = turn.take(item)
+                    if delta is None:
+                        return
+                    yield delta
+                turn.require_end()
+            except BaseException as error:
+                if turn.response is None:
+                    turn.broke(error)
+                raise

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, TypeAlias, TypeVar
 
 from tract.errors import InvalidInputError, ModelError, RateLimitedError
 from tract.llm.adapt import as_llm
+from tract.llm.opened import aopened, opened
 from tract.llm.protocol import LLM, Format, Reply, Request, StreamItem
 
 Item = TypeVar("Item", bound=StreamItem)
@@ -84,9 +84,10 @@ class FallbackLLM:
         for client, asked, is_last in self._turns(request):
             has_begun = False
             try:
-                for item in client.stream(asked):
-                    has_begun = True
-                    yield _named(item, client)
+                with opened(client, asked) as items:
+                    for item in items:
+                        has_begun = True
+                        yield _named(item, client)
             except ModelError as error:
                 if has_begun or is_last or not self._moves_on(error):
                     raise
@@ -108,7 +109,7 @@ class FallbackLLM:
         for client, asked, is_last in self._turns(request):
             has_begun = False
             try:
-                async with aclosing(_closing(client.astream(asked))) as items:
+                async with aopened(client, asked) as items:
                     async for item in items:
                         has_begun = True
                         yield _named(item, client)
@@ -136,14 +137,3 @@ def _test(on: Any) -> Callable[[ModelError], bool]:
 
 def _named(item: Item, client: LLM) -> Item:
     return replace(item, provider=client.provider) if isinstance(item, Reply) and not item.provider else item
-
-
-async def _closing(items: AsyncIterator[StreamItem]) -> AsyncGenerator[StreamItem]:
-    """Yield *items*, and close them when this is closed."""
-    try:
-        async for item in items:
-            yield item
-    finally:
-        close = getattr(items, "aclose", None)
-        if close is not None:
-            await close()
