@@ -304,12 +304,27 @@ def test_cost_is_by_price_and_cache() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"tokens": -1}, {"cost": 1}, {"seconds": float("nan")}, {"prices": 5}, {"tokens": "1"}]
+    "wrong",
+    [
+        {"tokens": -1},
+        {"cost": 1},
+        {"seconds": float("nan")},
+        {"prices": 5},
+        {"prices": {1: Price(input=1, output=1)}},
+        {"tokens": "1"},
+    ],
 )
 def test_a_budget_that_cannot_be_is_refused(wrong: dict[str, Any]) -> None:
     """When it is made."""
     with pytest.raises(InvalidInputError):
         RunBudget(**wrong)
+
+
+@pytest.mark.parametrize("wrong", [{"input": None}, {"output": None}, {"input": -1}, {"cache_read": "1"}])
+def test_a_price_that_cannot_be_is_refused(wrong: dict[str, Any]) -> None:
+    """As a budget is."""
+    with pytest.raises(InvalidInputError):
+        Price(**{"input": 1, "output": 1, **wrong})
 
 
 @pytest.mark.parametrize(

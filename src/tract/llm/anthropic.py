@@ -25,6 +25,7 @@ from tract.llm.wire import (
     is_complete,
     list_at,
     object_at,
+    object_in,
     reading,
     reply_of,
     settings_of,
@@ -134,9 +135,8 @@ def _spell(settings: dict[str, Any]) -> list[Loss]:
         if wanted is not None and wanted.schema is None:
             lost.append("response_format")
         elif wanted is not None:
-            output = settings.get("output_config")
-            written = dict(output) if isinstance(output, dict) else {}
-            settings["output_config"] = {**written, "format": {"type": "json_schema", "schema": wanted.schema}}
+            output = object_in(settings, "output_config")
+            settings["output_config"] = {**output, "format": {"type": "json_schema", "schema": wanted.schema}}
     return [Loss("setting", None, f"Anthropic has no `{name}`") for name in lost]
 
 

@@ -26,6 +26,7 @@ from tract.llm.wire import (
     interrupted,
     list_at,
     object_at,
+    object_in,
     reading,
     reply_of,
     settings_of,
@@ -129,7 +130,7 @@ def _spell(settings: dict[str, Any]) -> None:
         calling: dict[str, Any] = {"mode": _MODES[choice.mode]}
         if choice.name:
             calling["allowed_function_names"] = [choice.name]
-        settings["tool_config"] = {**(settings.get("tool_config") or {}), "function_calling_config": calling}
+        settings["tool_config"] = {**object_in(settings, "tool_config"), "function_calling_config": calling}
     if "response_format" in settings:
         wanted = read_response_format(settings.pop("response_format"))
         if wanted is not None:

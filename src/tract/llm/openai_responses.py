@@ -25,6 +25,7 @@ from tract.llm.wire import (
     is_complete,
     list_at,
     object_at,
+    object_in,
     reading,
     reply_of,
     settings_of,
@@ -124,7 +125,7 @@ def _spell(settings: dict[str, Any]) -> None:
         settings["tool_choice"] = named if choice.mode == "tool" else {"any": "required"}.get(choice.mode, choice.mode)
     effort = settings.pop("reasoning_effort", None)
     if effort is not None:
-        settings["reasoning"] = {"effort": effort, **(settings.get("reasoning") or {})}
+        settings["reasoning"] = {"effort": effort, **object_in(settings, "reasoning")}
     if "response_format" not in settings:
         return
     wanted = read_response_format(settings.pop("response_format"))
@@ -134,7 +135,7 @@ def _spell(settings: dict[str, Any]) -> None:
     if wanted.schema is not None:
         strict = {} if wanted.is_strict is None else {"strict": wanted.is_strict}
         written = {"type": "json_schema", "name": wanted.name, "schema": wanted.schema, **strict}
-    settings["text"] = {**(settings.get("text") or {}), "format": written}
+    settings["text"] = {**object_in(settings, "text"), "format": written}
 
 
 def _turn(items: list[Any]) -> DialogueContent:
