@@ -132,9 +132,9 @@ class Models(Mapping[str, ModelChoice]):
         unknown = sorted(set(given) - set(OPERATIONS))
         if unknown:
             parse_llm_config(unknown[0], {})  # says what there is
-        for config in filter(None, given.values()):
-            as_client(config.llm)
-            if config.base_url is not None:
+        for config in given.values():
+            as_client(None if config is None else config.llm)
+            if config is not None and config.base_url is not None:
                 checked_url(config.base_url)  # before it is kept: it may hold a password or a key
         if keep and self._store.read_only:
             raise ReadOnlyError
