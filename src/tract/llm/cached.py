@@ -57,8 +57,8 @@ class MemoryCache:
 class CachedLLM:
     """A client that asks each request once.
 
-    The key is the SHA-256 of the body that would be sent, the provider and its address, so a changed word, setting
-    or tool is another request. Failures are never kept. A kept reply is streamed in pieces. A cache that cannot be
+    The key is the SHA-256 of the body that would be sent, the provider and its address (of a function its name), so a
+    changed word, setting or tool is another request. Failures are never kept. A kept reply is streamed in pieces. A cache that cannot be
     read or written costs a call, never an answer.
 
     Attributes:

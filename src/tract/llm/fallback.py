@@ -62,6 +62,11 @@ class FallbackLLM:
         """The provider of the first client."""
         return self.clients[0].provider
 
+    @property
+    def base_url(self) -> str | None:
+        """Where the first client sends, if it says."""
+        return getattr(self.clients[0], "base_url", None)
+
     def __repr__(self) -> str:
         return f"<FallbackLLM {', '.join(client.provider for client in self.clients)}>"
 
