@@ -58,8 +58,8 @@ class CachedLLM:
     """A client that asks each request once.
 
     The key is the SHA-256 of the body that would be sent, the provider and its address (of a function its name), so a
-    changed word, setting or tool is another request. Failures are never kept. A kept reply is streamed in pieces. A cache that cannot be
-    read or written costs a call, never an answer.
+    changed word, setting or tool is another request. Failures are never kept. A kept reply is streamed in pieces. A
+    cache that cannot be read or written costs a call, never an answer.
 
     Attributes:
         hits: How many requests were answered from the cache.
