@@ -9,6 +9,11 @@ if TYPE_CHECKING:
     from tract.agent.conversation import ChatResponse
     from tract.agent.events import ToolFinished, ToolStarted, TurnFinished, TurnStarted
     from tract.agent.limits import Price, RunBudget
+    from tract.agent.orchestrator.callbacks import auto_approve, cli_prompt, log_and_approve, reject_all
+    from tract.agent.orchestrator.orchestrator import Orchestrator
+    from tract.agent.orchestrator.requests import Alternative, CallDecision, CallRequest
+    from tract.agent.orchestrator.steps import OrchestratedCall, OrchestrateResult, OrchestratorStep
+    from tract.agent.orchestrator.triggers import Triggers
     from tract.agent.policies.auto_compress import AutoCompress
     from tract.agent.policies.auto_pin import AutoPin
     from tract.agent.policies.decider import PolicyWarning
@@ -101,6 +106,7 @@ __version__ = "0.1.0"
 
 _HOME = {
     "AgeStats": "tract.operations.stats",
+    "Alternative": "tract.agent.orchestrator.requests",
     "ArtifactContent": "tract.objects.content",
     "AsyncTextStream": "tract.agent.streams",
     "AutoCompress": "tract.agent.policies.auto_compress",
@@ -115,6 +121,8 @@ _HOME = {
     "Brought": "tract.operations.review",
     "Cache": "tract.llm.cached",
     "CachedLLM": "tract.llm.cached",
+    "CallDecision": "tract.agent.orchestrator.requests",
+    "CallRequest": "tract.agent.orchestrator.requests",
     "ChatResponse": "tract.agent.conversation",
     "CherryPickResult": "tract.operations.cherry_pick",
     "ChildResult": "tract.sessions.executor",
@@ -168,6 +176,10 @@ _HOME = {
     "ModelChoice": "tract.objects.config",
     "MoveResult": "tract.operations.moving",
     "OperationInfo": "tract.objects.operation",
+    "OrchestrateResult": "tract.agent.orchestrator.steps",
+    "OrchestratedCall": "tract.agent.orchestrator.steps",
+    "Orchestrator": "tract.agent.orchestrator.orchestrator",
+    "OrchestratorStep": "tract.agent.orchestrator.steps",
     "OutputContent": "tract.objects.content",
     "Policy": "tract.agent.policies.policy",
     "PolicyAction": "tract.objects.policy",
@@ -233,16 +245,22 @@ _HOME = {
     "TractError": "tract.errors",
     "TractInfo": "tract.sessions.tracts",
     "TractTree": "tract.sessions.tracts",
+    "Triggers": "tract.agent.orchestrator.triggers",
     "TurnFinished": "tract.agent.events",
     "TurnStarted": "tract.agent.events",
     "UndoResult": "tract.operations.undo",
     "Usage": "tract.objects.usage",
     "Verdict": "tract.objects.policy",
+    "auto_approve": "tract.agent.orchestrator.callbacks",
+    "cli_prompt": "tract.agent.orchestrator.callbacks",
     "extractive": "tract.operations.summary",
+    "log_and_approve": "tract.agent.orchestrator.callbacks",
+    "reject_all": "tract.agent.orchestrator.callbacks",
 }
 
 __all__ = [
     "AgeStats",
+    "Alternative",
     "ArtifactContent",
     "AsyncTextStream",
     "AutoCompress",
@@ -257,6 +275,8 @@ __all__ = [
     "Brought",
     "Cache",
     "CachedLLM",
+    "CallDecision",
+    "CallRequest",
     "ChatResponse",
     "CherryPickResult",
     "ChildResult",
@@ -310,6 +330,10 @@ __all__ = [
     "ModelChoice",
     "MoveResult",
     "OperationInfo",
+    "OrchestrateResult",
+    "OrchestratedCall",
+    "Orchestrator",
+    "OrchestratorStep",
     "OutputContent",
     "Policy",
     "PolicyAction",
@@ -375,12 +399,17 @@ __all__ = [
     "TractError",
     "TractInfo",
     "TractTree",
+    "Triggers",
     "TurnFinished",
     "TurnStarted",
     "UndoResult",
     "Usage",
     "Verdict",
+    "auto_approve",
+    "cli_prompt",
     "extractive",
+    "log_and_approve",
+    "reject_all",
 ]
 
 

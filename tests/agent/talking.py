@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tract import Tract
+from tract.formats.rules import Violation
 from tract.formats.validate import RULE_BOOKS
 from tract.llm.protocol import Request
 from tract.testing import ScriptedLLM
@@ -37,6 +38,20 @@ def while_asked(do: Callable[[], object], answer: Any = "Hello.") -> Callable[[R
 def model(*script: Any, **options: Any) -> ScriptedLLM:
     """Return a scripted model."""
     return ScriptedLLM(list(script), **options)
+
+
+def broken(llm: ScriptedLLM, request: Request) -> list[Violation]:
+    """Return which rules of its format a request breaks, as *llm* would send it: messages, tools and all."""
+    return RULE_BOOKS[llm.format].violations(_named(llm.prepare(request).body))
+
+
+def _named(body: Any) -> Any:
+    """Return a request with the names of Gemini's SDK, which its rules are told in, in place of those of the wire."""
+    if isinstance(body, dict):
+        wire = {"functionCall": "function_call", "functionResponse": "function_response"}
+        wire |= {"thoughtSignature": "thought_signature", "systemInstruction": "system_instruction"}
+        return {wire.get(name, name): _named(value) for name, value in body.items()}
+    return [_named(one) for one in body] if isinstance(body, list) else body
 
 
 def require_valid(t: Tract) -> None:

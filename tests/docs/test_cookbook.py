@@ -23,7 +23,15 @@ __all__ = ["provider_server"]
 
 COOKBOOK = source.ROOT / "cookbook"
 SCRIPTS = sorted(COOKBOOK.glob("*.py"))
-NAMES = ["conversation", "models_per_operation", "research_team", "streaming", "switch_provider", "tools"]
+NAMES = [
+    "context_care",
+    "conversation",
+    "models_per_operation",
+    "research_team",
+    "streaming",
+    "switch_provider",
+    "tools",
+]
 
 # Said by the local provider, whatever the format: two tools are called, then one, then it talks.
 TOOL_CALLS = {

@@ -41,6 +41,7 @@ _CALLS: dict[str, dict[str, Any]] = {
     "apply": {"result": None},
     "as_tools": {},
     "assistant": {"text": "Hello."},
+    "orchestrate": {"instructions": "Keep it small.", "llm": _model},
     "bisect": {"good": "HEAD~1", "bad": "HEAD", "test": len},
     "blame": {},
     "branch": {"name": "new"},

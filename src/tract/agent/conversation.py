@@ -223,7 +223,7 @@ def commit_reply(asking: Asking, begun: Moment, request: Request, reply: object)
     if not isinstance(reply, Reply):
         raise ModelResponseError(f"The client returned {shown(reply)}, not a Reply.")
     assert begun.head is not None
-    reply = replace(reply, content=_with_ids(reply.content, begun.head))
+    reply = replace(reply, content=with_ids(reply.content, begun.head))
     tools = encode_tools(asking.tools)
     config = {**_plain_settings(reply.settings), **({"model": reply.model} if reply.model else {})}
     sent = {**sent_with(request, asking.use, reply), "operation": asking.operation}
@@ -305,7 +305,7 @@ def _answered(begun: Moment) -> bytes | None:
     return last.placed.hash
 
 
-def _with_ids(content: DialogueContent, seed: bytes) -> DialogueContent:
+def with_ids(content: DialogueContent, seed: bytes) -> DialogueContent:
     """Return *content* where every call has an id of its own, so that each result finds its call."""
     calls = [*content.tool_calls, *(part for part in content.parts if isinstance(part, ToolCall))]
     ids = [call.id for call in calls]

@@ -65,7 +65,10 @@ _COMMANDS: Final = {
     "unmerged_branch": "Delete it all the same with `tract branch -D NAME`; `tract undo` brings it back.",
     "merge_conflict": "Show the conflicts with `tract merge`, decide them with `tract merge --resolve N=ours`.",
     "merge_in_progress": "Look at it with `tract merge`, then `tract merge --continue` or `tract merge --abort`.",
-    "no_model": "Name one with `tract config set chat.provider NAME` and `tract config set chat.model NAME`.",
+    "no_model": (
+        "Name one with `tract config set chat.provider NAME` and `tract config set chat.model NAME`;"
+        " for others than chat `compress.model`, `orchestrate.model` and so on."
+    ),
     "unanswered_calls": "Their results come from the program that offers the tools.",
     "nothing_to_answer": "Ask something: `tract chat TEXT`.",
     "no_merge": "Begin one with `tract merge BRANCH`.",

@@ -10,7 +10,13 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Protocol
 
-from tract.errors.agent import NothingToAnswerError, StreamOpenError, ToolNotFoundError, UnansweredCallsError
+from tract.errors.agent import (
+    NothingToAnswerError,
+    OrchestratorStateError,
+    StreamOpenError,
+    ToolNotFoundError,
+    UnansweredCallsError,
+)
 from tract.errors.base import NotFoundError, StateError, TractError, nearest, shown
 from tract.errors.compressing import ProposalDecidedError, ProposalNotFoundError, ProposalStaleError, SummaryError
 from tract.errors.llm import (
@@ -94,6 +100,7 @@ __all__ = [
     "OperationConflictError",
     "OperationNotFoundError",
     "OperationOpenError",
+    "OrchestratorStateError",
     "PolicyDeniedError",
     "PolicyNotFoundError",
     "ProposalDecidedError",

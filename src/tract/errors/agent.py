@@ -55,3 +55,24 @@ class ToolNotFoundError(TractError, KeyError):
     def __init__(self, name: str) -> None:
         super().__init__(f"No tool {name}.")
         self.name = name
+
+
+class OrchestratorStateError(StateError):
+    """An orchestrator cannot do this in the state it is in.
+
+    Attributes:
+        state: What it is doing.
+        move: What was asked of it.
+    """
+
+    code = "orchestrator_state"
+
+    def __init__(self, state: str, move: str) -> None:
+        self.state = state
+        self.move = move
+        hints = {
+            "paused": "Go on with `orchestrator.resume()`, or give it up with `orchestrator.stop()`.",
+            "idle": "Begin with `orchestrator.run()`.",
+        }
+        usual = "Let it come to its end, or stop it with `orchestrator.stop()`."
+        super().__init__(f"An orchestrator that is {state} cannot {move}.", hint=hints.get(state, usual))

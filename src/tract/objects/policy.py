@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, Protocol, TypeAlias, get_args
@@ -20,6 +21,17 @@ EVENTS: Final = tuple(f"{when}_{what}" for what in SUBJECTS for when in ("before
 
 ACTING: Final[ContextVar[tuple[str, ...]]] = ContextVar("ACTING", default=())
 """The policies on whose behalf something is done now, the outermost first."""
+
+
+@contextmanager
+def acting(name: str) -> Iterator[None]:
+    """Let what is done in the block be done on behalf of the policy *name*."""
+    now = ACTING.get()
+    token = ACTING.set(now if name in now else (*now, name))
+    try:
+        yield
+    finally:
+        ACTING.reset(token)
 
 
 @dataclass(frozen=True, slots=True)

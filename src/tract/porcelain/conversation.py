@@ -12,6 +12,10 @@ from tract.agent.conversation import Asking, ChatResponse, OnConflict, Question,
 from tract.agent.drive import adrive, drive
 from tract.agent.events import RunEvent
 from tract.agent.limits import RunBudget
+from tract.agent.orchestrator.orchestrator import Care, Orchestrator, Site, own_kit
+from tract.agent.orchestrator.requests import Callback
+from tract.agent.orchestrator.steps import OrchestratorStep
+from tract.agent.orchestrator.triggers import Triggers
 from tract.agent.run import OnInterrupted, Run, RunResult, Signal, loop
 from tract.agent.running import run_async, run_sync
 from tract.agent.settings import Models
@@ -22,6 +26,7 @@ from tract.agent.toolkit.profiles import Profile
 from tract.agent.tools import offered, runnable
 from tract.llm.protocol import LLM
 from tract.objects.config import LLMConfig
+from tract.objects.decision import AutonomyLevel
 from tract.operations.configure import parse_llm_config
 from tract.operations.reply_cache import ReplyCache
 from tract.porcelain.collections import Tools
@@ -269,6 +274,68 @@ class Conversation(TractHandle):
         # The tools call methods of `Tract`, of which this class is a part.
         kit = toolkit(cast("Handle", self), self._store, profile, offer)
         return kit if format is None else kit.definitions(format)
+
+    def orchestrate(
+        self,
+        instructions: str | None = None,
+        *,
+        profile: Profile | Toolkit = "self",
+        autonomy: AutonomyLevel | str | None = None,
+        callback: Callback | None = None,
+        triggers: Triggers | None = None,
+        max_steps: int = 10,
+        budget: RunBudget | None = None,
+        on_step: Callable[[OrchestratorStep], object] | None = None,
+        name: str = "orchestrator",
+        **options: Any,
+    ) -> Orchestrator:
+        """Return a model that looks after this context with a toolkit: `run()` it, or let `triggers` do so.
+
+        It can do what its tools can, and nothing else. Its own messages are not committed; each operation it does
+        names it among its `policies`.
+
+        Args:
+            instructions: What its model is told besides.
+            profile: What it may do, as for `as_tools`; or a toolkit of this handle, with tools and limits of its own.
+            autonomy: `manual` only says what it would do, `collaborative` asks *callback* before each call that writes,
+                `autonomous` carries it out; never over `t.policies.ceiling`. If not given, `collaborative` with a
+                callback, else `manual`.
+            callback: Gets a `CallRequest`, returns a `CallDecision`; such as `cli_prompt`, `log_and_approve`,
+                `auto_approve` and `reject_all`.
+            triggers: When it runs by itself.
+            max_steps: How often its model may be asked in one run.
+            budget: Limits of one run on tokens, cost and time.
+            on_step: Called after each step, for display.
+            name: What operations and the log of policies call it.
+            **options: `model`, `temperature`, `max_tokens`, `llm` and any further option; else those of
+                `configure_operations(orchestrate=...)`, else those of `Tract.open`.
+
+        Raises:
+            InvalidInputError: A value cannot be one, or a collaborative one has nobody to ask.
+
+        Example:
+            >>> from tract import ToolCall, Tract
+            >>> from tract.testing import ScriptedLLM
+            >>> script = [ToolCall("call_1", "compress", '{"summary": "Ann goes to Rome."}'), "Done."]
+            >>> with Tract.open(llm=ScriptedLLM(script)) as t:
+            ...     _ = t.user("I am Ann. I want to go to Rome, by train, in the first week of May, please.")
+            ...     result = t.orchestrate(autonomy="autonomous").run()
+            ...     print(result.state, t.compile().messages[0].text)
+            finished [summary] Ann goes to Rome.
+        """
+        care = Care(
+            instructions=instructions,
+            autonomy=autonomy,
+            callback=callback,
+            triggers=triggers,
+            max_steps=max_steps,
+            budget=budget,
+            on_step=on_step,
+            name=name,
+        )
+        kit = own_kit(cast("Handle", self), self._store, profile)
+        call = parse_llm_config("orchestrate", options, is_kept=False)
+        return Orchestrator(Site(cast("Handle", self), self._store, self._models, self._decider, kit, call), care)
 
     def configure_operations(self, **operations: LLMConfig | Mapping[str, Any] | None) -> Models:
         """Let `chat`, `merge`, `compress` or `orchestrate` ask another model, or ask otherwise; kept in the store.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import takewhile
@@ -19,7 +18,7 @@ from tract.agent.policies.view import PolicyView
 from tract.compile.compiler import states_of
 from tract.errors import InvalidInputError, PolicyDeniedError, TractError, shown
 from tract.objects.decision import AutonomyLevel
-from tract.objects.policy import ACTING, Event, PolicyAction, Verdict
+from tract.objects.policy import ACTING, Event, PolicyAction, Verdict, acting
 from tract.operations.budget import caller_level
 from tract.operations.configure import policies_key
 from tract.operations.proposal import Proposal
@@ -121,8 +120,8 @@ class Decider:
     # --- one policy ------------------------------------------------------------------------------
 
     def _asked(self, event: Event) -> Iterator[Policy]:
-        acting = ACTING.get()
-        return (rule for rule in self._rules if event.name in rule.watched and rule.name not in acting)
+        above = ACTING.get()
+        return (rule for rule in self._rules if event.name in rule.watched and rule.name not in above)
 
     def _before(self, rule: Policy, event: Event) -> Event:
         """Return *event* as *rule* lets it be done."""
@@ -184,7 +183,7 @@ class Decider:
         Raises:
             InvalidInputError: It says nothing that could be.
         """
-        with _acting(rule.name):
+        with acting(rule.name):
             decision: Decision = rule.evaluate(event, PolicyView(self.store))
         if decision is None:
             return _PASSED
@@ -226,7 +225,7 @@ class Decider:
             self._note(rule, event, action, "said")
             return
         try:
-            with _acting(rule.name):
+            with acting(rule.name):
                 done = carry_out(self.store, action, rule.name, is_proposal=level is AutonomyLevel.COLLABORATIVE)
         except TractError as error:
             self._note(rule, event, replace(action, reason=f"{action}: {error.message}"), "failed")
@@ -273,16 +272,6 @@ class Decider:
         events = () if head is None or not written else states_of(self.store).get(head).events
         found = list(takewhile(lambda one: one.id in written, reversed(events)))
         return tuple([one.hash.hex() for one in reversed(found)]), bool(found) and found[0].origin == "model"
-
-
-@contextmanager
-def _acting(name: str) -> Iterator[None]:
-    """Let what is done in the block be done on behalf of the policy *name*."""
-    token = ACTING.set((*ACTING.get(), name))
-    try:
-        yield
-    finally:
-        ACTING.reset(token)
 
 
 def _warn(text: str) -> None:

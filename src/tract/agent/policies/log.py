@@ -22,7 +22,7 @@ class PolicyRecord:
 
     Attributes:
         at: When, UTC.
-        event: What it was asked about, such as `before_commit`.
+        event: What it was asked about, such as `before_commit`; `orchestrate` for what an orchestrator did.
         verb: The operation, such as `commit` or `chat`.
         policy: Name of the policy.
         verdict: `allow`, `warn`, `fix`, `ask`, `deny`, `action`, or `error` if it raised.

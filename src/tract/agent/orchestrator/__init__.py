@@ -1,0 +1,1 @@
+"""A model that looks after a context: a toolkit in a loop, under a ceiling of autonomy."""
