@@ -19,6 +19,7 @@ from tract.llm.wire import (
     Found,
     Json,
     Outgoing,
+    arrived,
     healed,
     index_at,
     interrupted,
@@ -309,7 +310,7 @@ class _Events:
     def finish(self) -> Reply:
         if not self.is_done:
             raise StreamBrokenError(
-                f"The answer of {self.codec.provider} broke off.", partial=self.partial(), provider=self.codec.provider
+                f"The answer of {self.codec.provider} broke off.", partial=arrived(self), provider=self.codec.provider
             )
         with reading(self.codec.provider):
             reply = self.codec.read(self._answer(sorted(self.blocks)), self.outgoing)

@@ -22,6 +22,7 @@ from tract.llm.wire import (
     Found,
     Json,
     Outgoing,
+    arrived,
     healed,
     interrupted,
     list_at,
@@ -246,7 +247,7 @@ class _Chunks:
     def finish(self) -> Reply:
         if not self.is_whole:
             raise StreamBrokenError(
-                f"The answer of {self.codec.provider} broke off.", partial=self.partial(), provider=self.codec.provider
+                f"The answer of {self.codec.provider} broke off.", partial=arrived(self), provider=self.codec.provider
             )
         return self.codec.read(self._answer(), self.outgoing)
 

@@ -30,7 +30,7 @@ from tract.llm.providers import Endpoint, endpoint, is_ready
 from tract.llm.replay import replayed
 from tract.llm.retry import RetryPolicy
 from tract.llm.secret import Secret
-from tract.llm.wire import Accumulator, Outgoing, encoded, parse_json
+from tract.llm.wire import Accumulator, Outgoing, arrived, encoded, parse_json
 
 _CONNECT_SECONDS: Final = 10.0
 _END: Final = "[DONE]"
@@ -365,7 +365,7 @@ class _Call:
             return error
         return StreamBrokenError(
             f"The answer of {self.provider} broke off. {error.message}",
-            partial=received.partial(),
+            partial=arrived(received),
             provider=self.provider,
             status=error.status,
         )

@@ -19,6 +19,7 @@ from tract.llm.wire import (
     Found,
     Json,
     Outgoing,
+    arrived,
     healed,
     index_at,
     interrupted,
@@ -240,7 +241,7 @@ class _Events:
     def finish(self) -> Reply:
         if self.final is None:
             raise StreamBrokenError(
-                f"The answer of {self.codec.provider} broke off.", partial=self.partial(), provider=self.codec.provider
+                f"The answer of {self.codec.provider} broke off.", partial=arrived(self), provider=self.codec.provider
             )
         return self.codec.read(self.final, self.outgoing)
 

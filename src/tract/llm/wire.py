@@ -418,6 +418,14 @@ _STATUS: Final[Mapping[str, int]] = {
 }
 
 
+def arrived(received: Accumulator) -> DialogueContent | None:
+    """Return what arrived of a stream that broke; `None` if that is nothing, or nothing that can be read."""
+    try:
+        return received.partial()
+    except ModelResponseError:
+        return None
+
+
 def interrupted(content: DialogueContent) -> DialogueContent | None:
     """Return *content* marked as cut off, or `None` if it says nothing."""
     says = content.text or content.parts or content.tool_calls or content.reasoning
