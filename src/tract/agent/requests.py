@@ -13,10 +13,8 @@ from tract.compile.preview import breakpoints
 from tract.compile.proof import FORMATS
 from tract.compile.safety import open_calls
 from tract.errors import DetachedHeadError
-from tract.formats.params import openai_tools
 from tract.formats.prefix import chain_of, tools_digest
 from tract.llm.protocol import Format, Reply, Request
-from tract.objects.hashing import canonical_json
 from tract.objects.message import ToolCall
 from tract.store import Store
 
@@ -108,12 +106,3 @@ def sent_with(request: Request, use: Use, reply: Reply) -> dict[str, Any]:
     }
     tools = tools_digest(request.tools)
     return {**sent, "tools": tools} if tools else sent
-
-
-def encode_tools(tools: Definitions) -> bytes | None:
-    """Return the canonical bytes tool definitions are kept as, in OpenAI's shape; `None` for none.
-
-    Raises:
-        NotCanonicalError: A value has no JSON form.
-    """
-    return canonical_json(openai_tools(tools)) if tools else None
