@@ -84,7 +84,7 @@ class BreakingOff(httpx.SyncByteStream):
     """The beginning of an answer with a call nobody can read, and then a broken connection."""
 
     def __iter__(self) -> Iterator[bytes]:
-        delta = {"content": "Hel", "tool_calls": [{"index": 0, "id": "c", "function": {"arguments": "{}"}}]}
+        delta = {"content": "Hello", "tool_calls": [{"index": 0, "id": "c", "function": {"arguments": "{}"}}]}
         yield b"data: " + json.dumps({"choices": [{"index": 0, "delta": delta}]}).encode() + b"\n\n"
         raise httpx.ReadError("gone")
 
@@ -101,7 +101,7 @@ def test_a_stream_that_broke_with_an_unreadable_call_is_a_broken_stream() -> Non
         with Tract.open(llm=llm) as t:
             with pytest.raises(StreamBrokenError):
                 list(t.stream("Hi!", keep_partial=True))
-            assert t.compile().messages[-1].text == "Hel"
+            assert t.compile().messages[-1].text == "Hello"
     assert "canary" not in everywhere(caught.value)
     assert caught.value.__context__ is None
 
