@@ -72,11 +72,11 @@ class ScriptedLLM:
             script: Each a text, a `ToolCall` or several, a Chat Completions message, a `DialogueContent`, a `Reply`,
                 an exception to raise, or a function of the `Request` that returns one of these.
             model: The model it says it is.
-            format: The wire format its requests are rendered in: `openai` or `anthropic`.
+            format: The wire format its requests are rendered in.
             usage: What each call is said to have cost.
             piece_characters: How long the pieces of a stream are.
         """
-        if isinstance(script, str):
+        if isinstance(script, str) or not isinstance(script, Iterable):
             raise InvalidInputError("A script is a list of answers.", hint='Such as `ScriptedLLM(["Hello."])`.')
         self.format: Format = format
         self.model: str | None = model
@@ -151,7 +151,8 @@ class ScriptedLLM:
             return answer
         outgoing = self.prepare(request)
         content, raw = _turn(answer, outgoing)
-        finish: FinishReason = "tool_calls" if content.tool_calls else "stop"
+        calls = (*content.tool_calls, *(part for part in content.parts if isinstance(part, ToolCall)))
+        finish: FinishReason = "tool_calls" if calls else "stop"
         return Reply(
             content=content,
             model=outgoing.model,

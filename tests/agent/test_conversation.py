@@ -14,13 +14,16 @@ from tests.agent.talking import model, require_valid, said, verbs, while_asked
 from tract import (
     ChatResponse,
     DialogueContent,
+    Event,
     ImagePart,
+    PolicyView,
     TextPart,
     TokenBudget,
     TokenBudgetWarning,
     ToolCall,
     Tract,
     Usage,
+    Verdict,
 )
 from tract.errors import (
     BudgetExceededError,
@@ -467,3 +470,60 @@ def test_the_async_methods_take_what_the_sync_ones_take() -> None:
     for name in ("generate", "stream", "run"):
         sync = inspect.signature(getattr(Tract, name)).parameters
         assert list(sync) == list(inspect.signature(getattr(Tract, f"a{name}")).parameters)
+
+
+def test_a_key_in_a_tool_or_an_option_is_sent_and_not_kept(tmp_path: Path) -> None:
+    """Such as that of a remote tool; another key names no other tools."""
+
+    def remote(key: str) -> dict[str, Any]:
+        headers = {"Authorization": f"Bearer {key}", "x-api-key": key, "accept": "text/plain"}
+        return {"type": "mcp", "server_label": "maps", "headers": headers, "authorization": key}
+
+    servers = [{"type": "url", "url": "https://maps.example", "authorization_token": "canary-1"}]
+    llm = model("One.", "Two.")
+    with Tract.open(tmp_path / "a.db", llm=llm) as t:
+        first = t.chat("One?", tools=[remote("canary-1")], mcp_servers=servers)
+        second = t.chat("Two?", tools=[remote("canary-2")])
+        with pytest.raises(InvalidInputError, match="mcp_servers") as caught:
+            t.configure_operations(chat={"mcp_servers": servers})
+
+        assert [request.tools[0]["authorization"] for request in llm.requests] == ["canary-1", "canary-2"]
+        assert llm.requests[0].settings["mcp_servers"] == servers
+        assert first.generation_config["mcp_servers"][0]["authorization_token"] == "***"
+        assert first.commit_info.sent is not None
+        assert second.commit_info.sent is not None
+        assert first.commit_info.sent["tools"] == second.commit_info.sent["tools"]
+        assert "canary" not in str(caught.value)
+        require_valid(t)
+    assert not [path for path in tmp_path.iterdir() if b"canary" in path.read_bytes()]
+
+
+def test_a_response_says_what_a_policy_let_be_committed() -> None:
+    """Text and calls are those of the commit; the answer as it came is in `raw` alone."""
+    key = "ghp_" + "a1B2" * 9
+    with Tract.open(llm=model(f"The token is {key}.", f"Once more: {key}.")) as t:
+        t.policies.add("secret_guard", on_found="redact")
+
+        response = t.chat("Which token?")
+        stream = t.stream("And?")
+        list(stream)
+
+        assert response.text == said(t)[1][1] == "The token is [redacted]."
+        assert key in str(response.raw)
+        assert stream.response.text == "Once more: [redacted]."
+
+
+def test_calls_a_policy_takes_out_of_a_reply_are_not_waited_for() -> None:
+    """A run is done where none is left."""
+
+    def without_calls(event: Event, _: PolicyView) -> Verdict | None:
+        if not isinstance(event.content, DialogueContent) or not event.content.tool_calls:
+            return None
+        return Verdict("fix", "no tools", event.content.model_copy(update={"tool_calls": (), "text": "No tools."}))
+
+    with Tract.open(llm=model(ToolCall("call_1", "search", "{}"))) as t:
+        t.policies.add(without_calls, name="no_tools", on=("before_commit",), autonomy="autonomous")
+
+        result = t.run("Find tea.", tools=[])
+
+        assert (result.state, result.text, result.turns) == ("finished", "No tools.", 1)

@@ -136,6 +136,15 @@ def _fails(n: int) -> None:
     raise ValueError(f"no {n}")
 
 
+class _MuteError(Exception):
+    def __str__(self) -> str:
+        raise LookupError
+
+
+def _mute(n: int) -> None:
+    raise _MuteError
+
+
 def _exits() -> None:
     raise asyncio.CancelledError
 
@@ -144,7 +153,8 @@ def _exits() -> None:
     ("made", "told"),
     [
         (call(1, "_fails"), "ValueError: no 1"),
-        (call(1, "nope"), "There is no tool `nope`. Tools are: double, _fails, odd."),
+        (call(1, "_mute"), "_MuteError"),
+        (call(1, "nope"), "There is no tool `nope`. Tools are: double, _fails, _mute, odd."),
         (call(1, arguments="{"), "The arguments are not valid JSON"),
         (call(1, arguments='{"n": "x"}'), "The arguments do not fit. `n`: "),
         (call(1, "odd", ""), "The tool returned a object, which has no JSON form."),
@@ -157,7 +167,7 @@ def test_a_tool_that_fails_is_told_to_the_model(run: Run, made: ToolCall, told: 
         return object()
 
     with Tract.open(llm=model(made, "Sorry.")) as t:
-        result = run(t, "Go.", tools=[double, _fails, odd])
+        result = run(t, "Go.", tools=[double, _fails, _mute, odd])
         answer = t.show("HEAD~1")
 
         assert result.state == "finished"
@@ -304,12 +314,27 @@ def test_cost_is_by_price_and_cache() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"tokens": -1}, {"cost": 1}, {"seconds": float("nan")}, {"prices": 5}, {"tokens": "1"}]
+    "wrong",
+    [
+        {"tokens": -1},
+        {"cost": 1},
+        {"seconds": float("nan")},
+        {"prices": 5},
+        {"prices": {1: Price(input=1, output=1)}},
+        {"tokens": "1"},
+    ],
 )
 def test_a_budget_that_cannot_be_is_refused(wrong: dict[str, Any]) -> None:
     """When it is made."""
     with pytest.raises(InvalidInputError):
         RunBudget(**wrong)
+
+
+@pytest.mark.parametrize("wrong", [{"input": None}, {"output": None}, {"input": -1}, {"cache_read": "1"}])
+def test_a_price_that_cannot_be_is_refused(wrong: dict[str, Any]) -> None:
+    """As a budget is."""
+    with pytest.raises(InvalidInputError):
+        Price(**{"input": 1, "output": 1, **wrong})
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ from tract import (
     ToolResultPart,
     Tract,
 )
+from tract.agent.semantic import MOST_ISSUES
 from tract.errors import (
     ContextTooLongError,
     InvalidInputError,
@@ -540,3 +541,25 @@ def test_a_resolution_says_only_what_can_be(fields: dict[str, Any]) -> None:
     """Who wrote its content is one of those there are."""
     with pytest.raises(InvalidInputError):
         Resolution("ours", **fields)
+
+
+@pytest.mark.parametrize("more", [0, 1])
+def test_a_model_decides_no_more_issues_than_somebody_would_pay_for(t: Tract, path: Path, more: int) -> None:
+    """As many as may be are decided; with one more nothing is merged, and that one is not asked about."""
+    asked = [t.user(f"Question {number}?") for number in range(MOST_ISSUES + more)]
+    t.branch("dev")
+    for version, branch in (("theirs", "dev"), ("ours", "main")):
+        t.switch(branch)
+        with t.batch():
+            for one in asked:
+                t.edit(one, f"{version} of {one.short_hash}")
+    llm = asks(t, *[decides("theirs")] * MOST_ISSUES)
+    before = dump(path)
+
+    if more:
+        with pytest.raises(ContextTooLongError, match=f"{MOST_ISSUES} issues"):
+            t.merge("dev", strategy="semantic")
+        assert dump(path) == before
+    else:
+        assert len(t.merge("dev", strategy="semantic").resolutions) == MOST_ISSUES
+    assert llm.calls == MOST_ISSUES

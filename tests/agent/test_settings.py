@@ -206,6 +206,19 @@ def test_settings_somebody_damaged_are_named(tmp_path: Path) -> None:
             _ = t.models["chat"]
 
 
+@pytest.mark.parametrize("address", ["https://user:canary-1@host/v1", "https://host/v1?key=canary-1", "host"])
+def test_an_address_with_a_secret_is_not_kept(address: str, tmp_path: Path) -> None:
+    """It is refused before it is written, and nothing of it is told."""
+    with Tract.open(tmp_path / "a.db") as t:
+        with pytest.raises(InvalidInputError) as caught:
+            t.configure_operations(chat={"base_url": address, "model": "m"})
+
+        assert "canary" not in str(caught.value)
+        assert t.models["chat"].base_url is None
+        assert verbs(t) == []
+    assert not [path for path in tmp_path.iterdir() if b"canary" in path.read_bytes()]
+
+
 def test_a_key_goes_to_its_own_provider_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither to another provider nor to another address of the same one."""
     monkeypatch.setitem(os.environ, "OPENAI_API_KEY", "")

@@ -2,14 +2,14 @@
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.agent.talking import model, require_valid, said, verbs, while_asked
-from tract import DialogueContent, ToolCall, Tract
+from tract import CachedLLM, DialogueContent, FallbackLLM, ToolCall, Tract, Verdict
 from tract.errors import ModelTimeoutError, RefConflictError, StreamBrokenError, StreamOpenError
 from tract.llm.protocol import Reply, Request, StreamItem, TextDelta, ToolCallDelta
 from tract.testing import ScriptedLLM
@@ -186,8 +186,10 @@ def test_what_arrived_is_not_kept_on_a_branch_that_moved(tmp_path: Path) -> None
         pieces = iter(stream)
         assert next(pieces) == "Hell"
         other.user("me too")
-        with pytest.raises(ModelTimeoutError):
+        with pytest.raises(ModelTimeoutError) as caught:
             list(pieces)
+
+        assert "not kept" in caught.value.__notes__[-1]
 
         assert said(t) == [("user", "Hi!"), ("user", "me too")]
 
@@ -196,3 +198,80 @@ def test_deltas_are_what_the_client_sent() -> None:
     """Nothing is added or joined."""
     with Tract.open(llm=model("Hello.")) as t:
         assert list(t.stream("Hi!").events()) == [TextDelta("Hell"), TextDelta("o.")]
+
+
+def test_a_broken_stream_stays_one_where_a_policy_denies_what_arrived() -> None:
+    """What went wrong is told first; that nothing was kept, and why, beside it."""
+    with Tract.open() as t:
+        t.policies.add(lambda event, _: Verdict("deny", "no") if event.verb == "chat" else None, on=("before_commit",))
+        stream = t.stream("Hi!", llm=Breaking("Hello there.", 2, ModelTimeoutError("Late.")), keep_partial=True)
+
+        with pytest.raises(ModelTimeoutError, match="Late") as caught:
+            list(stream)
+
+        assert "denied this" in caught.value.__notes__[-1]
+        assert said(t) == [("user", "Hi!")]
+
+
+class Held(ScriptedLLM):
+    """Notes when its streams end, and in which task."""
+
+    def __init__(self) -> None:
+        super().__init__(["Hello there."])
+        self.ended: list[object] = []
+
+    def stream(self, request: Request) -> Iterator[StreamItem]:
+        try:
+            yield from super().stream(request)
+        finally:
+            self.ended.append(None)
+
+    async def astream(self, request: Request) -> AsyncIterator[StreamItem]:
+        try:
+            for item in super().stream(request):
+                yield item
+        finally:
+            await asyncio.sleep(0)
+            self.ended.append(asyncio.current_task())
+
+
+LAYERS: dict[str, Callable[[Any], Any]] = {
+    "client": lambda llm: llm,
+    "fallback": lambda llm: FallbackLLM([llm]),
+    "cache": CachedLLM,
+    "both": lambda llm: CachedLLM(FallbackLLM([llm])),
+}
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+@pytest.mark.parametrize("verb", ["stream", "run"])
+def test_a_stream_nobody_reads_on_is_closed_at_once(layer: str, verb: str) -> None:
+    """Through every client around it, in the task that read it, and not when the garbage collector comes by."""
+
+    def stop(event: object) -> None:
+        if isinstance(event, TextDelta):
+            raise TypeError("stop")
+
+    async def read(held: Held) -> None:
+        with Tract.open(llm=LAYERS[layer](held)) as t:
+            if verb == "run":
+                with pytest.raises(TypeError, match="stop"):
+                    await t.arun("Hi!", tools=[], on_event=stop, stream=True)
+            else:
+                async with t.astream("Hi!") as stream:
+                    async for _ in stream:
+                        break
+            assert held.ended == [asyncio.current_task()]
+
+    asyncio.run(read(Held()))
+    held = Held()
+    with Tract.open(llm=LAYERS[layer](held)) as t:
+        if verb == "run":
+            with pytest.raises(TypeError, match="stop") as caught:  # it holds the frames, and they the stream
+                t.run("Hi!", tools=[], on_event=stop, stream=True)
+            assert caught.value.__traceback__ is not None
+        else:
+            with t.stream("Hi!") as stream:
+                for _ in stream:
+                    break
+        assert held.ended == [None]

@@ -417,3 +417,12 @@ def test_a_refusal_is_readable_elsewhere() -> None:
     (message,) = messages_of(from_openai_responses([reply({"type": "refusal", "refusal": "no"})]))
 
     assert message.text == "no"
+
+
+def test_reasoning_without_a_summary_is_read() -> None:
+    """It has no readable text, and is kept as it came."""
+    item = {"type": "reasoning", "id": "rs_1", "encrypted_content": "gAAA"}
+    (turn,) = from_openai_responses([item, {"type": "message", "role": "assistant", "content": "Yes."}])
+
+    assert isinstance(turn, DialogueContent)
+    assert [(one.raw, one.text) for one in turn.reasoning] == [(item, "")]

@@ -339,6 +339,28 @@ def test_another_address_is_another_request(provider_server: Provider) -> None:
     assert len(provider_server.requests) == len(cache) == 2
 
 
+def test_another_function_is_another_request(provider_server: Provider) -> None:
+    """It is told apart by its name, and a fallback by where its first client sends."""
+
+    def one(_messages: Any) -> str:
+        return "One."
+
+    def two(_messages: Any) -> str:
+        return "Two."
+
+    class Three:
+        def __call__(self, _messages: Any) -> str:
+            return "Three."
+
+    cache = MemoryCache()
+    said = [CachedLLM(function, cache).send(ask("hi")).text for function in (one, two, Three(), one)]
+    for url in (provider_server.openai_url, provider_server.openai_url.replace("127.0.0.1", "localhost")):
+        CachedLLM(FallbackLLM([client(provider_server, "openai", base_url=url), one]), cache).send(ask("hi"))
+
+    assert said == ["One.", "Two.", "Three.", "One."]
+    assert len(provider_server.requests) == 2
+
+
 def test_failures_are_not_kept(provider_server: Provider, way: Any) -> None:
     """The next call asks again."""
     provider_server.fail(status=400)

@@ -183,7 +183,9 @@ def test_a_server_may_say_whether_to_try_again(provider_server: Provider) -> Non
     assert caught.value.attempts == 1
 
 
-@pytest.mark.parametrize("fields", [{"max_attempts": 0}, {"first_wait_seconds": -1}, {"max_attempts": "many"}])
+@pytest.mark.parametrize(
+    "fields", [{"max_attempts": 0}, {"first_wait_seconds": -1}, {"max_attempts": "many"}, {"sleep": 5}, {"on_retry": 5}]
+)
 def test_a_policy_that_makes_no_sense(fields: dict[str, Any]) -> None:
     """Wrong values are refused when given."""
     with pytest.raises(InvalidInputError):
@@ -479,6 +481,7 @@ def test_a_cancelled_call_leaves_a_usable_client(provider_server: Provider, wire
         {"retry": 3},
         {"headers": {"a": "b\nc"}},
         {"headers": 7},
+        {"http_client": 7},
         {"api_key": ""},
         {"api_key": "key\nwith: header"},
         {"api_key": 7},
@@ -503,6 +506,7 @@ def test_wrong_options_of_a_client(options: dict[str, Any]) -> None:
         {"settings": {"response_format": {"type": "json_schema"}}},
         {"settings": 7},
         {"settings": {7: 7}},
+        {"settings": {"stop": 7}},
         {"tools": 7},
         {"tools": [7]},
     ],
@@ -513,6 +517,48 @@ def test_wrong_fields_of_a_request(wire: Format, fields: dict[str, Any]) -> None
 
     with pytest.raises(InvalidInputError):
         llm.send(ask("hi", **fields))
+
+
+OBJECTS: dict[Format, dict[str, Any]] = {
+    "openai_responses": {"text": "loud", "response_format": {"type": "json_object"}},
+    "gemini": {"tool_config": "loud", "tool_choice": "auto"},
+    "anthropic": {"output_config": "loud", "response_format": {"type": "object"}},
+}
+
+
+@pytest.mark.parametrize("wire", OBJECTS)
+def test_what_is_to_be_added_to_is_an_object(wire: Format) -> None:
+    """A setting in the provider's own words that another one belongs into."""
+    with pytest.raises(InvalidInputError, match="is an object"):
+        codec_for(wire).body(ask("hi", settings=OBJECTS[wire]), model="m")
+
+
+def test_effort_is_added_to_an_object() -> None:
+    """Of Responses."""
+    with pytest.raises(InvalidInputError, match="`reasoning` is an object"):
+        codec_for("openai_responses").body(
+            ask("hi", settings={"reasoning": "high", "reasoning_effort": "low"}), model="m"
+        )
+
+
+def test_a_schema_without_a_sayable_name_is_named(wire: Format) -> None:
+    """Whatever its title is."""
+    outgoing = codec_for(wire).body(ask("hi", settings={"response_format": {"type": "object", "title": 7}}), model="m")
+
+    assert "object" in str(outgoing.body)
+
+
+def test_an_http_client_of_the_other_kind_is_refused() -> None:
+    """A sync one cannot be awaited, nor the other way round."""
+    with httpx.Client() as http, pytest.raises(InvalidInputError, match=r"httpx\.AsyncClient"):
+        HttpLLM("openai", api_key="key-canary-1", async_http_client=http)
+
+    async def other() -> None:
+        async with httpx.AsyncClient() as http:
+            with pytest.raises(InvalidInputError, match=r"httpx\.Client"):
+                HttpLLM("openai", api_key="key-canary-1", http_client=http)
+
+    asyncio.run(other())
 
 
 def test_a_model_must_be_named(wire: Format) -> None:

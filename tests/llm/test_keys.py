@@ -5,9 +5,11 @@ from __future__ import annotations
 import copy
 import dataclasses
 import gc
+import json
 import logging
 import pickle
 import traceback
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -15,7 +17,8 @@ import pytest
 
 from tests.llm.worlds import FORMATS, MODELS, ONCE, WAYS, ask, url_of
 from tests.providers.server import Provider
-from tract.errors import AuthenticationError, InvalidInputError, ModelError
+from tract import Tract
+from tract.errors import AuthenticationError, InvalidInputError, ModelError, StreamBrokenError
 from tract.llm.cached import CachedLLM
 from tract.llm.fallback import FallbackLLM
 from tract.llm.http import HttpLLM
@@ -75,6 +78,32 @@ def test_no_key_in_errors_replies_and_logs(  # each is a dimension of the matrix
     sent = provider_server.requests[0]
     assert CANARY in "".join(sent.headers.values())
     assert "canary" not in sent.path + sent.raw.decode()
+
+
+class BreakingOff(httpx.SyncByteStream):
+    """The beginning of an answer with a call nobody can read, and then a broken connection."""
+
+    def __iter__(self) -> Iterator[bytes]:
+        delta = {"content": "Hello", "tool_calls": [{"index": 0, "id": "c", "function": {"arguments": "{}"}}]}
+        yield b"data: " + json.dumps({"choices": [{"index": 0, "delta": delta}]}).encode() + b"\n\n"
+        raise httpx.ReadError("gone")
+
+
+def test_a_stream_that_broke_with_an_unreadable_call_is_a_broken_stream() -> None:
+    """What cannot be read is not what went wrong; the library's error, which holds the key, is in no chain."""
+    headers = {"content-type": "text/event-stream"}
+    answering = httpx.MockTransport(lambda _: httpx.Response(200, headers=headers, stream=BreakingOff()))
+    with httpx.Client(transport=answering) as http:
+        llm = HttpLLM("openai", api_key=CANARY, model="m", http_client=http, retry=ONCE)
+
+        with pytest.raises(StreamBrokenError) as caught:
+            list(llm.stream(ask("hi")))
+        with Tract.open(llm=llm) as t:
+            with pytest.raises(StreamBrokenError):
+                list(t.stream("Hi!", keep_partial=True))
+            assert t.compile().messages[-1].text == "Hello"
+    assert "canary" not in everywhere(caught.value)
+    assert caught.value.__context__ is None
 
 
 def test_no_key_in_what_a_client_shows(provider_server: Provider) -> None:

@@ -54,6 +54,21 @@ def test_it_can_be_emptied() -> None:
 
 
 @pytest.mark.about_files
+@pytest.mark.parametrize("on_found", ["reject", "redact"])
+def test_what_a_policy_keeps_out_of_commits_is_not_kept(tmp_path: Path, on_found: str) -> None:
+    """Such an answer is given, and asked for again the next time; no byte of it is in the file."""
+    key = "ghp_" + "a1B2" * 9
+    with Tract.open(tmp_path / "agent.db") as t:
+        t.policies.add("secret_guard", on_found=on_found)
+        llm = CachedLLM(ScriptedLLM([f"It is {key}.", f"It is {key}.", "Here."]), t.reply_cache)
+
+        assert llm.send(ask("hi")).text == llm.send(ask("hi")).text == f"It is {key}."
+        assert llm.send(ask("other")).text == llm.send(ask("other")).text == "Here."
+        assert len(t.reply_cache) == 1
+    assert not [path for path in tmp_path.iterdir() if key.encode() in path.read_bytes()]
+
+
+@pytest.mark.about_files
 def test_a_damaged_answer_is_none(tmp_path: Path) -> None:
     """A flipped bit costs a call."""
     path = tmp_path / "agent.db"

@@ -13,10 +13,12 @@ import pytest
 from tests.providers.server import Provider, serving
 from tract import Tract
 from tract.agent.conversation import ChatResponse
-from tract.errors import ModelRequestError, TractError, UnansweredCallsError
+from tract.errors import ModelRequestError, ModelUnavailableError, TractError, UnansweredCallsError
+from tract.llm.fallback import FallbackLLM
 from tract.llm.http import HttpLLM
 from tract.llm.protocol import Request
 from tract.llm.retry import RetryPolicy
+from tract.testing import ScriptedLLM
 
 FORMATS = ["anthropic", "openai_responses", "gemini"]
 
@@ -180,6 +182,30 @@ def _check_dead(story: _Story, dead: Any) -> None:
 def _seals(body: Any) -> int:
     text = str(body)
     return sum(text.count(name) for name in ("'signature'", "thoughtSignature", "encrypted_content"))
+
+
+@pytest.mark.parametrize("wire", FORMATS)
+def test_a_fallback_is_sent_what_is_alive_in_its_own_format(wire: str) -> None:
+    """Dead reasoning is left out for whoever is asked, and the fallback's reply is known to follow what it was sent."""
+    with serving() as server:
+        story = _Story(server, wire)
+        story.ask()
+        story.ask()
+        story.t.edit(story.t.compile().commit_hashes[1], "Something else?")
+        down = ScriptedLLM([ModelUnavailableError("Down.")], format="openai")
+        server.script.say("Here.", thinking="Hm.")
+
+        reply = story.t.chat("Still there?", llm=FallbackLLM([down, story.llm]), model="named", tools=TOOLS)
+
+        assert reply.text == "Here."
+        assert down.requests[0].model == "named"
+        lives = [one.life for one in story.t.compile().prove(wire, tools=TOOLS).reasoning]
+        assert lives == ["dead", "dead", "bound"]
+        assert story.t.preview(wire, "m-1", tools=TOOLS).previous == reply.commit_info.hash
+        assert _seals(server.requests[-1].body) == 0
+        story.ask()
+        assert _seals(server.requests[-1].body) == 1
+        story.close()
 
 
 def test_an_edit_before_reasoning_is_seen_before_the_call() -> None:

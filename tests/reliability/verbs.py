@@ -130,7 +130,7 @@ def _reply(t: Tract) -> object:
         usage=Usage(40, 7),
         tools=b"[]",
     )
-    return commit_turn(t._store, "chat", turn)
+    return commit_turn(t._store, "chat", turn)[0]
 
 
 def _collapse(t: Tract) -> object:

@@ -14,7 +14,7 @@ from typing import Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ValidationError
 
-from tract.agent.requests import Definitions, Moment, encode_tools, moment_of, moment_on, request_for, sent_with
+from tract.agent.requests import Definitions, Moment, moment_of, moment_on, request_for, sent_with
 from tract.agent.settings import Use
 from tract.compile.compiler import Compiler
 from tract.errors import (
@@ -29,6 +29,7 @@ from tract.errors import (
     UnansweredCallsError,
     shown,
 )
+from tract.formats.prefix import kept_tools
 from tract.formats.repair import derived_id
 from tract.formats.report import Loss, Repair
 from tract.llm.protocol import FinishReason, Reply, Request
@@ -36,6 +37,7 @@ from tract.objects.commit import CommitInfo
 from tract.objects.config import encode_config
 from tract.objects.content import DialogueContent, invalid_content
 from tract.objects.message import AnyPart, ToolCall
+from tract.objects.secret import without_secrets
 from tract.objects.usage import Usage
 from tract.operations.commit import Remarks, append_permitted, permitted
 from tract.operations.permit import permit
@@ -51,7 +53,7 @@ _TRIES = 100
 
 @dataclass(frozen=True, kw_only=True)
 class ChatResponse:
-    """What a model answered, and what was kept of it.
+    """What a model answered, as it was committed; what a policy took out of the reply is in `raw` alone.
 
     Attributes:
         text: The text of the reply, `""` if it has none.
@@ -122,7 +124,7 @@ class Asking:
             raise InvalidInputError(
                 f"`on_conflict` is raise or after, not {shown(self.on_conflict)}.", hint="Leave it out to raise."
             )
-        encode_tools(self.tools)
+        kept_tools(self.tools)
         return self
 
 
@@ -224,9 +226,9 @@ def commit_reply(asking: Asking, begun: Moment, request: Request, reply: object)
         raise ModelResponseError(f"The client returned {shown(reply)}, not a Reply.")
     assert begun.head is not None
     reply = replace(reply, content=with_ids(reply.content, begun.head))
-    tools = encode_tools(asking.tools)
+    tools = kept_tools(asking.tools)
     config = {**_plain_settings(reply.settings), **({"model": reply.model} if reply.model else {})}
-    sent = {**sent_with(request, reply), "operation": asking.operation}
+    sent = {**sent_with(request, asking.use, reply), "operation": asking.operation}
     turn = Turn(
         content=reply.content,
         branch=begun.branch,
@@ -238,10 +240,12 @@ def commit_reply(asking: Asking, begun: Moment, request: Request, reply: object)
         erasures=begun.erasures,
     )
     try:
-        info = commit_turn(asking.store, asking.operation, turn)
+        info, content = commit_turn(asking.store, asking.operation, turn)
     except TractError as error:
         error.reply = reply
         raise
+    if isinstance(content, DialogueContent):  # as policies have left it
+        reply = replace(reply, content=content)
     return ChatResponse(
         text=reply.text,
         commit_info=info,
@@ -256,14 +260,14 @@ def commit_reply(asking: Asking, begun: Moment, request: Request, reply: object)
 
 
 def _plain_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return *settings* as they can be kept: a model class as its schema, without what has no JSON form.
+    """Return *settings* as they can be kept: a model class as its schema, without keys and what has no JSON form.
 
     A reply that was paid for is not lost for an option nobody can write down.
     """
     out: dict[str, Any] = {}
     for name, value in settings.items():
         is_model = isinstance(value, type) and issubclass(value, BaseModel)
-        plain = value.model_json_schema() if is_model else value
+        plain = value.model_json_schema() if is_model else without_secrets({name: value})[name]
         with suppress(TractError):
             encode_config({name: plain})
             out[name] = plain
@@ -291,8 +295,8 @@ def keep_partial(asking: Asking, begun: Moment, error: StreamBrokenError) -> Non
     )
     try:
         commit_turn(asking.store, asking.operation, turn)
-    except RefConflictError as conflict:
-        error.add_note(f"What arrived was not kept: {conflict.message}")
+    except TractError as why:  # the stream that broke is what went wrong
+        error.add_note(f"What arrived was not kept: {why.message}")
 
 
 def _answered(begun: Moment) -> bytes | None:

@@ -34,6 +34,10 @@ class Price:
     def __post_init__(self) -> None:
         for name in ("input", "output", "cache_read", "cache_write"):
             _require_positive(name, getattr(self, name), least=0)
+        if self.input is None or self.output is None:
+            raise InvalidInputError(
+                "A price says what `input` and `output` cost.", hint="Such as `Price(input=2, output=8)`."
+            )
 
     def cost(self, usage: Usage) -> float:
         """Return what a call cost."""
@@ -64,7 +68,8 @@ class RunBudget:
         for name in ("tokens", "cost", "seconds"):
             _require_positive(name, getattr(self, name), least=0)
         known = self.prices.values() if isinstance(self.prices, Mapping) else [self.prices]
-        if self.prices is not None and not all(isinstance(price, Price) for price in known):
+        named = all(isinstance(name, str) for name in (self.prices if isinstance(self.prices, Mapping) else ()))
+        if self.prices is not None and not (named and all(isinstance(price, Price) for price in known)):
             raise InvalidInputError("`prices` is a Price, or a mapping from model to Price.", hint=_EXAMPLE)
         if self.cost is not None and not self.prices:
             raise InvalidInputError("A budget of cost needs `prices`.", hint="Give `prices=Price(input=2, output=8)`.")

@@ -96,9 +96,8 @@ class Asker:
             ModelError: The provider refused or failed.
         """
         if len(text) > MOST_SENT:
-            raise ContextTooLongError(
-                f"What is to be decided has {len(text):,} characters; a model is asked about {MOST_SENT:,} at most.",
-                hint="Decide it yourself, as with `result.resolve(0, 'ours')` after `autonomy='manual'`.",
+            raise too_much(
+                f"What is to be decided has {len(text):,} characters; a model is asked about {MOST_SENT:,} at most."
             )
         wanted = {} if schema is None else {"response_format": dict(schema)}
         messages = (Message("system", (TextPart(system),)), Message("user", (TextPart(text),)))
@@ -109,6 +108,13 @@ class Asker:
         usage = None if reply.usage is None else read_usage(reply.usage)
         self.calls.append(ModelCall(about, reply.model or self.use.model or "", usage))
         return reply
+
+
+def too_much(said: str) -> ContextTooLongError:
+    """Return the error for what no model is asked about."""
+    return ContextTooLongError(
+        said, hint="Decide it yourself, as with `result.resolve(0, 'ours')` after `autonomy='manual'`."
+    )
 
 
 def document(fields: Mapping[str, Any]) -> str:

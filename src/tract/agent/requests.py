@@ -13,10 +13,8 @@ from tract.compile.preview import breakpoints
 from tract.compile.proof import FORMATS
 from tract.compile.safety import open_calls
 from tract.errors import DetachedHeadError
-from tract.formats.params import openai_tools
 from tract.formats.prefix import chain_of, tools_digest
-from tract.llm.protocol import Reply, Request
-from tract.objects.hashing import canonical_json
+from tract.llm.protocol import Format, Reply, Request
 from tract.objects.message import ToolCall
 from tract.store import Store
 
@@ -76,36 +74,35 @@ def _latest(store: Store, head: bytes | None) -> CompiledContext:
 def request_for(context: CompiledContext, use: Use, tools: Definitions) -> Request:
     """Return what to send for *context*: the one place where a context becomes a request.
 
-    Reasoning the provider would refuse, because what came before it has changed, is left out.
+    Reasoning the provider would refuse, because what came before it has changed, is left out; of several clients
+    another one may be asked in a format of its own, where that is other reasoning.
     """
-    proof = context.prove(use.llm.format, tools=tools)
-    return Request(
-        messages=proof.messages,
-        hashes=[context.commit_hashes[at] for at in proof.indexes],
-        model=use.model,
-        tools=tuple(tools),
-        settings=dict(use.settings),
-        breakpoints=breakpoints(proof.messages),
-    )
+
+    def proven(wire: Format) -> Request:
+        proof = context.prove(wire, tools=tools)
+        return Request(
+            messages=proof.messages,
+            hashes=[context.commit_hashes[at] for at in proof.indexes],
+            model=use.model,
+            tools=tuple(tools),
+            settings=dict(use.settings),
+            breakpoints=breakpoints(proof.messages),
+            proven=proven,
+        )
+
+    return proven(use.llm.format)
 
 
-def sent_with(request: Request, reply: Reply) -> dict[str, Any]:
+def sent_with(request: Request, use: Use, reply: Reply) -> dict[str, Any]:
     """Return what the commit of *reply* keeps of its *request*: who was asked, and the exact prefix it came from."""
     # By the format that was spoken: of several clients another one than was asked first may have answered.
-    written = FORMATS[reply.format](request.messages, hashes=request.hashes)
+    is_first = reply.format == use.llm.format
+    asked = request if is_first else request.spoken(reply.format)
+    written = FORMATS[reply.format](asked.messages, hashes=asked.hashes)
     sent = {
         "format": reply.format,
-        "model": request.model or reply.model,
+        "model": reply.sent.get("model") or (request.model if is_first else None) or reply.model,
         "prefix": chain_of(reply.format, written).end.hex(),
     }
     tools = tools_digest(request.tools)
     return {**sent, "tools": tools} if tools else sent
-
-
-def encode_tools(tools: Definitions) -> bytes | None:
-    """Return the canonical bytes tool definitions are kept as, in OpenAI's shape; `None` for none.
-
-    Raises:
-        NotCanonicalError: A value has no JSON form.
-    """
-    return canonical_json(openai_tools(tools)) if tools else None

@@ -314,4 +314,4 @@ def _report(run: Run, finished: Finished) -> None:
 
 def _write(run: Run, moment: Moment, exchange: bytes, result: ToolResultContent) -> CommitInfo:
     turn = Turn(content=result, branch=moment.branch, follows=exchange, landing="answer")
-    return commit_turn(run.asking.store, run.asking.operation, turn)
+    return commit_turn(run.asking.store, run.asking.operation, turn)[0]

@@ -15,6 +15,7 @@ from tract.agent.run import Finished, Run, RunResult, RunTools, Steps
 from tract.agent.schemas import ArgumentsError
 from tract.agent.tools import Toolbox, failed, result_of, said_by
 from tract.errors import StreamBrokenError
+from tract.llm.opened import aopened, opened
 from tract.llm.protocol import Reply, Request
 from tract.objects.content import ToolResultContent
 from tract.objects.message import ToolCall
@@ -71,18 +72,20 @@ async def run_async(run: Run, steps: Steps, *, stream: bool) -> RunResult:
 
 def _asked(run: Run, request: Request) -> Reply:
     """Return the reply, telling the pieces as they come."""
-    for item in run.asking.use.llm.stream(request):
-        if isinstance(item, Reply):
-            return item
-        run.tell(item)
+    with opened(run.asking.use.llm, request) as items:
+        for item in items:
+            if isinstance(item, Reply):
+                return item
+            run.tell(item)
     raise StreamBrokenError("The stream ended without a reply.")
 
 
 async def _aasked(run: Run, request: Request) -> Reply:
-    async for item in run.asking.use.llm.astream(request):
-        if isinstance(item, Reply):
-            return item
-        run.tell(item)
+    async with aopened(run.asking.use.llm, request) as items:
+        async for item in items:
+            if isinstance(item, Reply):
+                return item
+            run.tell(item)
     raise StreamBrokenError("The stream ended without a reply.")
 
 

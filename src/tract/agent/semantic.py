@@ -22,6 +22,7 @@ from tract.agent.questions import (
     refuse,
     require_plain,
     settings_of,
+    too_much,
 )
 from tract.agent.settings import Models
 from tract.compile.compiler import states_of
@@ -54,6 +55,9 @@ Semantic: TypeAlias = Literal["auto", "semantic"]
 """Who decides what a rebase, cherry-pick or reorder meets: `auto` the resolver given, `semantic` a model."""
 
 Verb: TypeAlias = Literal["merge", "rebase", "cherry_pick", "reorder"]
+
+MOST_ISSUES: Final = 100
+"""How many issues a model decides in one call of a verb; what needs more is for people."""
 
 _BEFORE_MESSAGES: Final = 20
 _BEFORE_CHARACTERS: Final = 2_000
@@ -288,15 +292,19 @@ class ModelResolver:
         self._asker = asker
         self._verb = verb
         self._onto = onto
+        self._asked = 0
 
     def __call__(self, issue: Conflict | SafetyWarning | MissingTarget) -> Resolution:
         """Return what the model decides about *issue*.
 
         Raises:
             ModelAnswerError: Its answer is none, decides something else, or chooses what was not offered.
-            ContextTooLongError: The issue is too large to be asked about.
+            ContextTooLongError: The issue is too large to be asked about, or there are too many.
             ModelError: The provider refused or failed.
         """
+        if self._asked == MOST_ISSUES:
+            raise too_much(f"There is more to be decided than the {MOST_ISSUES} issues a model is asked about at once.")
+        self._asked += 1
         question = self._on_conflict(issue) if isinstance(issue, Conflict) else self._on_move(issue)
         reply = self._asker.ask(issue.kind, prompt(question.prompt), question.document(), schema=question.schema())
         return self._resolution(question, reply)

@@ -16,6 +16,7 @@ from tract.errors import InvalidInputError, NoModelError, NotFoundError, ReadOnl
 from tract.llm.adapt import as_llm
 from tract.llm.http import HttpLLM
 from tract.llm.protocol import LLM
+from tract.llm.providers import checked_url
 from tract.objects.config import OPERATIONS, Chosen, GenerationConfig, LLMConfig, ModelChoice, Source
 from tract.objects.refs import check_label
 from tract.operations.configure import configure_operations, parse_llm_config, refuse_secrets, stored_operations
@@ -133,6 +134,8 @@ class Models(Mapping[str, ModelChoice]):
             parse_llm_config(unknown[0], {})  # says what there is
         for config in given.values():
             as_client(None if config is None else config.llm)
+            if config is not None and config.base_url is not None:
+                checked_url(config.base_url)  # before it is kept: it may hold a password or a key
         if keep and self._store.read_only:
             raise ReadOnlyError
         if keep and given:

@@ -12,6 +12,7 @@ from typing import Self
 
 from tract.agent.conversation import ChatResponse
 from tract.errors import StreamBrokenError, StreamOpenError
+from tract.llm.opened import aopened, opened
 from tract.llm.protocol import LLM, Delta, Reply, Request, StreamItem, TextDelta
 from tract.objects.content import DialogueContent
 
@@ -40,18 +41,21 @@ class _Turn:
             self.response = done.value
         return None
 
-    def broke(self, error: BaseException) -> StreamBrokenError:
-        """Tell the steps that the stream broke, and return what they were told."""
+    def broke(self, error: BaseException) -> None:
+        """Tell the steps that the stream broke by *error*; what they have to say of it is noted there."""
         text = "".join(self._text)
         broken = error if isinstance(error, StreamBrokenError) else StreamBrokenError("The stream was left early.")
         if broken.partial is None and text:
             broken.partial = DialogueContent(role="assistant", text=text, interrupted=True)
+        known = len(getattr(broken, "__notes__", ()))
         try:
             self.steps.throw(broken)
         except StreamBrokenError as raised:
             if raised is not broken:
                 raise
-        return broken
+        if broken is not error:  # which is the one the caller sees
+            for note in getattr(broken, "__notes__", ())[known:]:
+                error.add_note(note)
 
     def require_end(self) -> None:
         """Refuse a stream that ended without its reply."""
@@ -121,22 +125,18 @@ class TextStream:
 
     def _run(self) -> Generator[Delta, None, None]:
         turn = self._turn
-        source = turn.llm.stream(turn.request)
-        try:
-            for item in source:
-                delta = turn.take(item)
-                if delta is None:
-                    return
-                yield delta
-            turn.require_end()
-        except BaseException as error:
-            if turn.response is None:
-                turn.broke(error)
-            raise
-        finally:
-            close = getattr(source, "close", None)
-            if close is not None:
-                close()
+        with opened(turn.llm, turn.request) as items:
+            try:
+                for item in items:
+                    delta = turn.take(item)
+                    if delta is None:
+                        return
+                    yield delta
+                turn.require_end()
+            except BaseException as error:
+                if turn.response is None:
+                    turn.broke(error)
+                raise
 
 
 class AsyncTextStream:
@@ -185,19 +185,15 @@ class AsyncTextStream:
 
     async def _run(self) -> AsyncGenerator[Delta, None]:
         turn = self._turn
-        source = turn.llm.astream(turn.request)
-        try:
-            async for item in source:
-                delta = turn.take(item)
-                if delta is None:
-                    return
-                yield delta
-            turn.require_end()
-        except BaseException as error:
-            if turn.response is None:
-                turn.broke(error)
-            raise
-        finally:
-            close = getattr(source, "aclose", None)
-            if close is not None:
-                await close()
+        async with aopened(turn.llm, turn.request) as items:
+            try:
+                async for item in items:
+                    delta = turn.take(item)
+                    if delta is None:
+                        return
+                    yield delta
+                turn.require_end()
+            except BaseException as error:
+                if turn.response is None:
+                    turn.broke(error)
+                raise

@@ -300,7 +300,10 @@ def said_by(error: BaseException) -> str:
     """Return what the model is told of *error*: its kind and message, no traceback."""
     if isinstance(error, ArgumentsError):
         return str(error)
-    said = str(error).strip()
+    try:
+        said = str(error).strip()
+    except Exception:  # noqa: BLE001 - an error of somebody's own, which has its own way of saying
+        said = ""
     return f"{type(error).__name__}: {said}" if said else type(error).__name__
 
 

@@ -17,6 +17,7 @@ from tract.formats.anthropic import BEGIN
 from tract.formats.arguments import object_arguments
 from tract.formats.gemini_names import gemini_body
 from tract.formats.gemini_read import NO_SIGNATURE, PROVIDER, UNSIGNED, as_object, from_gemini
+from tract.formats.marks import take_marks
 from tract.formats.repair import repair_exchanges
 from tract.formats.report import Notes, Rendered
 from tract.objects.message import AnyPart, FilePart, ImagePart, Message, Reasoning, TextPart, ToolCall, copied, known_to
@@ -158,7 +159,7 @@ class _Writer:
         at = next((at for at, part in enumerate(parts) if "function_call" in part), None)
         if at is None or "thought_signature" in parts[at]:
             return
-        if UNSIGNED in _words(known_to(PROVIDER, message.tool_calls[0].extra)):
+        if UNSIGNED in take_marks(known_to(PROVIDER, message.tool_calls[0].extra)):
             return
         parts[at] = {**parts[at], "thought_signature": NO_SIGNATURE}
 
@@ -176,7 +177,7 @@ class _Writer:
             self.notes.lose("position", source, "sent with the system text at the top")
         if message.role == "developer":
             self.notes.lose("role", source, "developer sent as system")
-        self.system_as_text = "text" in _words(known_to(PROVIDER, message.extra))
+        self.system_as_text = "text" in take_marks(known_to(PROVIDER, message.extra))
         self.system.extend(self._parts(message, source))
 
     def _append(self, role: str, parts: list[dict[str, Any]], source: int | None, *, is_response: bool = False) -> None:
@@ -235,7 +236,7 @@ class _Writer:
 
     def _call(self, part: ToolCall, source: int | None) -> dict[str, Any]:
         fields = known_to(PROVIDER, part.extra)
-        mark = _words(fields)
+        mark = take_marks(fields)
         args = object_arguments(part, source, self.notes)
         body = {**fields.pop("function_call", {}), "name": self._name(part.name, source), "args": args}
         if "no_id" not in mark:
@@ -257,7 +258,7 @@ class _Writer:
 
     def _result(self, message: Message, source: int | None) -> dict[str, Any]:
         fields = known_to(PROVIDER, message.extra)
-        mark = _words(fields)
+        mark = take_marks(fields)
         texts, shown = self._answer(message, source)
         body = {**fields.pop("function_response", {}), "name": self.calls[message.call_id or ""][0]}
         if "no_id" not in mark:
@@ -284,12 +285,6 @@ class _Writer:
         return texts, shown
 
 
-def _words(fields: dict[str, Any]) -> list[str]:
-    """Take the mark out of *fields* and return its words."""
-    mark = fields.pop("content", "")
-    return mark.split() if isinstance(mark, str) else []
-
-
 def _response(texts: list[str], mark: list[str], *, is_error: bool) -> dict[str, Any]:
     said: Any = texts
     if len(texts) < 2 and "list" not in mark:
@@ -306,7 +301,7 @@ def _response(texts: list[str], mark: list[str], *, is_error: bool) -> dict[str,
 def _media(part: AnyPart) -> dict[str, Any] | None:
     assert isinstance(part, (ImagePart, FilePart))
     fields = known_to(PROVIDER, part.extra)
-    mark = _words(fields)
+    mark = take_marks(fields)
     if part.url is not None and part.data is None:
         rest = fields.pop("file_data", {})
         media_type = part.media_type or _BY_END.get(part.url[part.url.rfind(".") :].lower())

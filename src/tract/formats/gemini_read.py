@@ -19,6 +19,7 @@ from typing import Any, Final
 from tract.errors import FormatError
 from tract.formats import media
 from tract.formats.gemini_names import as_read
+from tract.formats.marks import marked
 from tract.formats.repair import derived_id
 from tract.objects.content import Content, DialogueContent, InstructionContent, ToolResultContent
 from tract.objects.message import AnyPart, FilePart, ImagePart, Reasoning, TextPart, ToolCall
@@ -153,7 +154,7 @@ class _Reader:
         _add_media(spoken, body, f"{path}.function_response.parts")
         if body:
             fields["function_response"] = body
-        return ToolResultContent(call_id=call_id, name=name, extra=_extra(fields, mark), **spoken)
+        return ToolResultContent(call_id=call_id, name=name, extra=marked(PROVIDER, fields, mark), **spoken)
 
     def _answered(self, body: Mapping[str, Any], path: str) -> str:
         """Return the id of the call that is answered: the one of the id given, else the first of the name."""
@@ -192,11 +193,6 @@ def _dialogue(role: Any, said: Sequence[AnyPart], **fields: Any) -> Content:
     return DialogueContent(role=role, parts=tuple(said), **fields)
 
 
-def _extra(fields: Mapping[str, Any], mark: Sequence[str] = ()) -> dict[str, Any]:
-    own = {**fields, "content": " ".join(mark)} if mark else dict(fields)
-    return {PROVIDER: own} if own else {}
-
-
 # --- parts ---------------------------------------------------------------------------------------
 
 
@@ -207,7 +203,7 @@ def _part(fields: dict[str, Any], path: str) -> AnyPart:
             raise FormatError("A text part holds text.", path=f"{path}.text")
         if fields.get("thought") is True:
             return Reasoning(PROVIDER, fields, fields["text"])
-        return TextPart(fields.pop("text"), extra=_extra(fields))
+        return TextPart(fields.pop("text"), extra=marked(PROVIDER, fields))
     if fields.get("thought") is True:
         return Reasoning(PROVIDER, fields)
     if data == {"inline_data"}:
@@ -228,7 +224,7 @@ def _inline(fields: dict[str, Any], path: str) -> ImagePart | FilePart:
     if rest:
         fields["inline_data"] = rest
     kind = ImagePart if blob["mime_type"].startswith("image/") else FilePart
-    return kind(blob["mime_type"], data, extra=_extra(fields, mark))
+    return kind(blob["mime_type"], data, extra=marked(PROVIDER, fields, mark))
 
 
 def _decoded(text: Any) -> tuple[bytes | None, list[str]]:
@@ -257,7 +253,7 @@ def _file(fields: dict[str, Any], path: str) -> ImagePart | FilePart:
         fields["file_data"] = rest
     mark = ["no_mime"] if media_type is None else []
     kind = ImagePart if media_type is not None and media_type.startswith("image/") else FilePart
-    return kind(media_type, url=url, extra=_extra(fields, mark))
+    return kind(media_type, url=url, extra=marked(PROVIDER, fields, mark))
 
 
 # --- calls and results ---------------------------------------------------------------------------
@@ -288,7 +284,7 @@ def read_function_call(part: Mapping[str, Any], path: str, *, is_first: bool = T
         fields["function_call"] = rest
     arguments = compact(args, f"{path}.function_call.args")
     call_id = call_id or derived_id(f"{path}:{body['name']}:{arguments}", 0)
-    return ToolCall(call_id, body["name"], arguments, extra=_extra(fields, mark))
+    return ToolCall(call_id, body["name"], arguments, extra=marked(PROVIDER, fields, mark))
 
 
 def compact(value: Mapping[str, Any], path: str) -> str:

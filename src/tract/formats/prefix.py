@@ -16,6 +16,7 @@ from tract.formats.params import openai_tools
 from tract.formats.report import Rendered
 from tract.objects.hashing import blob_hash, canonical_json
 from tract.objects.message import AnyPart, Extra, Message, Reasoning
+from tract.objects.secret import without_secrets
 
 _DOMAIN: Final = b"tract\0sent\0v1\0"
 
@@ -43,10 +44,22 @@ class Chain:
         return found
 
 
+def kept_tools(tools: Iterable[Mapping[str, Any]]) -> bytes | None:
+    """Return the canonical bytes tool definitions are kept as, in OpenAI's shape; `None` for none.
+
+    A key in one, such as the `authorization` of a remote tool, is not kept.
+
+    Raises:
+        NotCanonicalError: A value has no JSON form.
+    """
+    written = openai_tools(tools)
+    return canonical_json(without_secrets(written)) if written else None
+
+
 def tools_digest(tools: Iterable[Mapping[str, Any]]) -> str:
     """Return what names a list of tool definitions, `""` for none; the same in OpenAI's and in Anthropic's shape."""
-    written = openai_tools(tools)
-    return blob_hash(canonical_json(written)).hex() if written else ""
+    kept = kept_tools(tools)
+    return "" if kept is None else blob_hash(kept).hex()
 
 
 def chain_of(wire: str, rendered: Rendered[Any]) -> Chain:

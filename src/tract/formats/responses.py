@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tract.formats import media
+from tract.formats.marks import take_marks
 from tract.formats.repair import repair_exchanges
 from tract.formats.report import Notes, Rendered
 from tract.formats.responses_read import IMAGES, OUTPUT_PARTS, PROVIDER, REASONING_PROVIDER, from_openai_responses
@@ -117,7 +118,7 @@ class _Writer:
 
     def _tell(self, message: Message, source: int | None) -> None:
         fields = known_to(PROVIDER, message.extra)
-        mark = _words(fields)
+        mark = take_marks(fields)
         parts = [part for part in message.parts if not self._is_item(part, source)]
         if len(parts) != len(message.parts) and not parts:
             return
@@ -139,7 +140,7 @@ class _Writer:
 
     def _answer(self, message: Message, source: int | None) -> None:
         fields = known_to(PROVIDER, message.extra)
-        mark = _words(fields)
+        mark = take_marks(fields)
         call_id, is_custom = self.calls[message.call_id or ""]
         if message.is_error and source is not None:
             self.notes.lose("is_error", source, "a tool's output cannot say that the tool failed")
@@ -174,7 +175,7 @@ class _Writer:
 
     def _input_part(self, part: AnyPart, source: int | None, role: str) -> dict[str, Any] | None:
         fields = known_to(PROVIDER, part.extra)
-        mark = _words(fields)
+        mark = take_marks(fields)
         fields.pop("message", None)
         whole = self._whole(fields, role, source)
         if whole is not None:
@@ -244,7 +245,7 @@ class _Writer:
 
     def _text(self, part: TextPart, source: int | None, start: int, *, is_bare: bool) -> None:
         fields = known_to(PROVIDER, part.extra)
-        mark = _words(fields)
+        mark = take_marks(fields)
         shell = fields.pop("message", {})
         whole = self._whole(fields, "assistant", source)
         if whole is None and not part.text and part.extra and PROVIDER not in part.extra:
@@ -290,12 +291,6 @@ class _Writer:
         self.used_ids.add(wanted)
         self.calls[call_id] = wanted, is_custom
         return wanted
-
-
-def _words(fields: dict[str, Any]) -> list[str]:
-    """Take the mark out of *fields* and return its words."""
-    mark = fields.pop("content", "")
-    return mark.split() if isinstance(mark, str) else []
 
 
 def _is_custom(part: ToolCall) -> bool:

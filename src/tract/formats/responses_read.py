@@ -19,6 +19,7 @@ from typing import Any, Final
 
 from tract.errors import FormatError
 from tract.formats import media
+from tract.formats.marks import marked
 from tract.objects.content import Content, DialogueContent, InstructionContent, ToolResultContent
 from tract.objects.message import AnyPart, FilePart, ImagePart, Reasoning, TextPart, ToolCall
 
@@ -126,7 +127,7 @@ def _told(fields: dict[str, Any], path: str) -> Content:
     if role != "user" and not mark and not fields and "text" in spoken:
         # Without a mark the first system text would become `instructions`.
         mark = ["inline"] if role == "system" else []
-    extra = _extra(fields, mark)
+    extra = marked(PROVIDER, fields, mark)
     if role == "user":
         return DialogueContent(role="user", extra=extra, **spoken)
     return InstructionContent(role=role, extra=extra, **spoken)
@@ -134,11 +135,6 @@ def _told(fields: dict[str, Any], path: str) -> Content:
 
 def _take_type(fields: dict[str, Any]) -> list[str]:
     return ["untyped"] if fields.pop("type") == "untyped" else []
-
-
-def _extra(fields: Mapping[str, Any], mark: Sequence[str]) -> dict[str, Any]:
-    own = {**fields, "content": " ".join(mark)} if mark else dict(fields)
-    return {PROVIDER: own} if own else {}
 
 
 def _spoken(fields: dict[str, Any], name: str, path: str, mark: list[str]) -> dict[str, Any]:
@@ -175,13 +171,13 @@ def _assistant(fields: dict[str, Any], path: str) -> list[AnyPart]:
     content = fields.pop("content", None)
     shell = {"message": fields} if fields else {}
     if isinstance(content, str):
-        return [TextPart(content, extra=_extra(shell, mark))]
+        return [TextPart(content, extra=marked(PROVIDER, shell, mark))]
     parts: list[AnyPart] = []
     for part, place in _listed(content, f"{path}.content"):
         text, own = _output_part(part, place)
         words = ["continued"] if parts else [*mark, "list"]
-        parts.append(TextPart(text, extra=_extra({**own, **({} if parts else shell)}, words)))
-    return parts or [TextPart("", extra=_extra(shell, mark))]
+        parts.append(TextPart(text, extra=marked(PROVIDER, {**own, **({} if parts else shell)}, words)))
+    return parts or [TextPart("", extra=marked(PROVIDER, shell, mark))]
 
 
 def _output_part(part: dict[str, Any], path: str) -> tuple[str, dict[str, Any]]:
@@ -219,7 +215,7 @@ def read_function_call(item: Mapping[str, Any], path: str) -> ToolCall:
         raise FormatError(f"A tool call has `call_id`, `name` and `{said}`, all text.", path=path)
     # The word Chat Completions has for it, so that both formats know a custom tool.
     custom = {"openai": {"type": "custom"}} if is_custom else {}
-    return ToolCall(found[0], found[1], found[2], extra={**custom, **_extra(fields, ())})
+    return ToolCall(found[0], found[1], found[2], extra={**custom, **marked(PROVIDER, fields)})
 
 
 # --- what others wrote ---------------------------------------------------------------------------
@@ -232,7 +228,7 @@ def _output(fields: dict[str, Any], path: str) -> Content:
         raise FormatError("A tool's output names the call it answers.", path=f"{path}.call_id")
     mark: list[str] = []
     spoken = _spoken(fields, "output", path, mark)
-    return ToolResultContent(call_id=call_id, extra=_extra(fields, mark), **spoken)
+    return ToolResultContent(call_id=call_id, extra=marked(PROVIDER, fields, mark), **spoken)
 
 
 def _input_part(part: dict[str, Any], path: str) -> TextPart | ImagePart | FilePart:
@@ -242,7 +238,7 @@ def _input_part(part: dict[str, Any], path: str) -> TextPart | ImagePart | FileP
         if not isinstance(text, str):
             raise FormatError("A text part holds text.", path=f"{path}.text")
         del part["type"]
-        return TextPart(text, extra=_extra(part, ()))
+        return TextPart(text, extra=marked(PROVIDER, part))
     if kind == "input_image":
         return _image(part)
     if kind == "input_file":
@@ -258,8 +254,8 @@ def _image(fields: dict[str, Any]) -> ImagePart:
     url = fields.pop("image_url") if isinstance(fields.get("image_url"), str) else None
     found = None if url is None else media.split_data_url(url)
     if found is not None:
-        return ImagePart(found[0], found[1], extra=_extra(fields, mark))
-    return ImagePart(url=url, extra=_extra(fields, mark))
+        return ImagePart(found[0], found[1], extra=marked(PROVIDER, fields, mark))
+    return ImagePart(url=url, extra=marked(PROVIDER, fields, mark))
 
 
 def _file(fields: dict[str, Any]) -> FilePart:
@@ -268,6 +264,6 @@ def _file(fields: dict[str, Any]) -> FilePart:
     found = media.split_data_url(fields["file_data"]) if isinstance(fields.get("file_data"), str) else None
     if found is not None:
         del fields["file_data"]
-        return FilePart(found[0], found[1], name=name, extra=_extra(fields, ()))
+        return FilePart(found[0], found[1], name=name, extra=marked(PROVIDER, fields))
     is_url = isinstance(fields.get("file_url"), str) and "file_data" not in fields
-    return FilePart(url=fields.pop("file_url") if is_url else None, name=name, extra=_extra(fields, ()))
+    return FilePart(url=fields.pop("file_url") if is_url else None, name=name, extra=marked(PROVIDER, fields))

@@ -75,6 +75,12 @@ class FunctionLLM:
         """`openai`: it is given Chat Completions messages."""
         return "openai"
 
+    @property
+    def base_url(self) -> str:
+        """The name of the function with its module, which stands for an address: who answers, for a cache."""
+        named = self.function if hasattr(self.function, "__qualname__") else type(self.function)
+        return f"{named.__module__}.{named.__qualname__}"
+
     def __repr__(self) -> str:
         return f"<FunctionLLM {getattr(self.function, '__name__', type(self.function).__name__)}>"
 

@@ -19,12 +19,14 @@ from tract.llm.wire import (
     Found,
     Json,
     Outgoing,
+    arrived,
     healed,
     index_at,
     interrupted,
     is_complete,
     list_at,
     object_at,
+    object_in,
     reading,
     reply_of,
     settings_of,
@@ -134,9 +136,8 @@ def _spell(settings: dict[str, Any]) -> list[Loss]:
         if wanted is not None and wanted.schema is None:
             lost.append("response_format")
         elif wanted is not None:
-            output = settings.get("output_config")
-            written = dict(output) if isinstance(output, dict) else {}
-            settings["output_config"] = {**written, "format": {"type": "json_schema", "schema": wanted.schema}}
+            output = object_in(settings, "output_config")
+            settings["output_config"] = {**output, "format": {"type": "json_schema", "schema": wanted.schema}}
     return [Loss("setting", None, f"Anthropic has no `{name}`") for name in lost]
 
 
@@ -309,7 +310,7 @@ class _Events:
     def finish(self) -> Reply:
         if not self.is_done:
             raise StreamBrokenError(
-                f"The answer of {self.codec.provider} broke off.", partial=self.partial(), provider=self.codec.provider
+                f"The answer of {self.codec.provider} broke off.", partial=arrived(self), provider=self.codec.provider
             )
         with reading(self.codec.provider):
             reply = self.codec.read(self._answer(sorted(self.blocks)), self.outgoing)

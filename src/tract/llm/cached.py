@@ -10,6 +10,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from tract.errors import InvalidInputError, ModelResponseError, TractError
 from tract.llm.adapt import as_llm
+from tract.llm.opened import aopened, opened
 from tract.llm.protocol import Format, Reply, Request, StreamItem
 from tract.llm.providers import codec_for
 from tract.llm.replay import replayed
@@ -56,9 +57,9 @@ class MemoryCache:
 class CachedLLM:
     """A client that asks each request once.
 
-    The key is the SHA-256 of the body that would be sent, the provider and its address, so a changed word, setting
-    or tool is another request. Failures are never kept. A kept reply is streamed in pieces. A cache that cannot be
-    read or written costs a call, never an answer.
+    The key is the SHA-256 of the body that would be sent, the provider and its address (of a function its name), so a
+    changed word, setting or tool is another request. Failures are never kept. A kept reply is streamed in pieces. A
+    cache that cannot be read or written costs a call, never an answer.
 
     Attributes:
         hits: How many requests were answered from the cache.
@@ -121,8 +122,12 @@ class CachedLLM:
     def stream(self, request: Request) -> Iterator[StreamItem]:
         """As `send`, in pieces."""
         outgoing, key, kept = self._find(request)
-        for item in replayed(kept) if kept else self._llm.stream(request):
-            yield self._keep(key, outgoing, item) if isinstance(item, Reply) and not kept else item
+        if kept:
+            yield from replayed(kept)
+            return
+        with opened(self._llm, request) as items:
+            for item in items:
+                yield self._keep(key, outgoing, item) if isinstance(item, Reply) else item
 
     async def asend(self, request: Request) -> Reply:
         """As `send`."""
@@ -136,8 +141,9 @@ class CachedLLM:
             for item in replayed(kept):
                 yield item
             return
-        async for item in self._llm.astream(request):
-            yield self._keep(key, outgoing, item) if isinstance(item, Reply) else item
+        async with aopened(self._llm, request) as items:
+            async for item in items:
+                yield self._keep(key, outgoing, item) if isinstance(item, Reply) else item
 
     def _find(self, request: Request) -> tuple[Outgoing, str, Reply | None]:
         outgoing = self.prepare(request)

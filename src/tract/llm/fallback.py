@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, TypeAlias, TypeVar
 
 from tract.errors import InvalidInputError, ModelError, RateLimitedError
 from tract.llm.adapt import as_llm
+from tract.llm.opened import aopened, opened
 from tract.llm.protocol import LLM, Format, Reply, Request, StreamItem
 
 Item = TypeVar("Item", bound=StreamItem)
@@ -24,7 +24,8 @@ class FallbackLLM:
     """Several clients in order of preference; the next one is asked where one fails.
 
     `Reply.provider` and `Reply.model` say who answered. A model named in a request is for the first client; the
-    others are asked for their own. A stream moves on only before its first piece.
+    others are asked for their own, each with the reasoning that is valid in its format. A stream moves on only before
+    its first piece.
 
     Attributes:
         clients: The clients, the preferred one first.
@@ -61,6 +62,11 @@ class FallbackLLM:
         """The provider of the first client."""
         return self.clients[0].provider
 
+    @property
+    def base_url(self) -> str | None:
+        """Where the first client sends, if it says."""
+        return getattr(self.clients[0], "base_url", None)
+
     def __repr__(self) -> str:
         return f"<FallbackLLM {', '.join(client.provider for client in self.clients)}>"
 
@@ -83,9 +89,10 @@ class FallbackLLM:
         for client, asked, is_last in self._turns(request):
             has_begun = False
             try:
-                for item in client.stream(asked):
-                    has_begun = True
-                    yield _named(item, client)
+                with opened(client, asked) as items:
+                    for item in items:
+                        has_begun = True
+                        yield _named(item, client)
             except ModelError as error:
                 if has_begun or is_last or not self._moves_on(error):
                     raise
@@ -107,7 +114,7 @@ class FallbackLLM:
         for client, asked, is_last in self._turns(request):
             has_begun = False
             try:
-                async with aclosing(_closing(client.astream(asked))) as items:
+                async with aopened(client, asked) as items:
                     async for item in items:
                         has_begun = True
                         yield _named(item, client)
@@ -119,7 +126,8 @@ class FallbackLLM:
 
     def _turns(self, request: Request) -> Iterator[tuple[LLM, Request, bool]]:
         for place, client in enumerate(self.clients):
-            asked = replace(request, model=client.model) if place and client.model else request
+            asked = request if client.format == self.format else request.spoken(client.format)
+            asked = replace(asked, model=client.model) if place and client.model else asked
             yield client, asked, place == len(self.clients) - 1
 
 
@@ -134,14 +142,3 @@ def _test(on: Any) -> Callable[[ModelError], bool]:
 
 def _named(item: Item, client: LLM) -> Item:
     return replace(item, provider=client.provider) if isinstance(item, Reply) and not item.provider else item
-
-
-async def _closing(items: AsyncIterator[StreamItem]) -> AsyncGenerator[StreamItem]:
-    """Yield *items*, and close them when this is closed."""
-    try:
-        async for item in items:
-            yield item
-    finally:
-        close = getattr(items, "aclose", None)
-        if close is not None:
-            await close()

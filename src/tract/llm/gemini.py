@@ -22,10 +22,12 @@ from tract.llm.wire import (
     Found,
     Json,
     Outgoing,
+    arrived,
     healed,
     interrupted,
     list_at,
     object_at,
+    object_in,
     reading,
     reply_of,
     settings_of,
@@ -129,7 +131,7 @@ def _spell(settings: dict[str, Any]) -> None:
         calling: dict[str, Any] = {"mode": _MODES[choice.mode]}
         if choice.name:
             calling["allowed_function_names"] = [choice.name]
-        settings["tool_config"] = {**(settings.get("tool_config") or {}), "function_calling_config": calling}
+        settings["tool_config"] = {**object_in(settings, "tool_config"), "function_calling_config": calling}
     if "response_format" in settings:
         wanted = read_response_format(settings.pop("response_format"))
         if wanted is not None:
@@ -245,7 +247,7 @@ class _Chunks:
     def finish(self) -> Reply:
         if not self.is_whole:
             raise StreamBrokenError(
-                f"The answer of {self.codec.provider} broke off.", partial=self.partial(), provider=self.codec.provider
+                f"The answer of {self.codec.provider} broke off.", partial=arrived(self), provider=self.codec.provider
             )
         return self.codec.read(self._answer(), self.outgoing)
 

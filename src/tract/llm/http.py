@@ -7,6 +7,7 @@ again by a `RetryPolicy`. The sync and the async driver differ in nothing but `a
 from __future__ import annotations
 
 import asyncio
+import inspect
 import os
 import threading
 import weakref
@@ -29,7 +30,7 @@ from tract.llm.providers import Endpoint, endpoint, is_ready
 from tract.llm.replay import replayed
 from tract.llm.retry import RetryPolicy
 from tract.llm.secret import Secret
-from tract.llm.wire import Accumulator, Outgoing, encoded, parse_json
+from tract.llm.wire import Accumulator, Outgoing, arrived, encoded, parse_json
 
 _CONNECT_SECONDS: Final = 10.0
 _END: Final = "[DONE]"
@@ -255,6 +256,11 @@ def _check_options(client: HttpLLM) -> None:
     pairs = headers.items() if isinstance(headers, Mapping) else [(None, None)]
     if not all(isinstance(text, str) and text.isascii() and text.isprintable() for pair in pairs for text in pair):
         raise InvalidInputError("`headers` maps names to values, both printable ASCII.")
+    for name, is_async in (("http_client", False), ("async_http_client", True)):
+        given = getattr(client, name)
+        sends = getattr(given, "send", None)
+        if given is not None and not (callable(sends) and inspect.iscoroutinefunction(sends) is is_async):
+            raise InvalidInputError(f"`{name}` is an `httpx.{'AsyncClient' if is_async else 'Client'}`.")
 
 
 def _still_open(client: Any) -> Any:
@@ -359,7 +365,7 @@ class _Call:
             return error
         return StreamBrokenError(
             f"The answer of {self.provider} broke off. {error.message}",
-            partial=received.partial(),
+            partial=arrived(received),
             provider=self.provider,
             status=error.status,
         )

@@ -18,6 +18,7 @@ from tract.llm.wire import (
     Found,
     Json,
     Outgoing,
+    arrived,
     healed,
     index_at,
     interrupted,
@@ -267,7 +268,7 @@ class _Chunks:
     def finish(self) -> Reply:
         if not self.is_whole:
             raise StreamBrokenError(
-                f"The answer of {self.codec.provider} broke off.", partial=self.partial(), provider=self.codec.provider
+                f"The answer of {self.codec.provider} broke off.", partial=arrived(self), provider=self.codec.provider
             )
         calls = [self.calls[index].whole() for index in sorted(self.calls)]
         return self.codec.read(self._answer(calls=calls), self.outgoing)

@@ -19,12 +19,14 @@ from tract.llm.wire import (
     Found,
     Json,
     Outgoing,
+    arrived,
     healed,
     index_at,
     interrupted,
     is_complete,
     list_at,
     object_at,
+    object_in,
     reading,
     reply_of,
     settings_of,
@@ -124,7 +126,7 @@ def _spell(settings: dict[str, Any]) -> None:
         settings["tool_choice"] = named if choice.mode == "tool" else {"any": "required"}.get(choice.mode, choice.mode)
     effort = settings.pop("reasoning_effort", None)
     if effort is not None:
-        settings["reasoning"] = {"effort": effort, **(settings.get("reasoning") or {})}
+        settings["reasoning"] = {"effort": effort, **object_in(settings, "reasoning")}
     if "response_format" not in settings:
         return
     wanted = read_response_format(settings.pop("response_format"))
@@ -134,7 +136,7 @@ def _spell(settings: dict[str, Any]) -> None:
     if wanted.schema is not None:
         strict = {} if wanted.is_strict is None else {"strict": wanted.is_strict}
         written = {"type": "json_schema", "name": wanted.name, "schema": wanted.schema, **strict}
-    settings["text"] = {**(settings.get("text") or {}), "format": written}
+    settings["text"] = {**object_in(settings, "text"), "format": written}
 
 
 def _turn(items: list[Any]) -> DialogueContent:
@@ -239,7 +241,7 @@ class _Events:
     def finish(self) -> Reply:
         if self.final is None:
             raise StreamBrokenError(
-                f"The answer of {self.codec.provider} broke off.", partial=self.partial(), provider=self.codec.provider
+                f"The answer of {self.codec.provider} broke off.", partial=arrived(self), provider=self.codec.provider
             )
         return self.codec.read(self.final, self.outgoing)
 

@@ -96,7 +96,7 @@ def _written(fields: Mapping[str, Any]) -> JsonFormat:
 
 
 def _name(title: Any) -> str:
-    name = "".join(c if c.isascii() and (c.isalnum() or c in "_-") else "_" for c in title or "")
+    name = "".join(c if c.isascii() and (c.isalnum() or c in "_-") else "_" for c in str(title or ""))
     return name[:64] or "answer"
 
 

@@ -5,8 +5,8 @@ Every client has the four calls of `LLM`. Conversation, merge and compress know 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal, Protocol, TypeAlias, runtime_checkable
 
 from tract.formats.report import Loss, Repair
@@ -34,6 +34,8 @@ class Request:
         settings: Generation settings by the names of `GenerationConfig`, and any option only the provider knows.
         breakpoints: Indexes of messages after which a stable prefix ends, at most 4; a provider that is told what
             to cache (Anthropic) is told there.
+        proven: Returns the same question as it may be sent in another format, which may have to leave out other
+            reasoning; `None` if the messages are all that is known.
     """
 
     messages: Sequence[Message]
@@ -42,6 +44,14 @@ class Request:
     tools: Sequence[Mapping[str, Any]] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
     breakpoints: Sequence[int] = ()
+    proven: Callable[[Format], Request] | None = field(default=None, compare=False)
+
+    def spoken(self, format: Format) -> Request:  # noqa: A002  # the field's name
+        """Return the same question to the same model, as it is asked in *format*."""
+        if self.proven is None:
+            return self
+        other = self.proven(format)
+        return replace(self, messages=other.messages, hashes=other.hashes, breakpoints=other.breakpoints)
 
     def __repr__(self) -> str:
         return f"<Request {self.model or '?'} messages={len(self.messages)} tools={len(self.tools)}>"

@@ -45,6 +45,9 @@ class RetryPolicy:
         numbers = (self.max_attempts, self.first_wait_seconds, self.longest_wait_seconds, self.deadline_seconds or 1)
         if not all(isinstance(number, (int, float)) and number >= 0 for number in numbers) or self.max_attempts < 1:
             raise InvalidInputError("A retry policy has at least one attempt and no negative times.")
+        called = (self.sleep, self.on_retry or print, self.async_sleep or print)
+        if not all(callable(function) for function in called):
+            raise InvalidInputError("`on_retry`, `sleep` and `async_sleep` of a retry policy are functions.")
 
     def __repr__(self) -> str:
         return f"<RetryPolicy max_attempts={self.max_attempts} deadline_seconds={self.deadline_seconds}>"

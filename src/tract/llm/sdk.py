@@ -25,7 +25,7 @@ from tract.errors import (
 from tract.llm.protocol import Delta, Format, Reply, Request, StreamItem
 from tract.llm.providers import codec_for
 from tract.llm.secret import Secret
-from tract.llm.wire import Accumulator, Codec, Outgoing
+from tract.llm.wire import Accumulator, Codec, Outgoing, arrived
 
 Value = TypeVar("Value")
 
@@ -243,7 +243,7 @@ class SdkLLM:
         return replace(received.finish(), provider=self.provider)
 
     def _broken(self, error: Exception, received: Accumulator) -> Exception:
-        partial = received.partial()
+        partial = arrived(received)
         if not isinstance(error, ModelError) or not error.is_transient or isinstance(error, StreamBrokenError):
             return error
         if partial is None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any, Final, NoReturn
 
 from tract.errors import AuthenticationError, InvalidInputError
+from tract.objects.secret import HIDDEN
 
-HIDDEN: Final = "***"
 _SHORTEST: Final = 8
 
 

@@ -15,7 +15,7 @@ from typing import Any, Final, Protocol
 
 from pydantic import ValidationError
 
-from tract.errors import FormatError, InvalidInputError, ModelError, ModelResponseError, TractError
+from tract.errors import FormatError, InvalidInputError, ModelError, ModelResponseError, TractError, shown
 from tract.formats.report import Loss, Repair
 from tract.llm.protocol import Delta, FinishReason, Format, Reply, Request
 from tract.objects.config import GenerationConfig
@@ -146,12 +146,29 @@ def settings_of(request: Request) -> dict[str, Any]:
 
 
 def stop_list(settings: dict[str, Any]) -> None:
-    """Write `stop`, which may be one text, as a list of texts."""
+    """Write `stop`, which may be one text, as a list of texts.
+
+    Raises:
+        InvalidInputError: It is neither.
+    """
     stop = settings.get("stop")
-    if isinstance(stop, str):
-        settings["stop"] = [stop]
-    elif stop is not None:
-        settings["stop"] = list(stop)
+    if stop is None:
+        return
+    if not isinstance(stop, (str, list)):
+        raise InvalidInputError(f"`stop` is a text or several, not {shown(stop)}.")
+    settings["stop"] = [stop] if isinstance(stop, str) else stop
+
+
+def object_in(settings: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """Return the setting *name*, an object; none is an empty one.
+
+    Raises:
+        InvalidInputError: It is neither.
+    """
+    value = settings.get(name)
+    if not isinstance(value, (dict, type(None))):
+        raise InvalidInputError(f"`{name}` is an object, not {shown(value)}.")
+    return value or {}
 
 
 # --- JSON ----------------------------------------------------------------------------------------
@@ -399,6 +416,14 @@ _STATUS: Final[Mapping[str, int]] = {
     "timeout_error": 504,
     "overloaded_error": 529,
 }
+
+
+def arrived(received: Accumulator) -> DialogueContent | None:
+    """Return what arrived of a stream that broke; `None` if that is nothing, or nothing that can be read."""
+    try:
+        return received.partial()
+    except ModelResponseError:
+        return None
 
 
 def interrupted(content: DialogueContent) -> DialogueContent | None:

@@ -12,6 +12,7 @@ from tract.errors import CorruptStoreError, InvalidInputError, NotCanonicalError
 from tract.objects.config import OPERATIONS, LLMConfig, TractConfig
 from tract.objects.hashing import canonical_json, parse_json
 from tract.objects.refs import check_name
+from tract.objects.secret import without_secrets
 from tract.storage import queries as q
 from tract.store import Store
 from tract.tokens import counter_for
@@ -176,7 +177,10 @@ def refuse_secrets(options: Mapping[str, object]) -> None:
     Raises:
         InvalidInputError: One of them does.
     """
-    named = sorted(name for name in options if str(name).lower() in _SECRET)
+    _refuse(sorted(name for name in options if str(name).lower() in _SECRET))
+
+
+def _refuse(named: list[str]) -> None:
     if named:
         raise InvalidInputError(
             f"`{named[0]}` cannot be an option: options are kept in the store.",
@@ -189,7 +193,11 @@ def configure_operations(store: Store, operations: Mapping[str, LLMConfig | None
 
     Raises:
         ReadOnlyError: The handle only reads.
+        InvalidInputError: A setting holds a key.
     """
+    for config in operations.values():
+        settings = {} if config is None else config.settings()
+        _refuse(sorted(name for name, value in settings.items() if without_secrets({name: value}) != {name: value}))
     store.pause("configure-operations")
     with store.operation("configure-operations") as operation:
         kept = operation.meta(operations_key(store))

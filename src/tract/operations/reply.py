@@ -58,8 +58,8 @@ class Turn:
     erasures: str | None = None
 
 
-def commit_turn(store: Store, verb: str, turn: Turn) -> CommitInfo:
-    """Commit *turn* and its usage, in one operation called *verb*.
+def commit_turn(store: Store, verb: str, turn: Turn) -> tuple[CommitInfo, BaseModel]:
+    """Commit *turn* and its usage, in one operation called *verb*; return its content as policies let it be committed.
 
     Raises:
         RefConflictError: The branch has moved on in a way the turn's landing does not allow.
@@ -83,7 +83,7 @@ def commit_turn(store: Store, verb: str, turn: Turn) -> CommitInfo:
             _record(operation, written, turn.usage)
         info = plan.info(draft, written, tip)
     report_budget(store, sizes)
-    return info
+    return info, content
 
 
 def _landed(operation: Operation, name: str, turn: Turn) -> Tip:

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import hashlib
 
-from tract.errors import InvalidInputError
+from tract.errors import InvalidInputError, PolicyDeniedError
+from tract.objects.content import FreeformContent
 from tract.operations.aside import aside
+from tract.operations.prepare import allowed
 from tract.storage import queries as q
 from tract.storage.database import Database
 from tract.store import Store
@@ -20,7 +22,8 @@ _DIGEST_BYTES = 32
 class ReplyCache:
     """The answers kept in one store, by key, for all its tracts.
 
-    A damaged answer is none. Inside a batch nothing is kept.
+    A damaged answer is none. Inside a batch nothing is kept, and neither is what a policy would not let be committed as
+    it is.
     """
 
     def __init__(self, store: Store) -> None:
@@ -45,13 +48,22 @@ class ReplyCache:
         hashed = _hashed(key)
         if not isinstance(value, bytes):
             raise InvalidInputError("What is kept of an answer is bytes.")
-        if len(value) > self._store.config.max_content_bytes:
+        if len(value) > self._store.config.max_content_bytes or not self._is_allowed(value):
             return
         data = hashlib.sha256(value).digest() + value
         with aside(self._store) as database:
             if database is not None:
                 values = {"key": hashed, "data": data, "created_at": self._store.clock()}
                 database.execute(q.KEEP_REPLY, values)
+
+    def _is_allowed(self, value: bytes) -> bool:
+        if self._store.policies is None:
+            return True
+        content = FreeformContent(data=value.decode("utf-8", "replace"))
+        try:
+            return allowed(self._store, content, "reply-cache") == content
+        except PolicyDeniedError:
+            return False
 
     def clear(self) -> int:
         """Drop every answer kept, and return how many there were."""
