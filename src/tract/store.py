@@ -60,7 +60,7 @@ class Store:
         summarizer: Gives who summarizes for policies: a model that is configured, or nobody.
         policies: Asked before and after what this handle does, if any policy is in force; see `permit`.
         rules: What the store counted as the last change of the policies when this handle read them.
-        reread: Reads the policies again, and with them `rules`.
+        reread: Reads the policies again, and with them `rules`; with `is_config` it only looks at the settings.
         on_pause: Called with a point's name between reading and swapping; for tests of races.
     """
 
@@ -74,7 +74,7 @@ class Store:
         self.make_room: Callable[[Store, int], None] | None = None
         self.policies: Decides | None = None
         self.rules: str | None = None
-        self.reread: Callable[[], None] | None = None
+        self.reread: Callable[..., None] | None = None
         self.summarizer: Callable[[Store], Any] | None = None
         self.on_pause: Callable[[str], None] | None = None
         self.memo: dict[str, Any] = {}

@@ -98,6 +98,7 @@ def test_a_policy_that_denies_the_compression_denies_no_message(event: str) -> N
             is_meant = asked.name == "before_compress" or isinstance(asked.content, SummaryContent)
             return Verdict("deny" if is_meant else "allow", "It is to stay.")
 
+        t.policies.change("auto_compress", mode="off")  # it would be denied as well
         t.policies.add(deny, on=(event,))
         with pytest.warns(TokenBudgetWarning):
             t.user(f"second {LONG} {LONG}")

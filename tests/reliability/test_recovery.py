@@ -12,12 +12,13 @@ import pytest
 from tract import Tract
 from tract.errors import BusyError
 
+pytestmark = pytest.mark.about_files  # the log beside the file
+
 # What SQLite does after a writer was killed in the middle of writing the index of the log: the header of the index
 # is worthless, and whoever repairs it holds all its locks (https://sqlite.org/walformat.html#locks).
 _RECOVERY = """
 import fcntl, os, sys, time
 
-pytestmark = pytest.mark.about_files  # the log beside the file
 index = os.open(sys.argv[1] + "-shm", os.O_RDWR)
 fcntl.lockf(index, fcntl.LOCK_EX, 3, 120)
 os.pwrite(index, bytes(96), 0)

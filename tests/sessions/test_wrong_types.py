@@ -20,7 +20,7 @@ _CALLS: dict[str, dict[str, Any]] = {
     "search": {"query": "hello"},
     "timeline": {},
 }
-_NO_ARGUMENTS = {"close", "open", "resume", "trees"}
+_NO_ARGUMENTS = {"close", "open", "resume", "stats", "trees"}
 
 
 def _cases() -> Iterator[tuple[str, str]]:

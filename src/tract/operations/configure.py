@@ -121,7 +121,7 @@ def put_in_force(store: Store, config: TractConfig) -> None:
     if is_other_counter:
         store.use_counter(counter_for(config.tokenizer))
     if store.reread is not None:
-        store.reread()  # a budget puts a policy in force
+        store.reread(is_config=True)  # a budget puts a policy in force
 
 
 def operations_key(store: Store) -> str:

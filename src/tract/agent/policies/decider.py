@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from itertools import takewhile
 from typing import Any, Final
 from weakref import ref
@@ -73,8 +74,7 @@ class Decider:
         else:
             self.use(kept)
             store.rules = _UNREAD
-        mine = ref(self)
-        store.reread = lambda: _reread(mine)
+        store.reread = partial(_reread, ref(self))
 
     @property
     def store(self) -> Store:
@@ -352,10 +352,17 @@ def _is_due(rule: Policy, view: PolicyView) -> bool:
         return True
 
 
-def _reread(decider: ref[Decider]) -> None:
-    """Let *decider*, if its handle is still there, take the policies in force; it warns where it cannot."""
+def _reread(decider: ref[Decider], *, is_config: bool = False) -> None:
+    """Let *decider*, if its handle is still there, take the policies in force; it warns where it cannot.
+
+    With *is_config* only the settings are others, and nothing is read.
+    """
     found = decider()
-    if found is not None:
+    if found is None:
+        return
+    if is_config:
+        found.use(found.kept)
+    else:
         found.reread()
 
 
