@@ -66,10 +66,8 @@ class Store:
 
     def __init__(self, database: Database, *, tract: str, config: TractConfig, counter: TokenCounter) -> None:
         self.database, self.tract = database, tract
-        self.config = config
-        self.counter = counter
-        self.actor = ""
-        self.types = ContentTypes()
+        self.config, self.counter = config, counter
+        self.actor, self.types = "", ContentTypes()
         self.clock: Callable[[], int] = lambda: time.time_ns() // 1000
         self.make_room: Callable[[Store, int], None] | None = None
         self.policies: Decides | None = None
@@ -85,8 +83,7 @@ class Store:
         self.counter_id: int | None = None
         self.erasures: str | None = None
         self.lock = threading.RLock()
-        self._process, self._closed = os.getpid(), False
-        self._is_owner, self._is_looking = True, False
+        self._process, self._closed, self._is_owner, self._is_looking = os.getpid(), False, True, False
         self._beside = weakref.WeakSet([self])
         self._open: Any = None
         self.use_config(config)
@@ -214,7 +211,10 @@ class Store:
                 self.database.begin_read()
                 yield self.database
             finally:
-                self.database.rollback()
+                try:
+                    self.database.rollback()
+                finally:
+                    self.database.rollback()  # as in `_whole`
 
     def head_ref(self) -> str:
         """Return the full name of the current branch's ref.
@@ -340,8 +340,6 @@ class Store:
             is_done = True
         finally:
             self._open = None
-            if self.policies is not None:
-                self.policies.settle_log(is_kept=is_done)
             if not is_done:
                 self.head, self.previous_head, self.tract_id = before
                 try:
@@ -350,6 +348,8 @@ class Store:
                     # Does nothing, unless the first was interrupted before it began.
                     self.database.rollback()
                     self.forget()
+            if self.policies is not None:
+                self.policies.settle_log(is_kept=is_done)
 
     @contextmanager
     def joined(self, other: Operation, verb: str, args: dict[str, Any]) -> Generator[Operation, None, None]:

@@ -89,7 +89,7 @@ def _batch(t: Tract) -> None:
 
 def _to_spare(t: Tract, write: Callable[[str], object]) -> None:
     """Do *write* to a branch nothing else needs; make one if the writes before left none."""
-    spare = set(t.branches) - {"main", "other"}
+    spare = set(t.branches) - {"main", "other", "aside"}
     if spare:
         write(max(spare))
     else:

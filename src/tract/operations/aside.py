@@ -26,4 +26,7 @@ def aside(store: Store) -> Iterator[Database | None]:
             yield store.database
             store.database.commit()
         finally:
-            store.database.rollback()
+            try:
+                store.database.rollback()
+            finally:
+                store.database.rollback()  # does nothing, unless the first was interrupted before it began
