@@ -34,7 +34,7 @@ t = Tract.open(llm=first)
 t.system("You advise travellers. Be brief.")
 
 
-@t.tools.add
+@t.tool
 def weather(city: str) -> str:
     """Say the weather in a city."""
     return {"Lisbon": "24 degrees, sun", "Oslo": "9 degrees, rain"}.get(city, "unknown")

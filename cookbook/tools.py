@@ -34,7 +34,7 @@ ORDERS = {1042: {"item": "teapot", "price": "24.50 EUR"}}
 refunded: list[int] = []
 
 
-@t.tools.add(idempotent=True)
+@t.tool(idempotent=True)
 def find_order(number: int) -> dict[str, str]:
     """Look up an order.
 
@@ -46,7 +46,7 @@ def find_order(number: int) -> dict[str, str]:
     return ORDERS[number]
 
 
-@t.tools.add
+@t.tool
 def refund(number: int, reason: str) -> str:
     """Refund an order in full.
 

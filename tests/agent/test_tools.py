@@ -223,11 +223,11 @@ def test_the_toolbox_is_a_mapping_of_tools() -> None:
     """`t.tools.add` adds; the function stays what it was."""
     with Tract.open() as t:
 
-        @t.tools.add
+        @t.tool
         def one() -> int:
             return 1
 
-        @t.tools.add(name="second", idempotent=True, description="Two.")
+        @t.tool(name="second", idempotent=True, description="Two.")
         def two() -> int:
             return 2
 

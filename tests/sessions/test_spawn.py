@@ -161,7 +161,7 @@ def test_a_tool_may_spawn_while_a_run_goes_on(open_tract: Open) -> None:
     script = ScriptedLLM([ToolCall("1", "delegate", '{"task": "teas"}'), "Found: green.", "Green, they say."])
     t = open_tract(llm=script)
 
-    @t.tools.add
+    @t.tool
     def delegate(task: str) -> str:
         """Let another agent do it."""
         return t.spawn(task, name="helper-1").run(f"Find {task}.").text

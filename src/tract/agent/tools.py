@@ -10,7 +10,7 @@ import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, TypeVar, overload
+from typing import Any, Final, Protocol, TypeVar, overload
 
 import pydantic_core
 
@@ -26,7 +26,7 @@ ResultPart = TextPart | ImagePart | FilePart
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
 """What every provider takes as the name of a tool."""
 
-_EXAMPLE: Final = "Such as `@t.tools.add` above a function with annotated arguments."
+_EXAMPLE: Final = "Such as `@t.tool` above a function with annotated arguments."
 _MOST_CHARACTERS: Final = 2_000
 """How long a tool's error may be that the model is told."""
 
@@ -138,6 +138,15 @@ def _from_schema(schema: object) -> dict[str, Any]:
         found = {"parameters": inner if inner is schema else {"type": "object", "properties": {}}}
     canonical_json(found["parameters"])  # refuses what has no JSON form
     return {**found, "parameters": copied(found["parameters"])}
+
+
+class AddsTool(Protocol):
+    """What `t.tool` is: `Toolbox.add`."""
+
+    @overload
+    def __call__(self, function: None = None, **options: Any) -> Callable[[F], F]: ...
+    @overload
+    def __call__(self, function: F, **options: Any) -> F: ...
 
 
 class Toolbox(Mapping[str, Tool]):

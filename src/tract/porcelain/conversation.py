@@ -23,7 +23,7 @@ from tract.agent.streams import AsyncTextStream, TextStream
 from tract.agent.toolkit.desk import Handle
 from tract.agent.toolkit.kit import Offer, ToolFormat, Toolkit, ToolLimits, toolkit
 from tract.agent.toolkit.profiles import Profile
-from tract.agent.tools import offered, runnable
+from tract.agent.tools import AddsTool, offered, runnable
 from tract.llm.protocol import LLM
 from tract.objects.config import LLMConfig
 from tract.objects.decision import AutonomyLevel
@@ -360,6 +360,11 @@ class Conversation(TractHandle):
     def models(self) -> Models:
         """What each operation will ask, and where each value comes from: `t.models["chat"].model.source`."""
         return self._models
+
+    @property
+    def tool(self) -> AddsTool:
+        """The decorator `@t.tool`, with or without options: `t.tools.add` in a word."""
+        return self._tools.add
 
     @property
     def tools(self) -> Tools:
