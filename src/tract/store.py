@@ -59,7 +59,7 @@ class Store:
         make_room: Called with this and the tokens to win back where the budget says `compress`; nothing is locked.
         summarizer: Gives who summarizes for policies: a model that is configured, or nobody.
         policies: Asked before and after what this handle does, if any policy is in force; see `permit`.
-        rules: What the store counted as the last change of the policies when this handle read them.
+        rules: What the store counted as the last change of the policies when this handle read them, `None` before.
         reread: Reads the policies again, and with them `rules`; with `is_config` it only looks at the settings.
         on_pause: Called with a point's name between reading and swapping; for tests of races.
     """

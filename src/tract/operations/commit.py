@@ -93,8 +93,9 @@ def append(store: Store, content: BaseModel, remarks: Remarks) -> CommitInfo:
         PolicyDeniedError: A policy does not let it be committed.
     """
     for _ in range(_TRIES):
-        # Where no rules are known the gate tells whether there are some by now, which saves a statement.
-        if store.policies is not None:
+        # Where none are in force the gate tells whether there are some by now, which saves a statement; a handle
+        # that has not read any yet would find others there, and lose what it knows with the transaction.
+        if store.policies is not None or store.rules is None:
             policies_now(store)
         rules = store.rules
         asked, told, _ = _permitted(store, "commit", (content, remarks))

@@ -32,9 +32,6 @@ from tract.store import Store
 _DEEPEST: Final = 4
 """How many policies may act on behalf of each other; further ones are not asked after what was done."""
 
-_UNREAD: Final = "unread"
-"""What `Store.rules` is until the policies that were handed over are read."""
-
 _ASKING: Final = ("chat", "generate", "run")
 _AFTER: Final[Mapping[str, str]] = {
     **dict.fromkeys(("commit", "edit", "annotate", "pin", "unpin", "skip", "unskip", "batch"), "commit"),
@@ -73,7 +70,7 @@ class Decider:
             self.read()
         else:
             self.use(kept)
-            store.rules = _UNREAD
+            store.rules = None
         store.reread = partial(_reread, ref(self))
 
     @property
