@@ -194,6 +194,7 @@ def test_another_branch_and_another_tract_are_not_the_history(tmp_path: Path) ->
         assert t.query_by_config("model", "=", "m", at="side") == [side, shared]
 
 
+@pytest.mark.about_files  # SQLite's way to ask for a plan
 def test_the_index_answers() -> None:
     """Commits without a config are not even looked at."""
     with Tract.open() as t:
