@@ -109,7 +109,7 @@ def _compare_with_few(t: Tract, few: Tract) -> None:
     assert commit[0] == {"lanes": 1, "commits": 1, "operations": 1, "ref_changes": 1}
     assert context[0] == {}
     assert [statements for _, statements in (fork, commit, context)] == [statements for _, statements in expected]
-    assert len(fork[1]) < 50  # two tracts, four settings, and each is asked for its rules
+    assert len(fork[1]) < 40
 
 
 def test_a_fork_copies_nothing_after_thousands_of_commits(store_url: str, tmp_path: Path) -> None:

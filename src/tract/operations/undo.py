@@ -65,8 +65,8 @@ def undo(store: Store, steps: int, *, number: int | None) -> UndoResult:
     """Take back the last *steps* operations, or the one with this *number*.
 
     What a policy proposed by itself is no step: a number takes it back. A ref goes back only if it is where the
-    operation left it. HEAD and ORIG_HEAD, which every later
-    switch and reset moves, are left alone if they have moved on.
+    operation left it. HEAD and ORIG_HEAD, which every later switch and reset moves, are left alone if they have
+    moved on.
 
     Raises:
         NothingToUndoError: There are not that many.
